@@ -1,0 +1,1 @@
+"""Benchmarks in asv's form; `make bench` runs them once and prints a table."""

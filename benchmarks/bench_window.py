@@ -1,0 +1,111 @@
+"""The window: switching the gene of 5,000 spots, one map and two, redraw included; process time, software OpenGL."""
+
+from __future__ import annotations
+
+import time
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy.sparse import csr_matrix
+
+from gr2st import Prediction, Section, gene_normalise, keys, spot_normalise
+from gr2st.types import Alignment
+
+if TYPE_CHECKING:
+    from qtpy.QtOpenGLWidgets import QOpenGLWidget
+
+SPOTS, GENES = 5_000, 1_000
+
+
+class GeneSwitch:
+    """One gene after the other, each drawn to the end."""
+
+    timer = time.process_time
+    params = (["measured", "side by side"],)
+    param_names = ("view",)
+    number, repeat, warmup_time = 1, 15, 0.5
+    timeout = 180
+
+    def setup(self, view: str) -> None:
+        from gr2st_napari._display import ensure_display
+
+        ensure_display()
+        import napari
+
+        from gr2st_napari._controller import controller_of
+        from gr2st_napari._opening import Opened
+
+        self.viewer = napari.Viewer(show=True)
+        self.viewer.window.resize(1400, 900)
+        self.viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
+        self.controller = controller_of(self.viewer)
+        section = _section()
+        self.controller.take(Opened(section=section, prediction=_prediction(section)))
+        self.controller.wish(mode=view)
+        self.genes = cycle(section.genes)
+        self.frames = 0
+        _canvas().frameSwapped.connect(self._count_frame)
+        self.time_gene_switch(view)
+
+    def teardown(self, _view: str) -> None:
+        from qtpy.QtWidgets import QApplication
+
+        self.viewer.close()
+        QApplication.processEvents()
+
+    def time_gene_switch(self, _view: str) -> None:
+        from qtpy.QtWidgets import QApplication
+        from vispy.gloo import gl
+
+        self.controller.wish(gene=next(self.genes))
+        drawn = self.frames
+        while self.frames == drawn:
+            QApplication.processEvents()
+        gl.glFinish()
+
+    def _count_frame(self) -> None:
+        self.frames += 1
+
+
+def _canvas() -> QOpenGLWidget:
+    """The widget napari draws on."""
+    from qtpy.QtWidgets import QApplication
+
+    QApplication.processEvents()
+    return next(widget for widget in QApplication.allWidgets() if widget.inherits("QOpenGLWidget"))
+
+
+def _section() -> Section:
+    """A hexagonal array of spots, 100 um apart."""
+    random = np.random.default_rng(0)
+    row, column = np.divmod(np.arange(SPOTS), 71)
+    xy = 145.0 * np.column_stack([column + 0.5 * (row % 2), row * 0.866]) + 300
+    counts = random.poisson(random.gamma(1, 2, GENES), (SPOTS, GENES)).astype(np.float32)
+    table = AnnData(csr_matrix(counts), var=pd.DataFrame(index=[f"GENE{at}" for at in range(GENES)]))
+    table.obs_names = [f"spot{at}" for at in range(SPOTS)]
+    table.obsm[keys.SPATIAL] = xy
+    return Section(
+        name="bench",
+        patient=None,
+        table=table,
+        slide=None,
+        um_per_px=0.69,
+        um_per_px_source="made",
+        spot_diameter_um=55.0,
+        grid_pitch=145.0,
+        layout="visium",
+        alignment=Alignment("unknown", 1.0, 1.0, ""),
+    )
+
+
+def _prediction(section: Section) -> Prediction:
+    counts = section.table.X
+    table = AnnData(obs=section.table.obs.copy(), var=section.table.var.copy())
+    table.layers[keys.MEASURED_SPOT], table.layers[keys.MEASURED_GENE] = spot_normalise(counts), gene_normalise(counts)
+    table.layers[keys.PREDICTED] = 0.9 * table.layers[keys.MEASURED_GENE]
+    table.obsm[keys.SPATIAL] = section.table.obsm[keys.SPATIAL]
+    table.uns[keys.PROVENANCE] = {"format": keys.FORMAT, "section": "bench", "model": "made", "space": "gene"}
+    return Prediction("bench", "made", table)

@@ -1,0 +1,73 @@
+"""GR2ST: gene expression predicted from histology, without a window. Public names are imported on first use."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Cancelled": "gr2st.errors",
+    "DataError": "gr2st.errors",
+    "Evaluation": "gr2st.evaluation.crossval",
+    "Fold": "gr2st.types",
+    "GeneChoice": "gr2st.evaluation.fold",
+    "Gr2stError": "gr2st.errors",
+    "Plan": "gr2st.evaluation.crossval",
+    "Prediction": "gr2st.types",
+    "Prepared": "gr2st.types",
+    "Progress": "gr2st.types",
+    "Recipe": "gr2st.config",
+    "RecipeMismatch": "gr2st.errors",
+    "SPACE_NAMES": "gr2st.io.prediction",
+    "Section": "gr2st.types",
+    "SectionEntry": "gr2st.types",
+    "SectionInvalid": "gr2st.errors",
+    "Slide": "gr2st.types",
+    "StorageError": "gr2st.errors",
+    "Study": "gr2st.types",
+    "TrainConfig": "gr2st.config",
+    "TrainedModel": "gr2st.training.checkpoint",
+    "TrainingFailed": "gr2st.errors",
+    "UnknownName": "gr2st.errors",
+    "WeightsMissing": "gr2st.errors",
+    "build_pyramid": "gr2st.io.pyramid",
+    "cache_dir": "gr2st.io.store",
+    "display_pyramid": "gr2st.io.pyramid",
+    "evaluate": "gr2st.evaluation.crossval",
+    "finish": "gr2st.types",
+    "gene_normalise": "gr2st.preprocess.normalise",
+    "load_model": "gr2st.training.checkpoint",
+    "make_folds": "gr2st.evaluation.folds",
+    "needs_pyramid": "gr2st.io.pyramid",
+    "open_slide": "gr2st.io.slide",
+    "predict": "gr2st.prediction",
+    "prepare": "gr2st.preparation",
+    "read_gene_list": "gr2st.preprocess.genes",
+    "read_prediction": "gr2st.io.prediction",
+    "read_section": "gr2st.io.section",
+    "read_study": "gr2st.io.study",
+    "sample_study_path": "gr2st.io.sample",
+    "save_model": "gr2st.training.checkpoint",
+    "save_prediction": "gr2st.io.prediction",
+    "spot_normalise": "gr2st.preprocess.normalise",
+    "train": "gr2st.training.loop",
+    "with_measured": "gr2st.evaluation.measured",
+    "write_csv": "gr2st.io.store",
+    "write_study": "gr2st.io.study",
+}
+
+__all__ = [*sorted(_HOME), "__version__", "keys"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name == "keys":
+        return importlib.import_module("gr2st.keys")
+    if name not in _HOME:
+        raise AttributeError(f"module 'gr2st' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,78 @@
+"""What the commands share: options, lists, progress bars."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gr2st.errors import DataError
+
+if TYPE_CHECKING:
+    from gr2st.types import Steps
+
+R = TypeVar("R")
+
+StudyArgument = Annotated[Path, typer.Argument(help="Study: a folder, a study.csv, a Space Ranger folder or an .h5ad.")]
+SectionsOption = Annotated[str, typer.Option(help="Section names, separated by commas. Default: all with an image.")]
+GenesOption = Annotated[Path | None, typer.Option(help="File with the genes to predict, one per line.")]
+VariableOption = Annotated[
+    int, typer.Option(min=2, help="Without --genes: number of variable genes, chosen from the training sections alone.")
+]
+EncoderOption = Annotated[str, typer.Option(help="Patch encoder.")]
+UmPerPxOption = Annotated[
+    float | None, typer.Option(min=0.01, help="Micrometres per patch pixel. Default: the encoder's own.")
+]
+EpochsOption = Annotated[
+    int | None, typer.Option(min=1, help="Passes over the training sections. Default: the model's.")
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """``"C2, C3"`` to ``("C2", "C3")``."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def new_file(path: Path, suffix: str) -> Path:
+    """The path, if a file of that kind may be written there."""
+    if path.suffix != suffix:
+        raise DataError(f"The result is an {suffix} file, but --out is {path}. Give it the ending {suffix}.")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name a file in it.")
+    return path
+
+
+def show_progress(steps: Steps[R]) -> R:
+    """Run a long step with a bar per stage on standard error; its result comes back."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
+    )
+    with closing(steps), Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        return _drain(steps, bars)
+
+
+def _drain(steps: Steps[R], bars: Progress) -> R:
+    tasks: dict[str, object] = {}
+    while True:
+        try:
+            now = next(steps)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        if now.stage not in tasks:
+            tasks[now.stage] = bars.add_task(now.stage, total=now.total or None, note="")
+            if bars.disable:
+                sys.stderr.write(f"{now.stage}\n")
+        bars.update(tasks[now.stage], completed=now.done, total=now.total or None, note=now.note)  # type: ignore[arg-type]

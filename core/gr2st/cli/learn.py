@@ -1,0 +1,212 @@
+"""Commands that learn and score: train, predict, evaluate."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from gr2st.cli.common import (
+    DeviceOption,
+    EncoderOption,
+    EpochsOption,
+    GenesOption,
+    SectionsOption,
+    SeedOption,
+    StudyArgument,
+    UmPerPxOption,
+    VariableOption,
+    names_of,
+    new_file,
+    show_progress,
+)
+from gr2st.config import PatchConfig, TrainConfig
+from gr2st.errors import DataError
+from gr2st.registry import ENCODERS, MODELS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gr2st.evaluation.crossval import Evaluation
+    from gr2st.evaluation.fold import GeneChoice
+    from gr2st.training.checkpoint import TrainedModel
+    from gr2st.types import SectionEntry, Steps
+
+
+class ProtocolName(StrEnum):
+    """What is held out."""
+
+    patient = "patient"
+    section = "section"
+
+
+def train_command(
+    study: StudyArgument,
+    out: Annotated[Path, typer.Option(help="Folder of the model to write.")],
+    sections: SectionsOption = "",
+    model: Annotated[str, typer.Option(help="Model; see `gr2st list`.")] = "gr2st",
+    genes: GenesOption = None,
+    variable_genes: VariableOption = 100,
+    encoder: EncoderOption = "handcrafted",
+    um_per_px: UmPerPxOption = None,
+    epochs: EpochsOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train a model on sections of a study.
+
+    Example: gr2st train sample_data --sections A1,A2 --out model
+    """
+    from gr2st.evaluation.crossval import usable_entries
+    from gr2st.io.study import read_study
+    from gr2st.training.checkpoint import save_model
+
+    MODELS[model]
+    entries = usable_entries(read_study(study), names_of(sections))
+    trained = show_progress(
+        _train(
+            entries,
+            model,
+            gene_choice(genes, variable_genes),
+            recipe_fields(encoder, um_per_px),
+            training_of(model, epochs, seed, device),
+        )
+    )
+    save_model(trained, out)
+    typer.echo(f"{model}, trained on {', '.join(trained.sections)} for {len(trained.recipe.genes)} genes: {out}")
+    typer.echo(f"Next: gr2st predict {out} {study} --section NAME --out prediction.h5ad")
+
+
+def predict_command(
+    model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    study: StudyArgument,
+    section: Annotated[str, typer.Option(help="Name of the section to predict.")],
+    out: Annotated[Path, typer.Option(help="The .h5ad file to write.")],
+    device: DeviceOption = "auto",
+) -> None:
+    """Predict the expression of a section from its picture; measured values and scores are laid beside it.
+
+    Example: gr2st predict model sample_data --section B1 --out B1.h5ad
+    """
+    from gr2st.evaluation.measured import predict_section
+    from gr2st.io.prediction import save_prediction
+    from gr2st.io.section import read_section
+    from gr2st.io.study import read_study
+    from gr2st.training.checkpoint import load_model
+    from gr2st.training.loop import pick_device
+
+    new_file(out, ".h5ad")
+    trained = load_model(model, device=str(pick_device(device)))
+    read = read_section(read_study(study).entry(section))
+    prediction = show_progress(predict_section(trained, read))
+    save_prediction(prediction, out)
+    for note in read.notes:
+        typer.echo(f"Note: {note}", err=True)
+    if section in trained.sections:
+        typer.echo(f"Note: the model was trained on section {section}; its scores here say nothing.", err=True)
+    typer.echo(f"{len(prediction.genes)} genes in {prediction.table.n_obs} spots of {section}: {out}")
+    typer.echo(f"Next: gr2st view {study} --section {section} --prediction {out}")
+
+
+def evaluate_command(
+    study: StudyArgument,
+    out: Annotated[Path, typer.Option(help="Folder of the evaluation; finished folds in it are kept.")],
+    sections: SectionsOption = "",
+    protocol: Annotated[ProtocolName, typer.Option(help="Hold out a patient (honest) or a section (as published).")] = (
+        ProtocolName.patient
+    ),
+    models: Annotated[str, typer.Option(help="Models, separated by commas.")] = "gr2st,ridge,knn,mean,depth-oracle",
+    genes: GenesOption = None,
+    variable_genes: VariableOption = 100,
+    encoder: EncoderOption = "handcrafted",
+    um_per_px: UmPerPxOption = None,
+    epochs: EpochsOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train and score models on held-out patients or sections.
+
+    Example: gr2st evaluate sample_data --models gr2st,ridge,mean --out evaluation
+    """
+    from gr2st.evaluation.crossval import Plan, evaluate
+    from gr2st.io.study import read_study
+
+    names = names_of(models)
+    plan = Plan(
+        models=names,
+        genes=gene_choice(genes, variable_genes),
+        protocol=protocol.value,
+        sections=names_of(sections),
+        recipe=recipe_fields(encoder, um_per_px),
+        training={name: training_of(name, epochs, seed, device) for name in names},
+    )
+    evaluation = show_progress(evaluate(read_study(study), plan, out))
+    print_summary(evaluation.summary)
+    _report_failures(evaluation)
+    typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, folds/")
+
+
+def recipe_fields(encoder: str, um_per_px: float | None) -> dict[str, Any]:
+    """Fields of a recipe other than its genes, for an encoder at its own resolution unless told otherwise."""
+    spec = ENCODERS[encoder]
+    patch = PatchConfig(size_px=spec.input_px, um_per_px=um_per_px or spec.um_per_px)
+    return {"encoder": encoder, "patch": patch.model_dump()}
+
+
+def gene_choice(path: Path | None, variable: int) -> GeneChoice:
+    """The genes of a file, or a number of variable ones."""
+    from gr2st.evaluation.fold import GeneChoice
+    from gr2st.preprocess.genes import read_gene_list
+
+    return GeneChoice(n_variable=variable) if path is None else GeneChoice(listed=read_gene_list(path))
+
+
+def training_of(model: str, epochs: int | None, seed: int, device: str) -> TrainConfig:
+    """The model's own training settings with what the user changed; closed-form models have no epochs."""
+    registered = MODELS[model].training
+    chosen = epochs if epochs is not None and registered.epochs else registered.epochs
+    return registered.model_copy(update={"epochs": chosen, "seed": seed, "device": device})
+
+
+def _train(
+    entries: Sequence[SectionEntry], model: str, genes: GeneChoice, recipe: Mapping[str, Any], training: TrainConfig
+) -> Steps[TrainedModel]:
+    from gr2st.evaluation.fold import training_sections
+    from gr2st.training.loop import train
+
+    sections, full = yield from training_sections(entries, model, genes, recipe)
+    return (yield from train(model, sections, full, training=training))
+
+
+def print_summary(summary: Mapping[str, Any]) -> None:
+    """The table of models: mean Pearson r per gene in both expression spaces."""
+    title = (
+        f"Pearson r per gene, {summary['protocol']} held out, {summary['genes']} genes, {summary['encoder']} features"
+    )
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model")
+    table.add_column("spot-normalised", justify="right")
+    table.add_column("gene-normalised", justify="right")
+    table.add_column("sections", justify="right")
+    for name, row in summary["models"].items():
+        shown = f"{name} (oracle: reads the test section)" if MODELS[name].is_oracle else name
+        table.add_row(shown, _score(row["pcc_spot"]), _score(row["pcc_gene"]), str(len(row["sections"])))
+    Console().print(table)
+    if summary["warning"]:
+        typer.echo(f"Note: {summary['warning']}")
+
+
+def _score(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
+
+
+def _report_failures(evaluation: Evaluation) -> None:
+    for failure in evaluation.failures:
+        typer.echo(f"Failed: {failure.model}, {failure.fold} held out: {failure.message}", err=True)
+    if evaluation.failures:
+        raise DataError(f"{len(evaluation.failures)} folds failed; run the same command again to repeat only those.")

@@ -1,0 +1,108 @@
+"""Settings: frozen values that explain themselves and travel with every result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Space = Literal["spot", "gene"]
+"""Expression space: "spot" is S (spot divided by its listed counts), "gene" is T (gene by its section total)."""
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, unknown fields refused, comparable by digest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def digest(self) -> str:
+        """Sixteen hex digits that change whenever any field changes."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class PatchConfig(Settings):
+    """How a patch is cut round a spot.
+
+    The slide is resampled so that one pixel of the patch is `um_per_px` micrometres. The default, 224 px at 1.38 um/px,
+    is a window of 309 um: the spot and its surroundings. The published work on HER2ST shows 155 um (0.69 um/px).
+    ``um_per_px=None`` takes the slide's own pixels.
+    """
+
+    size_px: int = Field(224, ge=16, le=1024, description="Side of the square patch in pixels.")
+    um_per_px: float | None = Field(1.38, gt=0, description="Micrometres per pixel after resampling; none: as scanned.")
+
+
+class Recipe(Settings):
+    """Everything that decides what a model is shown: stored in the model and checked before it predicts."""
+
+    genes: tuple[str, ...] = Field(description="Genes to predict, in the order of all matrices.")
+    patch: PatchConfig = PatchConfig()
+    stain: Literal["none", "reinhard"] = Field("none", description="Colour normalisation of the patches.")
+    encoder: str = Field("handcrafted", description="Name of the patch encoder.")
+    cell_types: Literal["none"] = Field("none", description="Source of the cell type of a spot.")
+
+
+class TrainConfig(Settings):
+    """How long and how fast a model learns."""
+
+    epochs: int = Field(100, ge=0, description="Passes over all training sections; 0 for closed-form models.")
+    learning_rate: float = Field(1e-4, gt=0)
+    weight_decay: float = Field(1e-3, ge=0)
+    reset_each_epoch: bool = Field(False, description="Build a new optimiser every epoch, as GR2ST v1 does.")
+    drop_epoch: int | None = Field(None, description="Epoch from which the learning rate is divided by ten.")
+    seed: int = 0
+    device: str = Field("auto", description='"auto", "cpu", "cuda" or "cuda:1".')
+    threads: int | None = Field(None, ge=1, description="CPU threads of torch; none: all cores.")
+
+
+class Gr2stConfig(Settings):
+    """The switches of GR2ST; the published versions are two settings of them, ours is a third.
+
+    Defaults are those of the 2026 code ("v2"). See docs/method.md for the formula behind each switch.
+    """
+
+    projection: int = Field(256, ge=1, description="Width of both embeddings.")
+    heads: int = Field(8, ge=1)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    temperature: float = Field(1.0, gt=0)
+    type_share: float = Field(0.3, ge=0, description="Bonus of a shared cell type in the functional score.")
+    functional: Literal["threshold", "top-k"] = "threshold"
+    functional_threshold: float = 0.6
+    functional_k: int = Field(20, ge=1)
+    spatial: Literal["radius", "nearest"] = "radius"
+    spatial_radius: float = Field(3.0, gt=0, description="In units of the array step.")
+    spatial_k: int = Field(20, ge=1)
+    fusion: Literal["sum", "concat", "max", "mean"] = "sum"
+    input_space: Space = Field("spot", description="Expression shown to the spot branch and to the regression loss.")
+    bank_space: Space = Field("gene", description="Expression averaged by retrieval.")
+    experts: int = Field(6, ge=0, description="Branches of the regression head; 0 leaves the head out (v1).")
+    mse_weight: float = Field(50.0, ge=0)
+    gate_weight: float = Field(1.0, ge=0)
+    entropy_weight: float = Field(0.01, ge=0)
+    retrieval_k: int = Field(200, ge=1)
+    retrieval_distance: Literal["l1", "l2"] = "l1"
+    retrieval_epsilon: float = Field(1e-8, ge=0)
+    blend: float = Field(0.4, ge=0, le=1, description="Share of retrieval in the prediction; the rest is regression.")
+
+
+class RidgeConfig(Settings):
+    """Ridge regression from standardised patch features."""
+
+    target: Space = "gene"
+    penalty: float = Field(1.0, gt=0, description="Penalty relative to the number of training spots.")
+
+
+class NeighboursConfig(Settings):
+    """Mean expression of the training spots with the most similar patch features."""
+
+    target: Space = "gene"
+    k: int = Field(50, ge=1)
+
+
+class ConstantConfig(Settings):
+    """A row without parameters of its own: the training mean, the depth oracle."""
+
+    target: Space = "gene"

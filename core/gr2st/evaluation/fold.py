@@ -1,0 +1,237 @@
+"""One model on one fold: reads its own data, seeds itself, writes its own folder, answers again when asked again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from gr2st import keys
+from gr2st.config import Recipe, Settings, TrainConfig
+from gr2st.errors import DataError
+from gr2st.evaluation.measured import predict_section
+from gr2st.evaluation.metrics import mean_score
+from gr2st.io.prediction import save_prediction
+from gr2st.io.section import read_section
+from gr2st.io.store import write_csv, write_json
+from gr2st.preparation import prepare
+from gr2st.preprocess.genes import select_genes
+from gr2st.registry import MODELS
+from gr2st.training.loop import fields_to_learn_from, train
+from gr2st.types import Fold, Progress, finish
+
+if TYPE_CHECKING:
+    from gr2st.training.checkpoint import TrainedModel
+    from gr2st.types import Prepared, Section, SectionEntry, Steps
+
+RESULT = "result.json"
+GENES = "genes.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class GeneChoice:
+    """Which genes a fold predicts: a given list, or the `n_variable` most variable ones of its training sections."""
+
+    listed: tuple[str, ...] = ()
+    n_variable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FoldJob:
+    """All that `run_fold` needs, small and picklable: names, paths and settings travel, arrays do not."""
+
+    fold: Fold
+    model: str
+    entries: tuple[SectionEntry, ...]
+    genes: GeneChoice
+    out: Path
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    config: Settings | None = None
+    training: TrainConfig | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where this job writes: one folder per model and fold."""
+        return self.out / "folds" / self.model / self.fold.name
+
+    def entry(self, name: str) -> SectionEntry:
+        """The entry of a section of this fold."""
+        return next(entry for entry in self.entries if entry.name == name)
+
+    def digest(self) -> str:
+        """Changes with anything that changes the result: files, genes, settings, split."""
+        spec = MODELS[self.model]
+        used = [self.entry(name) for name in (*self.fold.train, *self.fold.test)]
+        text = json.dumps(
+            {
+                "format": keys.FORMAT,
+                "model": self.model,
+                "train": self.fold.train,
+                "test": self.fold.test,
+                "files": [_stamp(entry) for entry in used],
+                "genes": [self.genes.listed, self.genes.n_variable],
+                "recipe": dict(self.recipe),
+                "config": (self.config or spec.config).model_dump(mode="json"),
+                "training": (self.training or spec.training).model_dump(mode="json"),
+            },
+            sort_keys=True,
+            default=str,
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class SectionScore:
+    """Scores of one model on one held-out section; None where no gene could be scored."""
+
+    section: str
+    pcc_spot: float | None
+    pcc_gene: float | None
+    n_spots: int
+    n_genes_scored: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FoldResult:
+    """What a fold leaves behind, in memory; its predictions lie in its folder."""
+
+    model: str
+    fold: str
+    digest: str
+    n_genes: int
+    scores: tuple[SectionScore, ...]
+
+
+def run_fold(job: FoldJob) -> FoldResult:
+    """Run a job to its end (for executors: a process pool, a cluster)."""
+    return finish(fold_steps(job))
+
+
+def fold_steps(job: FoldJob) -> Steps[FoldResult]:
+    """Train on the fold's training sections, predict and score its test sections, store all of it.
+
+    A stored result of the very same job is returned without any work.
+    """
+    stored = read_result(job)
+    if stored is not None:
+        yield Progress(f"{job.model}, {job.fold.name} held out: already there", 1, 1)
+        return stored
+    started = time.perf_counter()
+    training = [job.entry(name) for name in job.fold.train]
+    sections, recipe = yield from training_sections(training, job.model, job.genes, job.recipe)
+    trained = yield from train(job.model, sections, recipe, training=job.training, config=job.config)
+    seconds = (time.perf_counter() - started) / len(job.fold.test)
+    scores = []
+    for name in job.fold.test:
+        scores.append((yield from _score(job, trained, name, seconds)))
+    result = FoldResult(job.model, job.fold.name, job.digest(), len(recipe.genes), tuple(scores))
+    _write_result(job, result)
+    return result
+
+
+def training_sections(
+    entries: Sequence[SectionEntry], model: str, genes: GeneChoice, recipe: Mapping[str, Any]
+) -> Steps[tuple[list[Prepared], Recipe]]:
+    """Choose the genes from the training sections alone, then prepare those sections as the model learns from them."""
+    full = Recipe(genes=chosen_genes(genes, entries), **recipe)
+    needs = fields_to_learn_from(model)
+    sections: list[Prepared] = []
+    for entry in entries:
+        sections.append((yield from prepare(_section(entry), full, needs=needs)))
+    return sections, full
+
+
+def read_result(job: FoldJob) -> FoldResult | None:
+    """The stored result of this very job, or None where it has not been finished yet."""
+    path = job.folder / RESULT
+    if not path.is_file():
+        return None
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["digest"] != job.digest():
+            return None
+        scores = tuple(SectionScore(**score) for score in stored["scores"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return FoldResult(stored["model"], stored["fold"], stored["digest"], stored["n_genes"], scores)
+
+
+def gene_scores(job: FoldJob) -> pd.DataFrame:
+    """Per-gene scores of a finished job: section, gene, pcc_spot, pcc_gene (NaN where undefined)."""
+    return pd.read_csv(job.folder / GENES, keep_default_na=False, na_values=[""])
+
+
+def _score(job: FoldJob, trained: TrainedModel, name: str, training_seconds: float) -> Steps[SectionScore]:
+    started = time.perf_counter()
+    prediction = yield from predict_section(trained, _section(job.entry(name)))
+    save_prediction(prediction, job.folder / f"{name}.h5ad")
+    scores = prediction.table.var
+    spot, gene = (np.asarray(scores[key], np.float64) for key in (keys.PCC_SPOT, keys.PCC_GENE))
+    frame = pd.DataFrame({"section": name, "gene": prediction.genes, "pcc_spot": spot, "pcc_gene": gene})
+    write_csv(job.folder / f"{name}.genes.csv", frame)
+    return SectionScore(
+        section=name,
+        pcc_spot=mean_score(spot),
+        pcc_gene=mean_score(gene),
+        n_spots=prediction.table.n_obs,
+        n_genes_scored=int((~np.isnan(spot)).sum()),
+        seconds=round(training_seconds + time.perf_counter() - started, 3),
+    )
+
+
+def _write_result(job: FoldJob, result: FoldResult) -> None:
+    tables = [
+        pd.read_csv(job.folder / f"{name}.genes.csv", keep_default_na=False, na_values=[""]) for name in job.fold.test
+    ]
+    write_csv(job.folder / GENES, pd.concat(tables))
+    write_json(
+        job.folder / RESULT,
+        {
+            "digest": result.digest,
+            "model": result.model,
+            "fold": result.fold,
+            "train": list(job.fold.train),
+            "n_genes": result.n_genes,
+            "scores": [_as_dict(score) for score in result.scores],
+        },
+    )
+
+
+def _as_dict(score: SectionScore) -> dict[str, Any]:
+    return {name: getattr(score, name) for name in SectionScore.__slots__}
+
+
+def chosen_genes(choice: GeneChoice, training: Sequence[SectionEntry]) -> tuple[str, ...]:
+    """The listed genes, or the most variable ones of the training sections alone."""
+    if choice.listed:
+        return choice.listed
+    if choice.n_variable < 1:
+        raise DataError("No genes to predict: give a gene list or a number of variable genes.")
+    return select_genes([_section(entry).table for entry in training], choice.n_variable)
+
+
+def _section(entry: SectionEntry) -> Section:
+    return _read_once(entry, _stamp(entry))
+
+
+@lru_cache(maxsize=16)
+def _read_once(entry: SectionEntry, stamp: tuple[str, ...]) -> Section:
+    """One reading serves all models of an evaluation, until a file of the section changes (then `stamp` does)."""
+    return read_section(entry)
+
+
+def _stamp(entry: SectionEntry) -> tuple[str, ...]:
+    """Name, size and time of every file of a section."""
+    paths = sorted({entry.path, *entry.parts.values()})
+    return tuple(
+        f"{path.name}:{stat.st_size}:{stat.st_mtime_ns}" for path in paths if path.exists() for stat in [path.stat()]
+    )

@@ -1,0 +1,59 @@
+"""A section predicted blind, then its measured expression laid beside: the only place where the two meet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gr2st import keys
+from gr2st.evaluation.metrics import gene_pcc
+from gr2st.prediction import predict
+from gr2st.preparation import prepare
+from gr2st.preprocess.genes import counts_of
+from gr2st.preprocess.normalise import gene_normalise, spot_normalise
+from gr2st.registry import MODELS
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from gr2st.training.checkpoint import TrainedModel
+    from gr2st.types import Float32, Prediction, Section, Steps
+
+
+def predict_section(trained: TrainedModel, section: Section) -> Steps[Prediction]:
+    """Prepare a section as the model wants it, predict it blind, then lay the measured values and scores beside."""
+    oracle = {"depth"} if MODELS[trained.name].is_oracle else set()
+    needs = trained.module.needs | {"grid", "position"} | oracle
+    prepared = yield from prepare(section, trained.recipe, needs=needs)
+    prediction = yield from predict(trained, prepared)
+    return with_measured(prediction, section)
+
+
+def with_measured(prediction: Prediction, section: Section) -> Prediction:
+    """Lay the measured expression and the scores beside a finished prediction; the predicted values stay as they are.
+
+    Genes that the section did not measure stay without a score (NaN), and their measured columns are NaN.
+    """
+    table = prediction.table.copy()
+    counts = measured_counts(section.table[list(table.obs_names)], prediction.genes)
+    present = ~np.isnan(counts).any(axis=0)
+    for layer, score, normalise in (
+        (keys.MEASURED_SPOT, keys.PCC_SPOT, spot_normalise),
+        (keys.MEASURED_GENE, keys.PCC_GENE, gene_normalise),
+    ):
+        measured = np.full(counts.shape, np.nan, np.float32)
+        measured[:, present] = normalise(counts[:, present])
+        table.layers[layer] = measured
+        table.var[score] = gene_pcc(np.asarray(table.layers[keys.PREDICTED]), measured)
+    return replace(prediction, table=table)
+
+
+def measured_counts(table: AnnData, genes: tuple[str, ...]) -> Float32:
+    """Counts (spots, genes) of a section, NaN columns for genes it did not measure."""
+    known = set(map(str, table.var_names))
+    present = [gene in known for gene in genes]
+    counts = np.full((table.n_obs, len(genes)), np.nan, np.float32)
+    counts[:, present] = counts_of(table, tuple(gene for gene, here in zip(genes, present, strict=True) if here))
+    return counts

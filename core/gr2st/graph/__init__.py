@@ -1,0 +1,1 @@
+"""Graphs between the spots of a section."""

@@ -1,0 +1,62 @@
+"""Functional graph: which spots resemble each other in expression space, as a dense mask.
+
+A mask is boolean (n, n), row = source, column = target, and always holds the spot itself where the rule says so.
+The cut is hard: no gradient passes through a graph, so the masks are made without one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+@torch.no_grad()
+def threshold_graph(
+    head: Tensor, tail: Tensor, cell_type: Tensor, *, temperature: float, type_share: float, threshold: float
+) -> Tensor:
+    """Edges whose score (1 - share) * sigmoid(head_i . tail_j / T) + share * [same type] exceeds a threshold.
+
+    Parameters
+    ----------
+    head, tail : (n, width)
+        Two projections of the spots; the score is not symmetric.
+    cell_type : (n,) int64
+    temperature, type_share, threshold : float
+
+    Returns
+    -------
+    (n, n) bool
+        Source by target; every spot is joined to itself.
+    """
+    score = (head @ tail.T).div_(temperature).sigmoid_().mul_(1 - type_share)
+    score.add_(_same_type(cell_type, score.dtype), alpha=type_share)
+    return (score > threshold).fill_diagonal_(True)
+
+
+@torch.no_grad()
+def top_k_graph(
+    head: Tensor, tail: Tensor, cell_type: Tensor, *, temperature: float, type_share: float, k: int
+) -> Tensor:
+    """Edges from every spot to the `k` spots of highest score head_i . tail_j / T + share * [same type].
+
+    The published code takes the softmax of each row first; that leaves the order as it is except where the softmax
+    underflows to equal zeros, so the raw score is ranked here.
+
+    Returns
+    -------
+    (n, n) bool
+        Source by target; min(k, n) targets per source, the spot itself only if it ranks.
+    """
+    score = (head @ tail.T).div_(temperature)
+    score.add_(_same_type(cell_type, score.dtype), alpha=type_share)
+    best = score.topk(min(k, len(score)), dim=1, sorted=False).indices
+    return torch.zeros_like(score, dtype=torch.bool).scatter_(1, best, value=True)
+
+
+def edges_of(mask: Tensor) -> Tensor:
+    """Edges (2, e) int64 of a mask, source row above target row, ordered by source, then target."""
+    return mask.nonzero().T.contiguous()
+
+
+def _same_type(cell_type: Tensor, dtype: torch.dtype) -> Tensor:
+    return (cell_type[:, None] == cell_type[None, :]).to(dtype)

@@ -1,0 +1,41 @@
+"""Prediction files: .h5ad with the predicted layer, the graphs and where they came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gr2st import keys
+from gr2st.errors import DataError, RecipeMismatch
+from gr2st.io.store import write_h5ad
+from gr2st.types import Prediction
+
+SPACE_NAMES = {"spot": "spot-normalised", "gene": "gene-normalised", "mixed": "mixed scale"}
+"""How an expression space is called on screen and in files."""
+
+
+def save_prediction(prediction: Prediction, path: Path) -> Path:
+    """Write a prediction as .h5ad, under a temporary name first."""
+    write_h5ad(path, prediction.table)
+    return path
+
+
+def read_prediction(path: Path | str) -> Prediction:
+    """Read a prediction file; DataError where the file is none."""
+    from anndata import read_h5ad
+
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"There is no prediction file at {path}. Make one with `gr2st predict`.")
+    try:
+        table = read_h5ad(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} cannot be read as .h5ad: {error}") from error
+    if keys.PREDICTED not in table.layers or keys.PROVENANCE not in table.uns:
+        raise DataError(
+            f"{path} is an .h5ad file but no prediction: layers[{keys.PREDICTED!r}] or uns[{keys.PROVENANCE!r}] "
+            "is missing. Make one with `gr2st predict`."
+        )
+    provenance = table.uns[keys.PROVENANCE]
+    if int(provenance["format"]) > keys.FORMAT:
+        raise RecipeMismatch(f"{path} has format {provenance['format']}; this version reads up to {keys.FORMAT}.")
+    return Prediction(section=str(provenance["section"]), model=str(provenance["model"]), table=table)

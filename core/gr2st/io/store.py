@@ -1,0 +1,174 @@
+"""Writing without half-written files: a temporary name beside the target, then a rename; and where caches lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from gr2st.errors import DataError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from anndata import AnnData
+
+_BLOCK = 1 << 20
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Give a temporary file beside `path` to write to; it takes the name `path` only when the block ends well.
+
+    The temporary name keeps the suffix of `path`, so that writers which look at it behave as usual. Missing parent
+    folders are made.
+
+    Raises
+    ------
+    StorageError
+        Where the file cannot be written (disk full, no permission); nothing half-written remains.
+    """
+    target = Path(path)
+    temporary = _reserve(target)
+    try:
+        yield temporary
+        temporary.replace(target)
+    except OSError as error:
+        raise _not_written(target, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Give a temporary empty folder beside `path`; it takes the name `path` only when the block ends well.
+
+    A folder already called `path` is replaced as a whole, and kept as it was when the block fails.
+
+    Raises
+    ------
+    StorageError
+        As `atomic_path`.
+    """
+    target = Path(path)
+    temporary = _reserve_folder(target)
+    try:
+        yield temporary
+        _replace_folder(temporary, target)
+    except OSError as error:
+        raise _not_written(target, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write `value` as indented UTF-8 JSON, atomically; DataError where JSON cannot hold it (NaN, an object)."""
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{Path(path).name} cannot hold this value as JSON: {error}.") from error
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path | str, frame: pd.DataFrame, *, index: bool = False) -> None:
+    """Write a table as UTF-8 CSV with Unix line ends, atomically; without its index unless `index`."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=index, encoding="utf-8", lineterminator="\n")
+
+
+def write_h5ad(path: Path | str, adata: AnnData) -> None:
+    """Write an AnnData as compressed .h5ad, atomically."""
+    with atomic_path(path) as temporary:
+        adata.write_h5ad(temporary, compression="gzip")
+
+
+def cache_dir(kind: str) -> Path:
+    """Folder for cached values of one `kind` ("pyramids", "features"), made where missing.
+
+    It lies in the user's cache folder, or under the folder that the environment variable GR2ST_CACHE names.
+    """
+    base = os.environ.get("GR2ST_CACHE") or platformdirs.user_cache_dir("gr2st", appauthor=False)
+    folder = Path(base) / kind
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"The cache folder {folder} cannot be made: {_cause(error)}. "
+            "Set GR2ST_CACHE to a folder that can be written to."
+        ) from error
+    return folder
+
+
+def file_digest(path: Path | str) -> str:
+    """First sixteen hex digits of the SHA-256 of a file's content; DataError where it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            digest = hashlib.sha256()
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {_cause(error)}.") from error
+    return digest.hexdigest()[:16]
+
+
+def _reserve(target: Path) -> Path:
+    """Make an empty temporary file beside `target`, readable as any new file of this user."""
+    temporary = _free_name(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch(exist_ok=False)
+    except OSError as error:
+        raise _not_written(target, error) from error
+    return temporary
+
+
+def _reserve_folder(target: Path) -> Path:
+    temporary = _free_name(target)
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise _not_written(target, error) from error
+    return temporary
+
+
+def _free_name(target: Path) -> Path:
+    """A name nobody uses: hidden, unique, ``.part`` before the original suffix."""
+    tail = secrets.token_hex(4)
+    return target.with_name(f".{target.stem}.{tail}.part{target.suffix}")
+
+
+def _replace_folder(temporary: Path, target: Path) -> None:
+    """Move `temporary` to `target`; an older folder steps aside first and returns if that fails."""
+    if not target.exists():
+        temporary.rename(target)
+        return
+    aside = _free_name(target)
+    target.rename(aside)
+    try:
+        temporary.rename(target)
+    except OSError:
+        aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _not_written(target: Path, error: OSError) -> StorageError:
+    if isinstance(error, StorageError):
+        return error
+    return StorageError(
+        f"{target} could not be written: {_cause(error)}. Nothing half-written was left behind; "
+        "free some space or choose another folder and try again."
+    )
+
+
+def _cause(error: OSError) -> str:
+    return error.strerror or str(error) or type(error).__name__

@@ -1,0 +1,45 @@
+"""Names of AnnData slots and file names: the only place they are spelt out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FORMAT: Final = 1
+"""Version of the files we write; a reader refuses a newer one."""
+
+# Section tables (AnnData in memory)
+SPATIAL: Final = "spatial"
+"""obsm: x, y of the spot centre in level-0 pixels, float64."""
+ARRAY_ROW: Final = "array_row"
+ARRAY_COL: Final = "array_col"
+LABEL: Final = "label"
+"""obs: pathologist label of a spot, where the data has one."""
+GENE_ID: Final = "gene_id"
+"""var: stable identifier (Ensembl) where the data has one; var_names are unique symbols."""
+GENE_SYMBOL: Final = "gene_symbol"
+"""var: the symbol as written in the file, before it was made unique."""
+
+# Predictions (.h5ad)
+PREDICTED: Final = "predicted"
+MEASURED_SPOT: Final = "measured"
+"""layers: measured expression, spot-normalised (S)."""
+MEASURED_GENE: Final = "measured_gene"
+"""layers: measured expression, gene-normalised (T)."""
+PCC_SPOT: Final = "gr2st_pcc"
+PCC_GENE: Final = "gr2st_pcc_gene"
+CONFIDENCE: Final = "gr2st_confidence"
+SPATIAL_GRAPH: Final = "gr2st_spatial_graph"
+FUNCTIONAL_GRAPH: Final = "gr2st_functional_graph"
+PROVENANCE: Final = "gr2st"
+"""uns: dict with format, model, section, encoder, recipe digest, seed, versions, space."""
+
+# Files of a model folder
+MODEL_WEIGHTS: Final = "model.safetensors"
+MODEL_CARD: Final = "model.json"
+MODEL_BANK: Final = "bank.h5ad"
+
+# Files of an evaluation folder
+SUMMARY: Final = "summary.json"
+SECTION_SCORES: Final = "sections.csv"
+GENE_SCORES: Final = "genes.csv"
+STUDY_FILE: Final = "study.csv"

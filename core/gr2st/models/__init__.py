@@ -1,0 +1,1 @@
+"""Models: one file each, one line in the registry."""

@@ -1,0 +1,111 @@
+"""The contract every model keeps: a torch module that learns from sections and predicts without expression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Batch:
+    """One section as tensors on the model's device; (n, ...) with spots as rows.
+
+    A blind batch, the only kind `SpotModel.predict` gets, has no expression and no depth (the depth oracle alone is
+    given the depth). A model meets a field that it did not declare in `needs` as None.
+    """
+
+    section: str
+    features: Tensor | None = None
+    grid: Tensor | None = None
+    position: Tensor | None = None
+    cell_type: Tensor | None = None
+    spot_expression: Tensor | None = None
+    gene_expression: Tensor | None = None
+    depth: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Loss:
+    """Total to minimise (scalar with gradient) and its named, unweighted parts."""
+
+    total: Tensor
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def numbers(self) -> dict[str, float]:
+        """Total and parts as floats, for progress and curves."""
+        return {"loss": float(self.total.detach()), **{k: float(v.detach()) for k, v in self.parts.items()}}
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """What retrieval reads: one row per training spot.
+
+    ``key`` (n, width), ``value`` (n, genes) float32; ``section`` and ``spot`` name each row.
+    """
+
+    key: Tensor
+    value: Tensor
+    section: tuple[str, ...] = ()
+    spot: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a model says about one section.
+
+    Attributes
+    ----------
+    expression : (n, genes)
+    space : str
+        "spot" (S), "gene" (T) or "mixed": the scale the values are on.
+    reference, reference_weight : (n, k) or None
+        Rows of the bank behind each spot, nearest first, and their weights (rows sum to 1).
+    confidence : (n,) or None
+        0 (no support among the training spots) to 1.
+    graphs : mapping
+        Name ("spatial", "functional") to edges (2, e) int64, source row above target row.
+    """
+
+    expression: Tensor
+    space: str
+    reference: Tensor | None = None
+    reference_weight: Tensor | None = None
+    confidence: Tensor | None = None
+    graphs: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class SpotModel(nn.Module):
+    """Base of all models.
+
+    Life of a model: built from (config, n_genes, n_features, grid_size) -> `loss` once per section and epoch, in train
+    mode -> `remember` once per training section, then `conclude`, in eval mode without gradient -> `predict`.
+    Everything learned lies in parameters, buffers or `bank`.
+    """
+
+    needs: frozenset[str] = frozenset()
+    """Fields of the batch this model reads when it predicts."""
+
+    learns_from: frozenset[str] = frozenset()
+    """Fields of the batch this model reads, besides `needs`, while it learns."""
+
+    bank: Bank | None = None
+
+    def loss(self, batch: Batch) -> Loss:
+        """Loss of one section; called only when epochs > 0."""
+        raise NotImplementedError
+
+    def remember(self, batch: Batch) -> None:
+        """Take in one training section after the last epoch (fill the bank, collect sums)."""
+
+    def conclude(self) -> None:
+        """Called after the last `remember`: solve what is solved in closed form."""
+
+    def predict(self, batch: Batch) -> Answer:
+        """Expression of every spot of a blind batch."""
+        raise NotImplementedError
+
+    def edges(self, batch: Batch) -> dict[str, Tensor]:
+        """Edges (2, e), source row above target row, of the graphs the model would draw over this batch, by name."""
+        return {}

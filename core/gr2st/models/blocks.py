@@ -1,0 +1,91 @@
+"""Building blocks of GR2ST; parameters carry the names of the published code, so that its weights load."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gr2st.models.attention import Graph, attend
+from gr2st.models.dropout import Dropout
+
+CELL_TYPES = 6
+"""Unlabelled, necrotic, neoplastic, inflammatory, connective, non-neoplastic epithelial: ids 0 to 5."""
+
+
+class ProjectionHead(nn.Module):
+    """p = W1 x; LayerNorm(p + Dropout(W2 GELU(p))): (n, n_inputs) -> (n, width)."""
+
+    def __init__(self, n_inputs: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.projection = nn.Linear(n_inputs, width)
+        self.fc = nn.Linear(width, width)
+        self.dropout = Dropout(dropout)
+        self.layer_norm = nn.LayerNorm(width)
+
+    def forward(self, values: Tensor) -> Tensor:
+        projected = self.projection(values)
+        out: Tensor = self.layer_norm(projected + self.dropout(self.fc(F.gelu(projected))))
+        return out
+
+
+class GraphAttention(nn.Module):
+    """Multi-head graph attention, parameters named as torch_geometric's GATConv: (n, width) -> (n, heads * width)."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.share = dropout
+        self.att_src = nn.Parameter(torch.empty(1, heads, width))
+        self.att_dst = nn.Parameter(torch.empty(1, heads, width))
+        self.bias = nn.Parameter(torch.zeros(heads * width))
+        self.lin = nn.Linear(width, heads * width, bias=False)
+        for weight in (self.att_src, self.att_dst, self.lin.weight):
+            nn.init.xavier_uniform_(weight)
+
+    def forward(self, state: Tensor, graph: Graph, *, with_entropy: bool) -> tuple[Tensor, Tensor]:
+        """Attended state and the entropy of the attention per edge."""
+        theta = self.lin.weight.view(self.heads, -1, state.shape[1])
+        source, target = self._scores(state, theta)
+        share = self.share if self.training else 0.0
+        gathered, entropy = attend(state, source, target, graph, dropout=share, with_entropy=with_entropy)
+        heads = torch.bmm(gathered.transpose(0, 1), theta.transpose(1, 2))
+        return heads.transpose(0, 1).reshape(len(state), -1).add_(self.bias), entropy
+
+    def _scores(self, state: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Both parts of the logits, each (n, heads): a . (Theta x) = (Theta^T a) . x."""
+        vectors = torch.stack([self.att_src[0], self.att_dst[0]], dim=1)
+        folded = torch.bmm(vectors, theta).transpose(0, 1).flatten(0, 1)
+        source, target = torch.split(state @ folded.T, self.heads, dim=1)
+        return source, target
+
+
+class ExpertHead(nn.Module):
+    """Regression by several small networks, mixed by a gate that is taught the cell type."""
+
+    def __init__(self, width: int, n_genes: int, experts: int, dropout: float) -> None:
+        super().__init__()
+        self.experts = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, width), nn.GELU(), Dropout(dropout), nn.Linear(width, n_genes))
+            for _ in range(experts)
+        )
+        self.gate = nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, experts))
+        self.dropout = Dropout(dropout)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Expression (n, genes) and gate logits (n, experts) from image embeddings (n, width).
+
+        The gate is applied to the hidden layer: sum_k g_k (W_k x_k + b_k) is one product of the joined layers, and
+        the expressions of the single experts never exist.
+        """
+        logits = self.gate(image)
+        share = logits.softmax(dim=1)
+        hidden = F.linear(image, *self._joined(0, dim=0))
+        hidden = self.dropout(F.gelu(hidden)).view(len(image), len(self.experts), -1) * share[:, :, None]
+        weight, bias = self._joined(3, dim=1)
+        return torch.addmm(share @ bias.view(len(self.experts), -1), hidden.flatten(1), weight.T), logits
+
+    def _joined(self, layer: int, *, dim: int) -> tuple[Tensor, Tensor]:
+        """Weights of one layer of all experts joined along `dim`, and their biases in a row."""
+        layers = [expert[layer] for expert in self.experts]  # type: ignore[index]
+        return torch.cat([x.weight for x in layers], dim=dim), torch.cat([x.bias for x in layers])

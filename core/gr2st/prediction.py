@@ -1,0 +1,143 @@
+"""`predict`: a trained model and a section without its expression in, a prediction out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from gr2st import keys
+from gr2st.errors import RecipeMismatch
+from gr2st.models.base import Batch
+from gr2st.registry import MODELS
+from gr2st.training.batches import to_batch
+from gr2st.types import Prediction, Progress
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from gr2st.models.base import Answer
+    from gr2st.training.checkpoint import TrainedModel
+    from gr2st.types import Prepared, Steps
+
+
+def predict(trained: TrainedModel, prepared: Prepared) -> Steps[Prediction]:
+    """Predict the expression of a section from its picture.
+
+    The section is blinded here, whatever the caller hands in: no measured value reaches the model. The one exception is
+    a model registered as an oracle, which is given the depth and says so in its name.
+
+    Returns
+    -------
+    Prediction
+        ``layers["predicted"]`` (spots x genes, float32), the spatial graph, and the functional graph the model draws
+        over its *predicted* expression.
+
+    Raises
+    ------
+    RecipeMismatch
+        The section was prepared with another recipe or encoder than the model was trained with.
+    """
+    _check_recipe(trained, prepared)
+    yield Progress(f"Predicting {prepared.section}", 0, 1)
+    seen = prepared.blind()
+    if MODELS[trained.name].is_oracle:
+        seen = replace(seen, depth=prepared.depth)
+    device = next((tensor.device for tensor in trained.module.state_dict().values()), torch.device("cpu"))
+    with torch.no_grad():
+        answer = trained.module.predict(to_batch(seen, trained.module.needs, device))
+        graphs = _graphs(trained, seen, answer, device)
+    table = _table(trained, seen, answer, graphs)
+    yield Progress(f"Predicting {prepared.section}", 1, 1)
+    return Prediction(section=prepared.section, model=trained.name, table=table)
+
+
+def _check_recipe(trained: TrainedModel, prepared: Prepared) -> None:
+    found = prepared.digests.get("recipe")
+    if found is not None and found != trained.recipe.digest():
+        raise RecipeMismatch(
+            f"The model was trained with recipe {trained.recipe.digest()}, section {prepared.section} was prepared "
+            f"with {found}: prepare it with the model's own recipe."
+        )
+    if "features" in trained.module.needs:
+        width = None if prepared.features is None else prepared.features.shape[1]
+        if width != trained.n_features:
+            raise RecipeMismatch(
+                f"The model reads {trained.n_features} features per spot, section {prepared.section} has {width}."
+            )
+
+
+def _graphs(trained: TrainedModel, seen: Prepared, answer: Answer, device: torch.device) -> dict[str, torch.Tensor]:
+    """Graphs over the section, with the prediction in the place of the measured expression."""
+    if int(seen.grid.max()) >= trained.grid_size:
+        return {}
+    shown = to_batch(seen, frozenset({"grid", "position", "cell_type"}), device)
+    batch = Batch(
+        section=seen.section,
+        grid=shown.grid,
+        position=shown.position,
+        cell_type=shown.cell_type,
+        spot_expression=answer.expression,
+        gene_expression=answer.expression,
+    )
+    return trained.module.edges(batch)
+
+
+def _table(trained: TrainedModel, seen: Prepared, answer: Answer, graphs: dict[str, torch.Tensor]) -> AnnData:
+    import pandas as pd
+    from anndata import AnnData
+
+    predicted = answer.expression.cpu().numpy().astype(np.float32)
+    obs = pd.DataFrame(
+        {keys.ARRAY_COL: seen.grid[:, 0], keys.ARRAY_ROW: seen.grid[:, 1]},
+        index=pd.Index(seen.spots, name="spot"),
+    )
+    if answer.confidence is not None:
+        obs[keys.CONFIDENCE] = answer.confidence.cpu().numpy()
+    table = AnnData(X=predicted, obs=obs, var=pd.DataFrame(index=list(trained.recipe.genes)))
+    table.layers[keys.PREDICTED] = predicted
+    table.obsm[keys.SPATIAL] = seen.pixel
+    for name, key in (("spatial", keys.SPATIAL_GRAPH), ("functional", keys.FUNCTIONAL_GRAPH)):
+        if name in graphs:
+            table.obsp[key] = _adjacency(graphs[name], len(seen.spots))
+    table.uns[keys.PROVENANCE] = _provenance(trained, seen, answer)
+    if answer.reference is not None and answer.reference_weight is not None:
+        table.obsm["gr2st_reference"] = answer.reference.cpu().numpy().astype(np.int32)
+        table.obsm["gr2st_reference_weight"] = answer.reference_weight.cpu().numpy().astype(np.float32)
+    return table
+
+
+def _adjacency(edges: torch.Tensor, n_spots: int) -> Any:
+    """Sparse 0/1 matrix; row = target spot, column = the spot it listens to."""
+    from scipy.sparse import csr_matrix
+
+    source, target = edges.cpu().numpy()
+    kept = source != target
+    ones = np.ones(int(kept.sum()), np.float32)
+    return csr_matrix((ones, (target[kept], source[kept])), shape=(n_spots, n_spots))
+
+
+def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer) -> dict[str, Any]:
+    bank = trained.module.bank
+    provenance: dict[str, Any] = {
+        "format": keys.FORMAT,
+        "model": trained.name,
+        "title": MODELS[trained.name].title,
+        "section": seen.section,
+        "patient": seen.patient or "",
+        "space": answer.space,
+        "encoder": trained.recipe.encoder,
+        "recipe": trained.recipe.digest(),
+        "image": seen.digests.get("image", ""),
+        "seed": trained.training.seed,
+        "trained_on": list(trained.sections),
+        "training_patients": list(trained.patients),
+        "versions": dict(trained.versions),
+        "graph_expression": "predicted",
+    }
+    if bank is not None:
+        provenance["bank_section"] = np.asarray(bank.section, dtype=str)
+        provenance["bank_spot"] = np.asarray(bank.spot, dtype=np.int64)
+    return provenance

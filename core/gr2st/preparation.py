@@ -1,0 +1,136 @@
+"""`prepare`: one section and a recipe in, all that a model may be shown out. The one place that chains the rooms."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from gr2st import keys
+from gr2st.encoders.cache import encode_section
+from gr2st.errors import DataError
+from gr2st.preprocess.genes import counts_of
+from gr2st.preprocess.normalise import gene_normalise, spot_normalise
+from gr2st.registry import ENCODERS
+from gr2st.types import Float32, Float64, Int64, Prepared
+
+if TYPE_CHECKING:
+    from gr2st.config import Recipe
+    from gr2st.types import Section, Slide, Steps
+
+ALL = frozenset({"features", "grid", "position", "cell_type", "spot_expression", "gene_expression", "depth"})
+MEASURED = frozenset({"spot_expression", "gene_expression", "depth"})
+"""Fields made from the counts of the section itself; `predict` gets none of them."""
+
+
+def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, device: str = "cpu") -> Steps[Prepared]:
+    """Turn a section into what the recipe says a model sees.
+
+    Parameters
+    ----------
+    section : Section
+    recipe : Recipe
+    needs : set of str
+        Fields to fill; patches are encoded only for "features", counts are read only for the measured fields.
+    device : str
+        Where the encoder runs.
+
+    Returns
+    -------
+    Prepared
+        Fields that were not asked for are None.
+
+    Raises
+    ------
+    DataError
+        The section has no image although features are needed, no scale, or lacks genes of the recipe.
+    """
+    features: Float32 | None = None
+    digests = {"recipe": recipe.digest()}
+    if "features" in needs:
+        slide = _slide_of(section)
+        digests["image"] = slide.digest()
+        digests["encoder"] = encoder_identity(recipe.encoder)
+        features = yield from encode_section(
+            slide,
+            np.asarray(section.table.obsm[keys.SPATIAL]),
+            recipe=recipe,
+            um_per_px=section.um_per_px,
+            section=section.name,
+            device=device,
+        )
+        slide.close()
+    measured = _measured(section, recipe) if needs & MEASURED else {}
+    if measured:
+        digests["counts"] = _digest(measured["counts"])
+    pixel, grid = _positions(section)
+    return Prepared(
+        section=section.name,
+        patient=section.patient,
+        spots=section.spot_names,
+        pixel=pixel,
+        grid=grid,
+        position=array_positions(grid, pixel, section.grid_pitch),
+        features=features,
+        spot_expression=measured.get("spot_expression"),
+        gene_expression=measured.get("gene_expression"),
+        depth=measured.get("depth"),
+        digests=digests,
+    )
+
+
+def encoder_identity(name: str) -> str:
+    """Name and version of an encoder: what must agree between a model and the section it predicts."""
+    spec = ENCODERS[name]
+    return f"{spec.name}/{spec.version}"
+
+
+def array_positions(grid: Int64, pixel: Float64, pitch: float) -> Float64:
+    """Spot positions (n, 2) in units of the array step, so that neighbouring spots are 1 apart.
+
+    A square array (legacy ST) has its own coordinates in just these units, free of the printer's jitter; on any other
+    array (hexagonal Visium, interleaved 2k arrays) the pixel positions are divided by the pitch.
+    """
+    if _is_square(grid):
+        return grid.astype(np.float64)
+    return pixel / pitch
+
+
+def _is_square(grid: Int64) -> bool:
+    """Whether most spots have a neighbour one step away along an axis of the array."""
+    if len(grid) < 2:
+        return True
+    distance = np.asarray(cKDTree(grid).query(grid, k=2)[0])
+    return bool(np.median(distance[:, 1]) == 1.0)
+
+
+def _slide_of(section: Section) -> Slide:
+    if section.slide is None:
+        raise DataError(
+            f"Section {section.name} has no image, but patch features were asked for. "
+            "Put its picture beside the counts or name it in the image column of study.csv."
+        )
+    return section.slide
+
+
+def _measured(section: Section, recipe: Recipe) -> dict[str, Float32]:
+    counts = counts_of(section.table, recipe.genes)
+    return {
+        "counts": counts,
+        "spot_expression": spot_normalise(counts),
+        "gene_expression": gene_normalise(counts),
+        "depth": counts.sum(axis=1, dtype=np.float64).astype(np.float32),
+    }
+
+
+def _positions(section: Section) -> tuple[Float64, Int64]:
+    pixel = np.asarray(section.table.obsm[keys.SPATIAL], dtype=np.float64)
+    obs = section.table.obs
+    grid = np.column_stack([obs[keys.ARRAY_COL], obs[keys.ARRAY_ROW]]).astype(np.int64)
+    return pixel, grid
+
+
+def _digest(values: Float32) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]

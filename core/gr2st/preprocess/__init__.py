@@ -1,0 +1,1 @@
+"""From counts and pixels to what encoders and models are shown."""

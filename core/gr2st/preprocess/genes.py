@@ -1,0 +1,174 @@
+"""Which genes are predicted: chosen from training sections, or read from a list; and their counts."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from gr2st.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+
+    from gr2st.types import Bool, Float32, Float64
+
+MINIMUM_SHARE = 0.1
+"""A gene is a candidate where at least this share of all training spots counts it; rarer ones correlate with noise."""
+
+_HEADERS = frozenset({"", "gene", "genes", "gene_name", "gene_names", "gene_symbol", "symbol", "symbols", "name"})
+
+
+def select_genes(tables: Sequence[AnnData], n: int) -> tuple[str, ...]:
+    """Choose the `n` most variable genes of the training sections, most variable first.
+
+    Candidates stand in every table and are counted in at least a tenth of all spots. Each section ranks them by the
+    variance of their Pearson residuals (scanpy), which, unlike the dispersion of log counts, is not led by rare genes;
+    ranks are averaged, ties go by name.
+
+    Parameters
+    ----------
+    tables : sequence of AnnData
+        Counts of the training sections only (spots x genes); left unchanged.
+    n : int
+        Number of genes.
+
+    Raises
+    ------
+    DataError
+        No table, a table without counts, or fewer than `n` candidates.
+    """
+    if not tables or any(table.n_obs == 0 or table.n_vars == 0 for table in tables):
+        raise DataError("Choosing genes needs at least one training section, each with counts; found an empty one.")
+    candidates = _candidates(tables)
+    if not 1 <= n <= len(candidates):
+        raise DataError(
+            f"{n} genes were asked for, but {len(candidates)} stand in all {len(tables)} training sections and are "
+            f"counted in at least {MINIMUM_SHARE:.0%} of their spots. Ask for 1 to {len(candidates)}, or give a list."
+        )
+    ranks = np.mean([_variability_ranks(table, candidates) for table in tables], axis=0)
+    # Names break ties, so that the order of the columns in a file has no say.
+    return tuple(candidates[i] for i in np.lexsort((np.asarray(candidates), ranks))[:n])
+
+
+def _candidates(tables: Sequence[AnnData]) -> tuple[str, ...]:
+    """Genes of every table that enough of all spots count, sorted by name."""
+    shared = set.intersection(*(set(map(str, table.var_names)) for table in tables))
+    genes = tuple(sorted(shared))
+    detected = sum((counts_of(table, genes) > 0).sum(axis=0) for table in tables)
+    enough: Bool = np.asarray(detected) >= MINIMUM_SHARE * sum(table.n_obs for table in tables)
+    return tuple(gene for gene, keep in zip(genes, enough, strict=True) if keep)
+
+
+def _variability_ranks(table: AnnData, genes: Sequence[str]) -> Float64:
+    """Rank of each gene in one section (0 the most variable); genes that are not counted in it share the last rank."""
+    import scanpy as sc
+    from anndata import AnnData
+
+    counts = counts_of(table, genes)
+    # A spot or gene without counts has no expected counts, so no residual.
+    counted_spots, counted_genes = counts.sum(axis=1) > 0, counts.sum(axis=0) > 0
+    copy = AnnData(counts[counted_spots][:, counted_genes])
+    found = sc.experimental.pp.highly_variable_genes(
+        copy, flavor="pearson_residuals", n_top_genes=1, check_values=False, inplace=False
+    )
+    variance = pd.Series(-np.inf, index=list(genes))
+    variance[counted_genes] = found["residual_variances"].to_numpy()
+    return np.asarray(variance.rank(ascending=False), dtype=np.float64)
+
+
+def read_gene_list(path: Path | str) -> tuple[str, ...]:
+    """Read gene names from a text file, one per line, or from the first column of a .csv or .tsv file.
+
+    Blank lines and lines that begin with # are passed over, and so is a column title such as "gene".
+
+    Raises
+    ------
+    DataError
+        The file is missing, not text, names no gene, names one twice, or holds several words on a line (all such lines
+        are listed).
+    """
+    path = Path(path)
+    names = _first_column(path, _text_of(path))
+    repeated = [f"{name!r} stands {count} times" for name, count in Counter(names).items() if count > 1]
+    broken = [f"{name!r} is not one name" for name in names if len(name.split()) > 1]
+    if not names:
+        raise DataError(f"{path} names no gene: expected one gene name per line.")
+    if repeated or broken:
+        raise DataError(f"{path} is not a list of distinct genes: " + _some(repeated + broken) + ".")
+    return tuple(names)
+
+
+def _text_of(path: Path) -> str:
+    """The file as text; DataError where it is missing, unreadable or binary."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"The gene list {path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a text file: a gene list holds one gene name per line.") from error
+    if "\0" in text:
+        raise DataError(f"{path} is a binary file: a gene list holds one gene name per line.")
+    return text
+
+
+def _first_column(path: Path, text: str) -> list[str]:
+    """Names in file order, without blanks, comments and a column title."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    delimiter = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower())
+    if delimiter is None:
+        return [line.strip() for line in lines]
+    names = [row[0].strip() for row in csv.reader(lines, delimiter=delimiter)]
+    return names[1:] if names and names[0].lower() in _HEADERS else names
+
+
+def counts_of(table: AnnData, genes: Sequence[str]) -> Float32:
+    """Counts of some genes, in their order.
+
+    Parameters
+    ----------
+    table : AnnData
+        Counts (spots x genes), names of genes unique.
+    genes : sequence of str
+
+    Returns
+    -------
+    (spots, genes) float32, dense
+
+    Raises
+    ------
+    DataError
+        Genes that the table does not have, with the nearest names it does have.
+    """
+    positions = table.var_names.get_indexer(pd.Index(genes))
+    missing = [gene for gene, position in zip(genes, positions, strict=True) if position < 0]
+    if missing:
+        raise DataError(_missing_message(missing, len(genes), [str(name) for name in table.var_names]))
+    chosen = table.X[:, positions]
+    dense = cast("Any", chosen).toarray() if sparse.issparse(chosen) else chosen
+    return np.ascontiguousarray(dense, dtype=np.float32)
+
+
+def _missing_message(missing: Sequence[str], asked: int, known: Sequence[str]) -> str:
+    """Name genes that are not there; the nearest known one is offered for the first few."""
+    shown = []
+    for gene in missing[:5]:
+        near = difflib.get_close_matches(gene, known, n=1)
+        shown.append(f"{gene} (nearest: {near[0]})" if near else gene)
+    shown += missing[5:20]
+    more = f" and {len(missing) - 20} more" if len(missing) > 20 else ""
+    return f"{len(missing)} of {asked} genes are not in the counts ({len(known)} genes): {', '.join(shown)}{more}."
+
+
+def _some(findings: Sequence[str]) -> str:
+    """The first ten findings, and how many more there are."""
+    more = f"; and {len(findings) - 10} more" if len(findings) > 10 else ""
+    return "; ".join(findings[:10]) + more

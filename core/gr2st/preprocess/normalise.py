@@ -1,0 +1,76 @@
+"""The two expression spaces: S (each spot divided by its total) and T (each gene divided by its section total)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from gr2st.errors import DataError
+
+if TYPE_CHECKING:
+    from gr2st.types import Float32
+
+Counts: TypeAlias = npt.NDArray[Any] | sparse.csr_array | sparse.csr_matrix | sparse.csc_array | sparse.csc_matrix
+
+SCALE = 1e4
+
+
+def spot_normalise(counts: Counts) -> Float32:
+    """S: log10(1 + 1e4 * share of the gene in the counts of its spot).
+
+    Parameters
+    ----------
+    counts : (spots, genes) array or sparse matrix
+        Counts of the genes of interest only: the library size of a spot is taken over these columns.
+
+    Returns
+    -------
+    (spots, genes) float32, dense, computed in float64
+        The row of a spot without counts is zero.
+
+    Raises
+    ------
+    DataError
+        `counts` is not a two-dimensional matrix.
+    """
+    return _log_share(counts, axis=1)
+
+
+def gene_normalise(counts: Counts) -> Float32:
+    """T: log10(1 + 1e4 * share of the spot in the counts of its gene over the section).
+
+    The sequencing depth of a spot stays in T, and every gene is scaled inside its own section: hand over the spots of
+    exactly one section.
+
+    Parameters
+    ----------
+    counts : (spots, genes) array or sparse matrix
+        Counts of one section.
+
+    Returns
+    -------
+    (spots, genes) float32, dense, computed in float64
+        The column of a gene without counts is zero.
+
+    Raises
+    ------
+    DataError
+        `counts` is not a two-dimensional matrix.
+    """
+    return _log_share(counts, axis=0)
+
+
+def _log_share(counts: Counts, *, axis: int) -> Float32:
+    """log10(1 + SCALE * counts / total along `axis`), zero where the total is zero."""
+    if counts.ndim != 2:
+        raise DataError(f"Counts must be a matrix of spots x genes, found {counts.ndim} dimension(s).")
+    matrix: Any = sparse.csr_array(cast("Any", counts), dtype=np.float64, copy=True)
+    matrix.sum_duplicates()
+    totals = np.asarray(matrix.sum(axis=axis), dtype=np.float64)
+    scale = np.divide(SCALE, totals, out=np.zeros_like(totals), where=totals > 0)
+    weights = np.repeat(scale, np.diff(matrix.indptr)) if axis == 1 else scale[matrix.indices]
+    matrix.data = np.log10(1 + matrix.data * weights)
+    return np.asarray(matrix.toarray(), dtype=np.float32)

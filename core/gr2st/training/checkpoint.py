@@ -1,0 +1,210 @@
+"""A trained model and its folder: weights as safetensors, a card as JSON, the bank as h5ad. Never pickle."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from gr2st import keys
+from gr2st.config import Recipe, Settings, TrainConfig
+from gr2st.errors import DataError, RecipeMismatch
+from gr2st.io.store import atomic_folder, file_digest, write_h5ad, write_json
+from gr2st.models.base import Bank
+from gr2st.preparation import encoder_identity
+from gr2st.registry import MODELS, load
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from gr2st.models.base import SpotModel
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A model that can predict, with all that is needed to say where it came from.
+
+    ``digests`` maps each training section to the digests of its image, counts, encoder and recipe.
+    """
+
+    name: str
+    module: SpotModel
+    config: Settings
+    training: TrainConfig
+    recipe: Recipe
+    n_features: int
+    grid_size: int
+    sections: tuple[str, ...]
+    patients: tuple[str, ...]
+    digests: Mapping[str, Mapping[str, str]]
+    versions: Mapping[str, str]
+
+
+def versions() -> dict[str, str]:
+    """Versions of the software whose change may change a number."""
+    packages = ("gr2st-napari", "torch", "numpy", "scanpy", "anndata")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def save_model(trained: TrainedModel, folder: Path) -> Path:
+    """Write a model folder; an existing *model* folder of that name is replaced in one step, at the end."""
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    if folder.exists() and not _may_replace(folder):
+        raise DataError(f"{folder} exists and is not a model folder; choose another name for the model.")
+    with atomic_folder(folder) as part:
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.module.state_dict().items()}
+        save_file(state, part / keys.MODEL_WEIGHTS)
+        if trained.module.bank is not None:
+            write_h5ad(part / keys.MODEL_BANK, _bank_table(trained.module.bank, trained.recipe))
+        write_json(part / keys.MODEL_CARD, _card(trained, part))
+    return folder
+
+
+def load_model(folder: Path, *, device: str = "cpu") -> TrainedModel:
+    """Read a model folder.
+
+    Raises
+    ------
+    DataError
+        Not a model folder, or a file of it is missing or unreadable.
+    RecipeMismatch
+        The card and the files disagree, or the encoder here is another version.
+    """
+    folder = Path(folder)
+    card = _read_card(folder)
+    spec = MODELS[card["model"]]
+    try:
+        config = type(spec.config).model_validate(card["config"])
+        training = TrainConfig.model_validate(card["training"])
+        recipe = Recipe.model_validate(card["recipe"])
+    except ValidationError as error:
+        raise RecipeMismatch(f"The settings in {folder / keys.MODEL_CARD} are not of this version: {error}") from error
+    _check_card(folder, card, recipe)
+    module: SpotModel = load(spec.factory)(
+        config, n_genes=len(recipe.genes), n_features=card["n_features"], grid_size=card["grid_size"]
+    )
+    _load_weights(module, folder)
+    module.bank = _read_bank(folder / keys.MODEL_BANK) if keys.MODEL_BANK in card["files"] else None
+    return TrainedModel(
+        name=card["model"],
+        module=module.to(device).eval(),
+        config=config,
+        training=training,
+        recipe=recipe,
+        n_features=card["n_features"],
+        grid_size=card["grid_size"],
+        sections=tuple(card["sections"]),
+        patients=tuple(card["patients"]),
+        digests=card["digests"],
+        versions=card["versions"],
+    )
+
+
+def _card(trained: TrainedModel, folder: Path) -> dict[str, Any]:
+    return {
+        "format": keys.FORMAT,
+        "model": trained.name,
+        "config": trained.config.model_dump(mode="json"),
+        "training": trained.training.model_dump(mode="json"),
+        "recipe": trained.recipe.model_dump(mode="json"),
+        "recipe_digest": trained.recipe.digest(),
+        "encoder": encoder_identity(trained.recipe.encoder),
+        "n_features": trained.n_features,
+        "grid_size": trained.grid_size,
+        "sections": list(trained.sections),
+        "patients": list(trained.patients),
+        "digests": {name: dict(values) for name, values in trained.digests.items()},
+        "versions": dict(trained.versions),
+        "files": {path.name: file_digest(path) for path in sorted(folder.iterdir())},
+    }
+
+
+def _may_replace(folder: Path) -> bool:
+    return folder.is_dir() and (not any(folder.iterdir()) or (folder / keys.MODEL_CARD).is_file())
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    path = folder / keys.MODEL_CARD
+    if not path.is_file():
+        raise DataError(f"{folder} is no model folder: {keys.MODEL_CARD} is not there. Make one with `gr2st train`.")
+    try:
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is not readable as JSON ({error}); train the model again.") from error
+    missing = {"format", "model", "config", "training", "recipe", "files", "n_features", "grid_size"} - card.keys()
+    if missing:
+        raise DataError(f"{path} lacks {', '.join(sorted(missing))}; train the model again.")
+    if card["format"] > keys.FORMAT:
+        raise RecipeMismatch(
+            f"{folder} has format {card['format']}, this version reads up to {keys.FORMAT}: update gr2st."
+        )
+    return card
+
+
+def _check_card(folder: Path, card: Mapping[str, Any], recipe: Recipe) -> None:
+    if recipe.digest() != card["recipe_digest"]:
+        raise RecipeMismatch(
+            f"The recipe in {folder / keys.MODEL_CARD} has digest {recipe.digest()}, the model was made with "
+            f"{card['recipe_digest']}: the card was edited. Train the model again."
+        )
+    here = encoder_identity(recipe.encoder)
+    if here != card["encoder"]:
+        raise RecipeMismatch(f"{folder} was trained on features of {card['encoder']}, here is {here}: train it again.")
+    for name, digest in card["files"].items():
+        if not (folder / name).is_file():
+            raise DataError(f"{folder} is incomplete: {name} is missing.")
+        found = file_digest(folder / name)
+        if found != digest:
+            raise RecipeMismatch(
+                f"{folder / name} has digest {found}, the model card says {digest}: the file belongs to another model "
+                "or is damaged. Train the model again."
+            )
+
+
+def _load_weights(module: SpotModel, folder: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / keys.MODEL_WEIGHTS
+    try:
+        module.load_state_dict(load_file(path))
+    except SafetensorError as error:
+        raise DataError(f"{path} is not readable as safetensors ({error}); train the model again.") from error
+    except RuntimeError as error:
+        raise RecipeMismatch(f"{path} does not fit the model its card describes: {error}") from error
+
+
+def _bank_table(bank: Bank, recipe: Recipe) -> AnnData:
+    import pandas as pd
+    from anndata import AnnData
+
+    rows = [f"{section}:{spot}" for section, spot in zip(bank.section, bank.spot, strict=True)]
+    table = AnnData(
+        X=bank.value.cpu().numpy().astype(np.float32),
+        obs=pd.DataFrame({"section": list(bank.section), "spot": list(bank.spot)}, index=rows),
+        var=pd.DataFrame(index=list(recipe.genes)),
+    )
+    table.obsm["key"] = bank.key.cpu().numpy()
+    return table
+
+
+def _read_bank(path: Path) -> Bank:
+    from anndata import read_h5ad
+
+    table = read_h5ad(path)
+    return Bank(
+        key=torch.from_numpy(np.asarray(table.obsm["key"])),
+        value=torch.from_numpy(np.asarray(table.X)),
+        section=tuple(map(str, table.obs["section"])),
+        spot=tuple(int(row) for row in table.obs["spot"]),
+    )

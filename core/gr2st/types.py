@@ -1,0 +1,301 @@
+"""The values that pass between the rooms of the house: frozen, complete, checked where they are made.
+
+Orientation, everywhere: spots are rows, genes are columns; pixel positions are (x, y) at level 0; patches are uint8
+(n, height, width, 3) RGB; expression and features are float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from gr2st.errors import UnknownName
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Float32: TypeAlias = npt.NDArray[np.float32]
+Float64: TypeAlias = npt.NDArray[np.float64]
+Int64: TypeAlias = npt.NDArray[np.int64]
+Bool: TypeAlias = npt.NDArray[np.bool_]
+UInt8: TypeAlias = npt.NDArray[np.uint8]
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long step is.
+
+    Attributes
+    ----------
+    stage : str
+        What is being done, in the user's words ("Encoding patches of C2").
+    done, total : int
+        Units finished and to do; ``total`` 0 means unknown.
+    note : str
+        A short remark for the end of the line.
+    values : mapping of str to float
+        Numbers worth plotting (loss parts, scores).
+    """
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    note: str = ""
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+Steps: TypeAlias = Generator[Progress, None, R]
+"""A long step: yields Progress, returns its result. Close the generator to cancel."""
+
+
+def finish(steps: Steps[R]) -> R:
+    """Run a long step to its end and return its result, ignoring the progress."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+
+class LevelArray(Protocol):
+    """One level of a slide: an array that is read when it is indexed."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+
+class Slide(Protocol):
+    """A histology image, read lazily by level and region; made by `gr2st.io.slide.open_slide`.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    width, height : int
+        Size of level 0 in pixels, after EXIF orientation.
+    um_per_px : float or None
+        Micrometres per level-0 pixel as the *file* states it, None where it states nothing believable.
+    """
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def um_per_px(self) -> float | None: ...
+    @property
+    def levels(self) -> tuple[LevelArray, ...]:
+        """Arrays (height, width, 3) uint8, largest first, for display."""
+        ...
+
+    def read_region(self, x: int, y: int, width: int, height: int, level: int = 0) -> UInt8:
+        """Pixels (height, width, 3) RGB of a window of one level; x, y in pixels of that level, window inside it."""
+        ...
+
+    def thumbnail(self, longest_px: int) -> UInt8:
+        """The whole image (h, w, 3), its longer side at most `longest_px`, without decoding level 0 where possible."""
+        ...
+
+    def digest(self) -> str:
+        """Sixteen hex digits of the file's content."""
+        ...
+
+    def close(self) -> None:
+        """Let go of decoded pixels and of the file; the next reading opens it again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How well the spots fit the picture.
+
+    Attributes
+    ----------
+    verdict : str
+        "good", "pale" (few spots on tissue, no better fit known), "swapped", "mirrored", "rotated", "scale",
+        "misregistered", "outside", "not-histology", "unknown" (no picture).
+    inside, on_tissue : float
+        Share of spots inside the image and on tissue, 0 to 1.
+    message : str
+        One sentence for the user: what was found and what to do.
+    """
+
+    verdict: str
+    inside: float
+    on_tissue: float
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """One tissue section: counts, positions, picture.
+
+    Attributes
+    ----------
+    name, patient : str
+        ``patient`` is None where the data does not say; patient-wise protocols refuse such a section.
+    table : AnnData
+        ``X`` counts (spots x genes, CSR float32, integer values, or empty with zero genes where the data has no
+        counts); ``obs_names`` the spot names of the counts file; ``obsm["spatial"]`` (x, y) of the spot centre in
+        level-0 pixels, float64; ``obs["array_row"]``, ``obs["array_col"]`` integer array coordinates (legacy ST: y and
+        x); optional ``obs["label"]``.
+    slide : Slide or None
+    um_per_px : float or None
+        Micrometres per level-0 pixel, with its source in `um_per_px_source`.
+    spot_diameter_um : float or None
+    grid_pitch : float
+        Distance between the centres of neighbouring spots, in level-0 pixels.
+    layout : str
+        "legacy-st", "visium", "visium-hd" or "h5ad".
+    alignment : Alignment
+    notes : tuple of str
+        What the reader noticed and the user should know (rows without a partner, duplicates renamed, ...).
+    """
+
+    name: str
+    patient: str | None
+    table: AnnData
+    slide: Slide | None
+    um_per_px: float | None
+    um_per_px_source: str
+    spot_diameter_um: float | None
+    grid_pitch: float
+    layout: str
+    alignment: Alignment
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_spots(self) -> int:
+        return int(self.table.n_obs)
+
+    @property
+    def spot_names(self) -> tuple[str, ...]:
+        return tuple(map(str, self.table.obs_names))
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        return tuple(map(str, self.table.var_names))
+
+
+@dataclass(frozen=True, slots=True)
+class SectionEntry:
+    """Where one section of a study lies; light, picklable, opened by `gr2st.io.read_section`.
+
+    ``path`` is the section's folder or main file; ``parts`` names the files of a layout that needs several
+    ("counts", "spots", "image", "labels").
+    """
+
+    name: str
+    patient: str | None
+    path: Path
+    layout: str
+    parts: Mapping[str, Path] = field(default_factory=dict, hash=False)
+    um_per_px: float | None = None
+    without_image: str = ""
+    """Why the section cannot be trained on (no picture found), empty where it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Sections that belong together, by name; nothing is opened yet.
+
+    ``notes`` tell what lies there but is no section that can be used (spots without counts, a table without positions).
+    """
+
+    name: str
+    path: Path
+    entries: tuple[SectionEntry, ...]
+    notes: tuple[str, ...] = ()
+
+    def entry(self, name: str) -> SectionEntry:
+        """The entry of one section; UnknownName where there is none."""
+        for entry in self.entries:
+            if entry.name == name:
+                return entry
+        raise UnknownName.of("section", name, self.names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(entry.name for entry in self.entries)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One section as a model sees it, made by `gr2st.preparation`.
+
+    Attributes
+    ----------
+    section, patient : str
+    spots : tuple of str
+        Spot names, in row order of all arrays.
+    features : (n, width) float32 or None
+        Patch features of the recipe's encoder.
+    pixel : (n, 2) float64
+        x, y at level 0.
+    grid : (n, 2) int64
+        Array x (column), y (row).
+    position : (n, 2) float64
+        x, y in units of the array step: neighbouring spots are 1 apart.
+    cell_type : (n,) int64 or None
+    spot_expression, gene_expression : (n, genes) float32 or None
+        S and T of the recipe's genes; None in a blind section.
+    depth : (n,) float32 or None
+        Counts of the recipe's genes per spot; None in a blind section.
+    digests : mapping
+        Digest of the image and of the counts behind this value.
+    """
+
+    section: str
+    patient: str | None
+    spots: tuple[str, ...]
+    pixel: Float64
+    grid: Int64
+    position: Float64
+    features: Float32 | None = None
+    cell_type: Int64 | None = None
+    spot_expression: Float32 | None = None
+    gene_expression: Float32 | None = None
+    depth: Float32 | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    def blind(self) -> Prepared:
+        """The same section without any measured expression: all that `predict` may see."""
+        return replace(self, spot_expression=None, gene_expression=None, depth=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Predicted expression of one section.
+
+    ``table`` holds ``layers["predicted"]`` (spots x genes, float32), ``obsm["spatial"]``, the graphs in ``obsp``,
+    the provenance in ``uns["gr2st"]``; measured layers and scores are laid beside by `gr2st.with_measured`.
+    """
+
+    section: str
+    model: str
+    table: AnnData
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        return tuple(map(str, self.table.var_names))
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One split of a study by section names."""
+
+    name: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]

@@ -1,0 +1,262 @@
+"""What is drawn: slide, one or two heatmaps, edges of one spot; each layer is made once, then changed in place."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.colormaps import Colormap
+from psygnal import Signal
+
+from gr2st_napari import _layers
+from gr2st_napari._layer_list import LayerList
+from gr2st_napari._side_by_side import SideBySide, set_visible
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Image, Layer, Points, Vectors
+
+    from gr2st_napari._expression import Expression, Float64
+    from gr2st_napari._layers import LayerTuple, Placement
+    from gr2st_napari._neighbours import Neighbours
+    from gr2st_napari._opening import Opened, Picture
+    from gr2st_napari._resolve import Display, Panel
+
+EDGE_SCREEN_PX = 2.0
+VIEW_MARGIN = 0.1
+COLORBAR_PX = (18, 180)
+SECOND_SUFFIX = " (predicted)"
+
+
+@dataclass
+class Cell:
+    """Our layers of one cell of the canvas, bottom first."""
+
+    slide: Image | None = None
+    spots: Points | None = None
+    edges: tuple[Vectors, ...] = ()
+
+    @property
+    def layers(self) -> list[Layer]:
+        return [layer for layer in (self.slide, self.spots, *self.edges) if layer is not None]
+
+
+class Canvas:
+    """Projects a display onto a viewer."""
+
+    lost = Signal(str)
+    """The user deleted one of our layers: "slide", "spots", "edges" or "second"."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.layers = LayerList(viewer)
+        self._viewer = viewer
+        self._pair = SideBySide(viewer, self.layers)
+        self._first = Cell()
+        self._second: Cell | None = None
+        self._placement: Placement | None = None
+        self.layers.removed.connect(self._on_removed)
+        viewer.scene.camera.events.zoom.connect(self._on_zoom)
+
+    @property
+    def hidden_layers(self) -> int:
+        """How many of the user's own layers are hidden while two maps stand side by side."""
+        return self._pair.hidden_layers
+
+    def take_dropped(self) -> list[Opened]:
+        """What our reader has put into the viewer; its layers are taken away."""
+        return self.layers.take_dropped()
+
+    def clear(self) -> None:
+        """Take all our layers away and give the user's view back."""
+        self.drop_second()
+        self.layers.remove(self._first.layers)
+        self._first, self._placement = Cell(), None
+
+    def close(self) -> None:
+        """Stop listening; the layers stay."""
+        self.layers.close()
+        self._viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
+
+    def show_picture(self, picture: Picture | None, placement: Placement) -> None:
+        """Put a slide under the spots, or swap the pixels of the one that is there."""
+        self._placement = placement
+        if picture is None:
+            return
+        place = _layers.picture_place(picture, placement)
+        for cell in self._cells:
+            if cell.slide is not None:
+                cell.slide.data = list(picture.levels)
+                cell.slide.scale, cell.slide.translate = place["scale"], place["translate"]
+        if self._first.slide is None:
+            self._first.slide = self.layers.add(_layers.picture_layer(picture, placement, name="slide"))
+
+    def show(self, display: Display, expression: Expression, placement: Placement, source: dict[str, Any]) -> None:
+        """Draw the panels of a display: one map, or two side by side."""
+        self._placement = placement
+        is_new = self._first.spots is None
+        if len(display.panels) == 1:
+            self._leave_side_by_side()
+        self._show_panel(self._first, display.panels[0], expression, source)
+        if is_new and self._first.spots is not None:
+            self._first_view(self._first.spots)
+        if len(display.panels) == 2:
+            self._show_second(display.panels[1], expression, source)
+
+    def show_edges(self, neighbours: Neighbours | None, xy: Float64) -> None:
+        """Draw the edges of one spot in every cell, or none."""
+        for cell in self._cells:
+            is_visible = cell is self._first or self._pair.is_on
+            self._show_edges(
+                cell, [] if neighbours is None else self._edge_tuples(neighbours, xy), is_visible=is_visible
+            )
+        self._pair.arrange([cell.layers for cell in self._cells])
+        self._on_zoom()
+
+    def drop_second(self) -> None:
+        """Take the second cell away for good."""
+        self._leave_side_by_side()
+        if self._second is not None:
+            self.layers.remove(self._second.layers)
+            self._second = None
+
+    def drop_edges(self) -> None:
+        """Take the edges away for good."""
+        for cell in self._cells:
+            self.layers.remove(cell.edges)
+            cell.edges = ()
+        self._pair.arrange([cell.layers for cell in self._cells])
+
+    @property
+    def _cells(self) -> list[Cell]:
+        return [self._first] if self._second is None else [self._first, self._second]
+
+    # -- one map ---------------------------------------------------------------------------------------------------
+
+    def _show_panel(self, cell: Cell, panel: Panel, expression: Expression, source: dict[str, Any]) -> None:
+        if cell.spots is None:
+            assert self._placement is not None, "a placement is set before anything is drawn"
+            cell.spots = self.layers.add(_layers.spots_layer(panel, expression.xy, self._placement, source=source))
+            _dress(cell.spots)
+            return
+        spots = cell.spots
+        is_rescaled = tuple(spots.face_contrast_limits) != panel.limits
+        # New limits send the points to the screen once more: once is enough.
+        with spots.events.face_color.blocker() if is_rescaled else nullcontext():
+            spots.features = {_layers.FEATURE: panel.values}
+        if is_rescaled:
+            spots.face_contrast_limits = panel.limits
+        if spots.face_colormap.name != f"gr2st {panel.colormap}":
+            spots.face_colormap = Colormap(**_layers.colormap(panel.colormap))
+        spots.name = panel.title
+        spots.metadata[_layers.METADATA].update(source)
+
+    def _first_view(self, spots: Points) -> None:
+        bar = self._viewer.canvas.overlays.scale_bar
+        bar.visible, bar.gridded, bar.position = True, True, "bottom_right"
+        self.layers.select(spots)
+        self._viewer.reset_view()
+        if self._first.slide is not None:
+            self._look_at(spots)
+
+    def _look_at(self, spots: Points) -> None:
+        """Come as near as all spots allow: a section is often a small part of its slide."""
+        low, high = np.asarray(spots.extent.world)[:, -2:]
+        room = (high - low) + 2 * VIEW_MARGIN * (high - low).max()
+        camera = self._viewer.scene.camera
+        camera.center = tuple((low + high) / 2)
+        camera.zoom *= max(1.0, float((np.ptp(self.layers.extent(), axis=0) / room).min()))
+
+    # -- two maps --------------------------------------------------------------------------------------------------
+
+    def _show_second(self, panel: Panel, expression: Expression, source: dict[str, Any]) -> None:
+        if self._second is not None and self._pair.is_on:
+            self._show_panel(self._second, panel, expression, source)
+            return
+        with self._pair.same_view():
+            second = self._second = self._second or Cell()
+            if second.slide is None and self._first.slide is not None:
+                second.slide = self.layers.add(_twin(self._first.slide))
+            self._show_panel(second, panel, expression, source)
+            self._show_edges(second, [_twin(layer) for layer in self._first.edges if layer.visible], is_visible=True)
+            set_visible([layer for layer in (second.slide, second.spots) if layer is not None], is_visible=True)
+            self._pair.enter([cell.layers for cell in self._cells])
+
+    def _leave_side_by_side(self) -> None:
+        if self._pair.is_on and self._second is not None:
+            with self._pair.same_view():
+                self._pair.leave(self._second.layers)
+            if self._second.spots is not None:
+                self._second.spots.name = f"spots{SECOND_SUFFIX}"
+
+    # -- edges -----------------------------------------------------------------------------------------------------
+
+    def _edge_tuples(self, neighbours: Neighbours, xy: Float64) -> list[LayerTuple]:
+        assert self._placement is not None, "a placement is set before anything is drawn"
+        groups = [("spatial neighbours", neighbours.spatial, _layers.SPATIAL_COLOUR)]
+        if neighbours.functional is not None:
+            groups.append(("functional neighbours", neighbours.functional, _layers.FUNCTIONAL_COLOUR))
+        centre = xy[neighbours.spot]
+        return [
+            _layers.edges_layer(xy[rows], centre, self._placement, name=name, colour=colour)
+            for name, rows, colour in groups
+        ]
+
+    def _show_edges(self, cell: Cell, wanted: list[LayerTuple], *, is_visible: bool) -> None:
+        """Put new lines into the layers that are there; without any the layers are only hidden."""
+        if wanted and len(wanted) != len(cell.edges):
+            self.layers.remove(cell.edges)
+            cell.edges = tuple(self.layers.add(layer) for layer in map(self._named_for(cell), wanted))
+        for layer, (data, _, _) in zip(cell.edges, wanted, strict=False):
+            layer.data = data
+        set_visible(cell.edges, is_visible=bool(wanted) and is_visible)
+
+    def _named_for(self, cell: Cell) -> Any:
+        suffix = "" if cell is self._first else SECOND_SUFFIX
+        return lambda layer: (layer[0], {**layer[1], "name": layer[1]["name"].removesuffix(suffix) + suffix}, layer[2])
+
+    def _on_zoom(self, _event: object = None) -> None:
+        """Edges keep their width on the screen; Vectors give it in data units."""
+        if self._placement is None:
+            return
+        width = EDGE_SCREEN_PX / (self._viewer.scene.camera.zoom * self._placement.scale)
+        for layer in (layer for cell in self._cells for layer in cell.edges if layer.visible):
+            if layer.edge_width != width:
+                layer.edge_width = width
+
+    # -- what the user deletes -------------------------------------------------------------------------------------
+
+    def _on_removed(self, layer: Layer) -> None:
+        lost = self._forget(layer)
+        if lost:
+            self.lost.emit(lost)
+
+    def _forget(self, layer: Layer) -> str:
+        """Drop a layer the user deleted, and say which part is lost."""
+        for cell in self._cells:
+            if layer in cell.edges:
+                cell.edges = tuple(edge for edge in cell.edges if edge is not layer)
+                return "edges"
+            if layer is cell.slide:
+                cell.slide = None
+                return "slide" if cell is self._first else "second"
+            if layer is cell.spots:
+                cell.spots = None
+                return "spots" if cell is self._first else "second"
+        return ""
+
+
+def _dress(spots: Points) -> None:
+    """Colour bar with numbers, title; nothing to edit."""
+    spots.editable = False
+    spots.face_colorbar.visible = True
+    spots.face_colorbar.position = "bottom_left"
+    spots.face_colorbar.size = COLORBAR_PX
+    spots.name_overlay.visible = True
+    spots.name_overlay.position = "top_left"
+
+
+def _twin(layer: Layer) -> LayerTuple:
+    data, keywords, kind = layer.as_layer_data_tuple()
+    return data, {**keywords, "name": f"{layer.name}{SECOND_SUFFIX}"}, kind

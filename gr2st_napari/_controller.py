@@ -1,0 +1,376 @@
+"""Joins state, worker, canvas and pointer of one viewer; docks speak to it and listen to the state."""
+
+from __future__ import annotations
+
+import atexit
+import time
+import traceback
+from dataclasses import replace
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QMainWindow, QWidget
+
+from gr2st import Gr2stError, cache_dir, display_pyramid, read_prediction, sample_study_path
+from gr2st_napari._background import Background
+from gr2st_napari._canvas import Canvas
+from gr2st_napari._expression import KINDS, Expression
+from gr2st_napari._neighbours import neighbours_of
+from gr2st_napari._opening import Opened, open_path, open_section, placement_of, pyramid_picture
+from gr2st_napari._pointer import Pointer
+from gr2st_napari._resolve import resolve
+from gr2st_napari._state import MODES, SPACES, Job, Problem, State, Wish
+from gr2st_napari._worker import WorkerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from napari import Viewer
+
+    from gr2st_napari._opening import Picture
+
+MODE_KEYS = {mode: f"Control-{number}" for number, mode in enumerate(MODES, start=1)}
+
+_CONTROLLERS: WeakKeyDictionary[Viewer, Controller] = WeakKeyDictionary()
+
+
+def controller_of(viewer: Viewer) -> Controller:
+    """The controller of a viewer; the first dock to open makes it."""
+    plain = getattr(viewer, "__wrapped__", viewer)  # napari hands plugins a proxy, a new one each time
+    if plain not in _CONTROLLERS:
+        _CONTROLLERS[plain] = Controller(plain)
+    return _CONTROLLERS[plain]
+
+
+@atexit.register
+def _close_all() -> None:
+    """A script may end without its windows being destroyed first: no worker may outlive it."""
+    for controller in list(_CONTROLLERS.values()):
+        controller.close()
+
+
+class Controller:
+    """Everything a dock may ask for; all of it returns at once."""
+
+    def __init__(self, viewer: Viewer, worker: WorkerProcess | None = None) -> None:
+        self.state = State()
+        self.canvas = Canvas(viewer)
+        self.worker = worker or WorkerProcess()
+        self._viewer = viewer
+        self._background = Background()
+        self._pointer = Pointer(viewer, self.describe)
+        self._requests: dict[int, Callable[[dict[str, Any]], None]] = {}
+        self._lost: set[str] = set()
+        self._is_closed = False
+        self._window: QWidget | None = None
+        self._connect()
+        for mode, key in MODE_KEYS.items():
+            viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)
+        self._adopt()
+
+    def _connect(self) -> None:
+        events = self.state.events
+        events.opened.connect(self._on_opened)
+        events.expression.connect(self._draw)
+        events.wish.connect(self._draw)
+        events.spot.connect(self._draw_edges)
+        self._pointer.clicked.connect(self._on_clicked)
+        self.canvas.lost.connect(self._on_lost)
+        self.canvas.layers.dropped.connect(self._on_dropped)
+        self.worker.progressed.connect(self._on_progress)
+        self.worker.finished.connect(self._on_finished)
+        self.worker.failed.connect(self._on_failed)
+        self.worker.cancelled.connect(self._on_cancelled)
+
+    # -- what docks ask for ----------------------------------------------------------------------------------------
+
+    def wish(self, **changes: Any) -> None:
+        """Change what is shown: gene, mode, space, limits, clip, colormap."""
+        self.state.wish = replace(self.state.wish, **changes)
+
+    def open(self, path: Path | str) -> None:
+        """Open a section, a study or a prediction beside the window."""
+        name = Path(path).name
+        self._read(f"Opening {name}", lambda: open_path(path), self._take)
+
+    def open_sample(self) -> None:
+        """Open the sample study."""
+        self._read("Opening the sample", lambda: open_path(sample_study_path()), self._take)
+
+    def choose_section(self, name: str) -> None:
+        """Show another section of the open study."""
+        study = None if self.state.opened is None else self.state.opened.study
+        if study is not None and name != self.state.opened.name:  # type: ignore[union-attr]
+            self._read(f"Opening {name}", lambda: open_section(study, study.entry(name)), self._take)
+
+    def predict(self, model: Path | str) -> None:
+        """Predict the open section with a model folder, in the worker."""
+        opened = self.state.opened
+        if opened is None or opened.section is None or self.state.job.request is not None:
+            return
+        if opened.study is None:
+            self.state.problem = Problem(
+                f"{opened.name} was handed over without its folder: open it here to predict it."
+            )
+            return
+        model, section = Path(model), opened.section.name
+        out = cache_dir("predictions") / f"{section}-{model.name}-{time.strftime('%Y%m%d-%H%M%S')}.h5ad"
+        self.state.problem = None
+        request = self.worker.predict(model=model, study=opened.study.path, section=section, out=out)
+        self.state.job = Job(f"Predicting {section}", request=request)
+        self._requests[request] = self._take_prediction
+
+    def cancel(self) -> None:
+        """Stop what runs: politely first."""
+        job = self.state.job
+        if job.request is None:
+            self._background.forget()
+            self.state.job = Job()
+        elif not job.is_stopping:
+            self.state.job = replace(job, is_stopping=True)
+            self.worker.cancel(job.request)
+
+    def dismiss(self) -> None:
+        """Put an error away."""
+        self.state.problem = None
+
+    def take(self, opened: Opened) -> None:
+        """Show what was read elsewhere: a section, a prediction or both."""
+        self._take(opened)
+
+    def live_in(self, window: QWidget) -> None:
+        """End with this window, the viewer's own."""
+        if self._window is None and isinstance(window, QMainWindow):
+            self._window = window
+            window.destroyed.connect(self.close)
+
+    def close(self) -> None:
+        """The window is going: end the worker, let go of the viewer."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._requests.clear()
+        self._background.close()
+        self.worker.stop()
+        self.canvas.close()
+        self._pointer.close()
+        for key in MODE_KEYS.values():
+            self._viewer.bind_key(key, None)
+        self._window = None
+        _CONTROLLERS.pop(self._viewer, None)
+
+    def describe(self, spot: int) -> str:
+        """Words for one spot: its name and what is known of the shown gene."""
+        expression, shown = self.state.expression, self.state.shown
+        if expression is None or shown is None or spot >= len(expression.spots):
+            return ""
+        gene, words = shown.gene, [f"spot {expression.spots[spot]}"]
+        for kind in KINDS:
+            value = expression.values(gene, kind, self.state.wish.space)[spot]
+            if not isnan(value):
+                words.append(f"{gene} {kind} {value:.2f}")
+        return " · ".join(words if len(words) > 1 else [*words, f"{gene} has no value here"])
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def _read(self, label: str, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        self.state.problem = None
+        if self.state.job.request is None:
+            self.state.job = Job(label)
+        self._background.run(work, lambda future: self._on_read(future, then))
+
+    def _on_read(self, future: Future[Any], then: Callable[[Any], None]) -> None:
+        if self.state.job.request is None:
+            self.state.job = Job()
+        error = future.exception()
+        if error is None:
+            then(future.result())
+        else:
+            self.state.problem = problem_of(error)
+
+    def _take(self, opened: Opened) -> None:
+        self.state.problem = None
+        present = self.state.opened
+        if opened.section is None and present is not None and present.section is not None:
+            opened = _joined(present, opened)
+        elif opened.prediction is None and present is not None and present.section is None:
+            opened = _joined(opened, present)
+        if opened.prediction is not None and opened.section is not None:
+            shared = set(opened.section.spot_names) & set(map(str, opened.prediction.table.obs_names))
+            if not shared:
+                self.state.problem = Problem(_strangers(opened))
+                return
+        self.state.opened = opened
+
+    def _take_prediction(self, files: dict[str, Any]) -> None:
+        path = Path(files["prediction"])
+        self._read("Reading the prediction", lambda: Opened(prediction=read_prediction(path)), self._take)
+
+    def _adopt(self) -> None:
+        """Take over what napari's own File > Open or a drop has read with our reader."""
+        if self._is_closed:
+            return
+        for opened in self.canvas.take_dropped():
+            self._take(opened)
+
+    def _on_dropped(self) -> None:
+        # A reader adds layer after layer: take them when all are there.
+        QTimer.singleShot(0, self._adopt)
+
+    # -- drawing ---------------------------------------------------------------------------------------------------
+
+    def _on_opened(self, opened: Opened | None, before: Opened | None) -> None:
+        if before is not None and (opened is None or not _same_spots(opened, before)):
+            self._pointer.rest()
+            self.canvas.clear()
+            self.state.spot = None
+        if opened is None:
+            self.state.expression = None
+            self.state.shown = None
+        else:
+            self._show_opened(opened, is_new_picture=before is None or opened.picture is not before.picture)
+
+    def _show_opened(self, opened: Opened, *, is_new_picture: bool) -> None:
+        placement = placement_of(opened)
+        if is_new_picture:
+            self.canvas.show_picture(opened.picture, placement)
+        if not _belongs(self.state.expression, opened):
+            expression = Expression(opened.section, opened.prediction)
+            self._pointer.watch(expression.xy, placement)
+            self.state.wish = _first_wish(self.state, expression)
+            self.state.expression = expression
+        if is_new_picture and opened.picture is not None and opened.picture.is_preview:
+            self._make_pyramid(opened.picture)
+
+    def _draw(self) -> None:
+        expression, opened = self.state.expression, self.state.opened
+        if opened is None or expression is None or not _belongs(expression, opened):
+            return
+        shown = resolve(self.state.wish, expression)
+        self.canvas.show(shown, expression, placement_of(opened), {"opened": opened, "gene": shown.gene})
+        hidden = self.canvas.hidden_layers
+        own = (f"{hidden} of your own layers hidden while two maps stand side by side.",) if hidden else ()
+        self.state.notes = (*shown.notes, *own)
+        self.state.shown = shown
+
+    def _draw_edges(self, spot: int | None) -> None:
+        expression = self.state.expression
+        if expression is not None:
+            self.canvas.show_edges(None if spot is None else neighbours_of(expression, spot), expression.xy)
+
+    def _on_clicked(self, spot: int | None) -> None:
+        self.state.spot = spot
+
+    def _on_lost(self, part: str) -> None:
+        # Several layers may go at once; the list is in the middle of changing until then.
+        if not self._lost:
+            QTimer.singleShot(0, self._after_loss)
+        self._lost.add(part)
+
+    def _after_loss(self) -> None:
+        lost, self._lost = self._lost, set()
+        if self._is_closed:
+            return
+        if "spots" in lost:
+            self.state.opened = None
+            return
+        if lost & {"slide", "second"}:
+            if self.state.wish.mode == "side by side":
+                self.wish(mode="measured")
+            self.canvas.drop_second()
+        if "edges" in lost:
+            self.canvas.drop_edges()
+            self.state.spot = None
+
+    # -- the worker ------------------------------------------------------------------------------------------------
+
+    def _make_pyramid(self, picture: Picture) -> None:
+        request = self.worker.build_pyramid(picture.path)
+        self._requests[request] = lambda _files: self._swap_picture(picture)
+        if not self.state.job.is_running:
+            self.state.job = Job("Preparing the slide for zooming", request=request)
+
+    def _swap_picture(self, preview: Picture) -> None:
+        opened, pyramid = self.state.opened, display_pyramid(preview.path)
+        if opened is not None and opened.picture is preview and pyramid is not None:
+            self.state.opened = replace(opened, picture=pyramid_picture(pyramid, preview.path))
+
+    def _on_progress(self, request: int, event: dict[str, Any]) -> None:
+        job = self.state.job
+        if request == job.request:
+            done, total = int(event.get("done", 0)), int(event.get("total", 0))
+            self.state.job = replace(
+                job, label=str(event.get("stage") or job.label), done=done, total=total, note=str(event.get("note", ""))
+            )
+
+    def _on_finished(self, request: int, files: dict[str, Any]) -> None:
+        then = self._requests.pop(request, None)
+        self._rest(request)
+        if then is not None:
+            then(files)
+
+    def _on_failed(self, request: int, sentence: str, details: str) -> None:
+        self._rest(request)
+        if self._requests.pop(request, None) is not None:
+            self.state.problem = Problem(sentence, details)
+
+    def _on_cancelled(self, request: int) -> None:
+        self._requests.pop(request, None)
+        self._rest(request)
+
+    def _rest(self, request: int) -> None:
+        if request == self.state.job.request:
+            self.state.job = Job()
+
+
+def problem_of(error: BaseException) -> Problem:
+    """An error as a sentence; one that nobody foresaw says so and keeps its traceback as details."""
+    details = "".join(traceback.format_exception(error))
+    if isinstance(error, Gr2stError):
+        sentence, _, rest = str(error).partition("\n")
+        return Problem(
+            sentence if not rest else f"{sentence} {rest.strip().splitlines()[0].strip(' -')}", f"{error}\n\n{details}"
+        )
+    return Problem(f"Something unforeseen went wrong ({type(error).__name__}: {error}).", details)
+
+
+def _joined(section_side: Opened, prediction_side: Opened) -> Opened:
+    return replace(section_side, prediction=prediction_side.prediction)
+
+
+def _strangers(opened: Opened) -> str:
+    assert opened.section is not None
+    assert opened.prediction is not None
+    return (
+        f"The prediction is of section {opened.prediction.section} and shares no spot with {opened.section.name}: "
+        "open the section it was made for."
+    )
+
+
+def _first_wish(state: State, expression: Expression) -> Wish:
+    """The gene in view where the new section has it, else its best; a first prediction is compared at once."""
+    wish, before = state.wish, state.expression
+    if expression.has_predicted and (before is None or before.prediction is not expression.prediction):
+        space = next((known for known in SPACES if known == expression.predicted_space), wish.space)
+        wish = replace(wish, space=space, mode="side by side" if expression.has_measured else "predicted")
+    if not expression.has_predicted:
+        wish = replace(wish, mode="measured")
+    known = wish.gene in expression.genes and (not expression.has_predicted or expression.predicts(wish.gene))
+    return wish if known else replace(wish, gene=expression.default_gene(wish.space), limits=None)
+
+
+def _same_spots(one: Opened, other: Opened) -> bool:
+    if one.section is None and other.section is None:
+        return one.prediction is other.prediction
+    return one.section is other.section
+
+
+def _belongs(expression: Expression | None, opened: Opened) -> bool:
+    """Whether an expression is that of what is open now, not of what was open a moment ago."""
+    return (
+        expression is not None and expression.section is opened.section and expression.prediction is opened.prediction
+    )

@@ -1,0 +1,56 @@
+"""A screen to draw on where the machine has none: a virtual X server for as long as this process lives."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+
+from gr2st import DataError
+
+SCREEN = "1920x1200x24"
+
+
+def ensure_display() -> None:
+    """Start Xvfb and set ``DISPLAY`` where Linux offers no screen; does nothing elsewhere.
+
+    Raises
+    ------
+    DataError
+        There is no screen and Xvfb is not installed, or it does not start.
+    """
+    if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return
+    if os.environ.get("QT_QPA_PLATFORM") in ("offscreen", "minimal"):
+        # These draw no OpenGL, hence no layer.
+        del os.environ["QT_QPA_PLATFORM"]
+    program = shutil.which("Xvfb")
+    if program is None:
+        raise DataError("There is no screen to draw on and no virtual one: install it with `apt-get install xvfb`.")
+    os.environ["DISPLAY"] = f":{_start(program)}"
+
+
+def _start(program: str) -> int:
+    """Start the server and return the number of the display it found free."""
+    reading, writing = os.pipe()
+    command = [program, "-displayfd", str(writing), "-screen", "0", SCREEN, "-nolisten", "tcp", "-noreset"]
+    server = subprocess.Popen(
+        command, pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    os.close(writing)
+    atexit.register(_stop, server)
+    with os.fdopen(reading) as answer:
+        number = answer.readline().strip()
+    if not number.isdigit():
+        raise DataError("The virtual screen Xvfb did not start: run `Xvfb :99` to see why.")
+    return int(number)
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        server.kill()

@@ -1,0 +1,133 @@
+"""What the manifest's widget commands call: a dock joined to the controller of its viewer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gr2st_napari._advice import ACTION_WORDS, advise
+from gr2st_napari._controller import MODE_KEYS, controller_of
+from gr2st_napari._layers import FUNCTIONAL_COLOUR, MAPS, SPATIAL_COLOUR, map_colours
+from gr2st_napari._neighbours import neighbours_of
+from gr2st_napari._resolve import available_modes
+from gr2st_napari.views.genes import GenesView
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+    from gr2st_napari._controller import Controller
+    from gr2st_napari._state import State
+
+KEY_WORDS: dict[str, str] = {mode: key.replace("Control-", "Ctrl+") for mode, key in MODE_KEYS.items()}
+
+
+class GenesDock(GenesView):
+    """Carries the state of a viewer into the view and the user's acts into its controller.
+
+    It may be closed and opened again: the state belongs to the viewer and stays.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self._controller = controller_of(napari_viewer)
+        self._listed: tuple[object, str] = (None, "")
+        self.look.show_colormaps({name: map_colours(name) for name in MAPS})
+        self._send()
+        self._listen()
+        self.refresh_all()
+
+    @property
+    def _state(self) -> State:
+        return self._controller.state
+
+    def _send(self) -> None:
+        """The user's acts, to the controller."""
+        controller = self._controller
+        self.path_chosen.connect(controller.open)
+        self.model_chosen.connect(controller.predict)
+        self.sample_wanted.connect(controller.open_sample)
+        self.section_chosen.connect(controller.choose_section)
+        self.dismissed.connect(controller.dismiss)
+        self.foot.cancelled.connect(controller.cancel)
+        self.shown_in.connect(controller.live_in)
+        self.genes.picked.connect(lambda gene: controller.wish(gene=gene))
+        self.modes.chosen.connect(lambda mode: controller.wish(mode=mode))
+        self.look.space_chosen.connect(lambda space: controller.wish(space=space))
+        self.look.colormap_chosen.connect(lambda name: controller.wish(colormap=name))
+        self.look.limits_chosen.connect(lambda limits: controller.wish(limits=limits))
+        self.look.clip_chosen.connect(lambda clip: controller.wish(clip=clip))
+
+    def _listen(self) -> None:
+        """The state's news, until the dock is destroyed."""
+        listeners = self._listeners()
+        for signal, listener in listeners:
+            signal.connect(listener)
+        self.destroyed.connect(lambda: [signal.disconnect(listener) for signal, listener in listeners])
+
+    def refresh_all(self) -> None:
+        """Show the whole state, as a dock that was just opened must."""
+        self._on_card()
+        self._on_opened()
+        self._on_expression()
+        self._on_shown()
+        self._on_spot()
+        self._on_job()
+
+    def _listeners(self) -> list[tuple[Any, Any]]:
+        events = self._state.events
+        return [
+            (events.problem, self._on_card),
+            (events.job, self._on_card),
+            (events.job, self._on_job),
+            (events.opened, self._on_card),
+            (events.opened, self._on_opened),
+            (events.expression, self._on_expression),
+            (events.shown, self._on_shown),
+            (events.spot, self._on_spot),
+        ]
+
+    def _on_card(self) -> None:
+        self.card.show_card(advise(self._state), ACTION_WORDS)
+
+    def _on_job(self) -> None:
+        self.foot.show_job(self._state.job)
+
+    def _on_opened(self) -> None:
+        opened = self._state.opened
+        study = None if opened is None else opened.study
+        names = study.names if study is not None else () if opened is None else (opened.name,)
+        self.show_sections(names, "" if opened is None else opened.name)
+
+    def _on_expression(self) -> None:
+        expression, space = self._state.expression, self._state.wish.space
+        self.show_gene_tools(expression is not None)
+        if expression is not None and self._listed != (expression, space):
+            self._listed = (expression, space)
+            self.genes.show_genes(expression.genes, expression.aliases, expression.means, expression.scores(space))
+
+    def _on_shown(self) -> None:
+        self._on_expression()
+        shown, wish = self._state.shown, self._state.wish
+        mode = wish.mode if shown is None else shown.mode
+        reasons = available_modes(self._state.expression)
+        self.modes.show_modes(mode, {str(name): reason for name, reason in reasons.items()}, KEY_WORDS)
+        self.look.show_wish(wish, (0.0, 1.0) if shown is None else shown.panels[0].limits, shown is not None)
+        self.genes.show_gene("" if shown is None else shown.gene)
+        self.show_notes(self._state.notes)
+
+    def _on_spot(self) -> None:
+        expression, spot = self._state.expression, self._state.spot
+        self.show_legend("" if expression is None or spot is None else _legend(self._controller, spot))
+
+
+def _legend(controller: Controller, spot: int) -> str:
+    """Words and colours for the edges of one spot."""
+    expression = controller.state.expression
+    assert expression is not None, "a spot is clicked only where spots are shown"
+    found = neighbours_of(expression, spot)
+    how = " (by distance)" if found.by_distance else ""
+    lines = [f"<b>Spot {expression.spots[spot]}</b>"]
+    lines.append(f"<span style='color:{SPATIAL_COLOUR}'>━</span> {len(found.spatial)} spatial neighbours{how}")
+    if found.functional is not None:
+        words = f"{len(found.functional)} functional neighbours (similar expression)"
+        lines.append(f"<span style='color:{FUNCTIONAL_COLOUR}'>━</span> {words}")
+    return "<br>".join(lines)

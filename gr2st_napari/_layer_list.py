@@ -1,0 +1,105 @@
+"""Adding, removing, ordering layers, noticing what the user removes: the only file that touches viewer.layers."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Layer
+from napari.utils.colormaps import Colormap
+from psygnal import Signal
+
+from gr2st_napari._layers import DROPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+    from napari import Viewer
+
+    from gr2st_napari._layers import LayerTuple
+    from gr2st_napari._opening import Opened
+
+
+class LayerList:
+    """The layer list of a viewer, seen by one who owns only some of the layers."""
+
+    removed = Signal(object)
+    """A layer that somebody else took away."""
+
+    dropped = Signal()
+    """Our reader's layers have come in."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._layers = viewer.layers
+        self._is_ours = False
+        self._layers.events.removed.connect(self._on_removed)
+        self._layers.events.inserted.connect(self._on_inserted)
+
+    def close(self) -> None:
+        """Stop listening; the layers stay."""
+        self._layers.events.removed.disconnect(self._on_removed)
+        self._layers.events.inserted.disconnect(self._on_inserted)
+
+    def all(self) -> list[Layer]:
+        """Every layer, bottom first."""
+        return list(self._layers)
+
+    def extent(self) -> npt.NDArray[np.float64]:
+        """World extent (2, 2) of all layers: lowest and highest row, column."""
+        found: npt.NDArray[np.float64] = self._layers.extent.world[:, -2:]
+        return found
+
+    def add(self, layer: LayerTuple) -> Any:
+        """Add a layer on top, and leave the user's selection as it is."""
+        data, keywords, kind = layer
+        if isinstance(keywords.get("face_colormap"), dict):
+            keywords = {**keywords, "face_colormap": Colormap(**keywords["face_colormap"])}
+        selected = set(self._layers.selection)
+        made = Layer.create(data, keywords, kind)
+        self._layers.append(made)
+        if selected:
+            self._layers.selection = selected
+        return made
+
+    def remove(self, layers: Collection[Layer]) -> None:
+        """Remove layers, those that are still there."""
+        with self._changing():
+            for layer in layers:
+                if layer in self._layers:
+                    self._layers.remove(layer)
+
+    def order(self, wanted: Collection[Layer]) -> None:
+        """Put these layers first, in this order; the others follow as they stood."""
+        present = [layer for layer in wanted if layer in self._layers]
+        if list(self._layers)[: len(present)] != present:
+            self._layers.move_multiple([self._layers.index(layer) for layer in present], 0)
+
+    def select(self, layer: Layer) -> None:
+        """Make one layer the active one."""
+        self._layers.selection = {layer}
+
+    def take_dropped(self) -> list[Opened]:
+        """Remove the layers our reader made and return what they show."""
+        dropped = [layer for layer in self._layers if DROPPED in layer.metadata]
+        found = {id(opened): opened for opened in (layer.metadata[DROPPED] for layer in dropped)}
+        self.remove(dropped)
+        return list(found.values())
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Removals inside are ours, not the user's."""
+        before, self._is_ours = self._is_ours, True
+        try:
+            yield
+        finally:
+            self._is_ours = before
+
+    def _on_removed(self, event: Any) -> None:
+        if not self._is_ours:
+            self.removed.emit(event.value)
+
+    def _on_inserted(self, event: Any) -> None:
+        if DROPPED in event.value.metadata:
+            self.dropped.emit()

@@ -1,0 +1,145 @@
+"""Picture and panel -> layer data tuples. Pure, no napari; the only place where x, y becomes row, column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from gr2st_napari._expression import Float64
+    from gr2st_napari._opening import Picture
+    from gr2st_napari._resolve import Panel
+
+LayerTuple: TypeAlias = tuple[Any, dict[str, Any], str]
+
+METADATA = "gr2st"
+DROPPED = "gr2st_dropped"
+"""Metadata key of a layer made by our reader: the first dock to open takes what it holds."""
+FEATURE = "expr"
+"""The one feature column: its name never changes, only its values do."""
+
+SMOOTH_UP_TO = 2000
+"""Spots with smooth rims; more are drawn without, which is faster and gives small discs their exact colours."""
+
+NOT_MEASURED = (0.82, 0.82, 0.82, 0.85)
+SPATIAL_COLOUR = "#1fa2ff"
+FUNCTIONAL_COLOUR = "#ff7a00"
+
+MAPS = {
+    "viridis": "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
+    "magma": "000004 180f3d 440f76 721f81 9e2f7f cd4071 f1605d fd9668 feca8d fcfdbf",
+    "inferno": "000004 1b0c41 4a0c6b 781c6d a52c60 cf4446 ed6925 fb9b06 f7d13d fcffa4",
+    "cividis": "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 e1cc55 fee838",
+}
+"""Perceptual maps to choose from, as control points."""
+DIFFERENCE_MAP = "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f"
+LOW_ALPHA, FULL_ALPHA_FROM = 0.12, 0.35
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """How level-0 pixels lie in the viewer: micrometres where the scale is known, pixels where it is not."""
+
+    um_per_px: float | None
+    spot_diameter_px: float
+
+    @property
+    def scale(self) -> float:
+        return self.um_per_px or 1.0
+
+    @property
+    def units(self) -> tuple[str, str]:
+        return ("um", "um") if self.um_per_px else ("pixel", "pixel")
+
+
+def rows_columns(xy: Float64) -> Float64:
+    """(n, 2) x, y -> (n, 2) row, column."""
+    return np.ascontiguousarray(xy[:, ::-1])
+
+
+def colormap(name: str) -> dict[str, Any]:
+    """Arguments of a napari Colormap: the low end transparent over the slide, missing values light grey."""
+    colours = _colours(MAPS.get(name, DIFFERENCE_MAP))
+    if name in MAPS:
+        at = np.linspace(0, 1, len(colours))
+        colours[:, 3] = np.interp(at, [0, FULL_ALPHA_FROM], [LOW_ALPHA, 1.0])
+    return {"colors": colours, "name": f"gr2st {name}", "display_name": name, "nan_color": NOT_MEASURED}
+
+
+def map_colours(name: str) -> list[tuple[float, float, float]]:
+    """Opaque colours of one of `MAPS`, for an icon."""
+    return [(red, green, blue) for red, green, blue, _ in _colours(MAPS[name]).tolist()]
+
+
+def picture_layer(picture: Picture, placement: Placement, *, name: str) -> LayerTuple:
+    """The slide as a multiscale image; a reduced picture is scaled up so that pixel centres stay in place."""
+    keywords = {
+        "name": name,
+        "rgb": True,
+        "multiscale": True,
+        "metadata": {METADATA: {"role": "slide"}},
+        **picture_place(picture, placement),
+    }
+    return list(picture.levels), keywords, "image"
+
+
+def picture_place(picture: Picture, placement: Placement) -> dict[str, Any]:
+    """Scale, translation and units of a picture whose pixels are `picture.shrink` level-0 pixels wide."""
+    scale = np.multiply(picture.shrink, placement.scale)
+    shift = 0.5 * (np.asarray(picture.shrink) - 1) * placement.scale
+    return {"scale": tuple(scale), "translate": tuple(shift), "units": placement.units, "axis_labels": ("y", "x")}
+
+
+def spots_layer(panel: Panel, xy: Float64, placement: Placement, *, source: dict[str, Any]) -> LayerTuple:
+    """Spots as discs of true size, coloured by one feature."""
+    keywords = {
+        "name": panel.title,
+        "size": placement.spot_diameter_px,
+        "features": {FEATURE: panel.values},
+        "face_color": FEATURE,
+        "face_colormap": colormap(panel.colormap),
+        "face_contrast_limits": panel.limits,
+        "border_width": 0,
+        "antialiasing": 0.5 if len(xy) <= SMOOTH_UP_TO else 0,
+        "canvas_size_limits": (0, 10000),
+        "scale": (placement.scale, placement.scale),
+        "units": placement.units,
+        "axis_labels": ("y", "x"),
+        "metadata": {METADATA: {"role": "spots", **source}},
+    }
+    return rows_columns(xy), keywords, "points"
+
+
+def edges_layer(ends: Float64, centre: Float64, placement: Placement, *, name: str, colour: str) -> LayerTuple:
+    """Lines from one spot (x, y) to its neighbours (n, 2), and a ring round the spot itself."""
+    keywords = {
+        "name": name,
+        "edge_color": colour,
+        "vector_style": "line",
+        "edge_width": placement.spot_diameter_px / 16,
+        "opacity": 0.95,
+        "scale": (placement.scale, placement.scale),
+        "units": placement.units,
+        "axis_labels": ("y", "x"),
+        "metadata": {METADATA: {"role": "edges"}},
+    }
+    return edge_vectors(ends, centre, placement.spot_diameter_px), keywords, "vectors"
+
+
+def edge_vectors(ends: Float64, centre: Float64, diameter_px: float) -> Float64:
+    """(n, 2, 2) start and displacement, in row, column: a line per neighbour, then the ring."""
+    starts = np.broadcast_to(centre, ends.shape)
+    lines = np.stack([rows_columns(starts), rows_columns(ends - starts)], axis=1)
+    angle = np.linspace(0, 2 * np.pi, 33)
+    ring = centre + 0.62 * diameter_px * np.column_stack([np.cos(angle), np.sin(angle)])
+    circle = np.stack([rows_columns(ring[:-1]), rows_columns(np.diff(ring, axis=0))], axis=1)
+    return np.concatenate([lines, circle])
+
+
+def _colours(text: str) -> npt.NDArray[np.float64]:
+    """(n, 4) RGBA of hexadecimal colours."""
+    rgb = [[int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)] for colour in text.split()]
+    return np.column_stack([rgb, np.ones(len(rgb))])

@@ -1,0 +1,159 @@
+"""Wish and reality -> what is drawn: a frozen answer. Pure; changes neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gr2st import SPACE_NAMES
+
+if TYPE_CHECKING:
+    from gr2st_napari._expression import Expression, Float32, Kind
+    from gr2st_napari._state import Limits, Mode, Wish
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One cell of the canvas: values (n,) with their title, limits and colours."""
+
+    kind: str
+    title: str
+    values: Float32
+    limits: Limits
+    colormap: str
+
+
+@dataclass(frozen=True, eq=False)
+class Display:
+    """All that is drawn for one gene, and what the user should know about it."""
+
+    gene: str
+    mode: Mode
+    panels: tuple[Panel, ...]
+    notes: tuple[str, ...] = ()
+
+
+def available_modes(expression: Expression | None) -> dict[Mode, str]:
+    """For every way of looking, why it cannot be used; empty where it can."""
+    no_section = "Open a section first."
+    if expression is None:
+        return dict.fromkeys(("measured", "predicted", "side by side", "difference"), no_section)
+    no_measured = "" if expression.has_measured else "This section has no counts."
+    no_predicted = "" if expression.has_predicted else "Needs a prediction: open one, or predict with a model."
+    either = no_predicted or no_measured
+    return {"measured": no_measured, "predicted": no_predicted, "side by side": either, "difference": either}
+
+
+def resolve(wish: Wish, expression: Expression) -> Display:
+    """Turn what the user asked for into what can be shown."""
+    if not expression.genes:
+        nothing = np.full(len(expression.spots), np.nan, np.float32)
+        panel = Panel("measured", "spots without counts", nothing, (0.0, 1.0), wish.colormap)
+        return Display("", "measured", (panel,), ("This section has no counts: its spots are grey.",))
+    gene = wish.gene if wish.gene in expression.genes else expression.default_gene(wish.space)
+    mode, notes = _possible_mode(wish.mode, expression)
+    if mode == "difference":
+        panels, more = _difference(gene, wish, expression)
+    else:
+        panels, more = _maps(gene, mode, wish, expression)
+    return Display(
+        gene=gene, mode=mode, panels=panels, notes=(*notes, *more, *_absences(gene, mode, panels, expression))
+    )
+
+
+def automatic_limits(values: Float32, clip: float) -> Limits:
+    """Percentiles `clip` and 100 - `clip` of the finite values; a range of one where they are all equal or absent."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return (0.0, 1.0)
+    low, high = map(float, np.percentile(finite, [clip, 100 - clip]))
+    if high - low <= 1e-6 * max(1.0, abs(high)):
+        low, high = float(finite.min()), float(finite.max())
+    return (low, high) if high - low > 1e-6 * max(1.0, abs(high)) else (low, low + 1.0)
+
+
+def _possible_mode(mode: Mode, expression: Expression) -> tuple[Mode, tuple[str, ...]]:
+    reasons = available_modes(expression)
+    if not reasons[mode]:
+        return mode, ()
+    instead: Mode = "measured" if not reasons["measured"] else "predicted"
+    return (instead, ()) if mode == "measured" else (instead, (reasons[mode],))
+
+
+def _maps(gene: str, mode: Mode, wish: Wish, expression: Expression) -> tuple[tuple[Panel, ...], tuple[str, ...]]:
+    kinds: tuple[Kind, ...] = ("measured", "predicted") if mode == "side by side" else (mode,)  # type: ignore[assignment]
+    values = {kind: expression.values(gene, kind, wish.space) for kind in kinds}
+    spaces = {kind: wish.space if kind == "measured" else expression.predicted_space for kind in kinds}
+    limits = {kind: wish.limits or automatic_limits(values[kind], wish.clip) for kind in kinds}
+    notes: tuple[str, ...] = ()
+    if len(kinds) == 2 and wish.limits is None:
+        if spaces["measured"] == spaces["predicted"]:
+            shared = _joined(limits["measured"], limits["predicted"])
+            limits = dict.fromkeys(kinds, shared)
+        else:
+            notes = (_two_scales(expression, wish),)
+    panels = tuple(
+        Panel(
+            kind,
+            f"{gene} · {kind} · {SPACE_NAMES.get(spaces[kind], spaces[kind])}",
+            values[kind],
+            limits[kind],
+            wish.colormap,
+        )
+        for kind in kinds
+    )
+    return panels, notes
+
+
+def _joined(one: Limits, other: Limits) -> Limits:
+    return (min(one[0], other[0]), max(one[1], other[1]))
+
+
+def _two_scales(expression: Expression, wish: Wish) -> str:
+    predicted = SPACE_NAMES.get(expression.predicted_space, expression.predicted_space)
+    same = {"gene": "the gene", "spot": "the spot"}.get(expression.predicted_space)
+    remedy = f' Set Values to "Relative to {same}" to compare on one scale.' if same else ""
+    return f"Each map has its own colour limits: predicted is {predicted}, measured {SPACE_NAMES[wish.space]}.{remedy}"
+
+
+def _difference(gene: str, wish: Wish, expression: Expression) -> tuple[tuple[Panel, ...], tuple[str, ...]]:
+    measured = expression.values(gene, "measured", wish.space)
+    predicted = expression.values(gene, "predicted", wish.space)
+    same_space = wish.space == expression.predicted_space
+    what = SPACE_NAMES[wish.space] if same_space else "standard deviations"
+    notes: tuple[str, ...] = ()
+    if not same_space:
+        measured, predicted = _standardised(measured), _standardised(predicted)
+        notes = ("Both maps were centred and divided by their spread first: they are on different scales.",)
+    values = (predicted - measured).astype(np.float32)
+    bound = max(map(abs, wish.limits)) if wish.limits else _round_up(max(map(abs, automatic_limits(values, wish.clip))))
+    panel = Panel("difference", f"{gene} · predicted minus measured · {what}", values, (-bound, bound), "difference")
+    return (panel,), notes
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten: both ends of the colour bar then carry a number."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(power * next(step for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= 0.999 * value))
+
+
+def _standardised(values: Float32) -> Float32:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return values
+    spread = float(finite.std())
+    return ((values - float(finite.mean())) / (spread if spread > 0 else 1.0)).astype(np.float32)
+
+
+def _absences(gene: str, mode: Mode, panels: tuple[Panel, ...], expression: Expression) -> tuple[str, ...]:
+    """What is grey, and why."""
+    if mode != "measured" and not expression.predicts(gene):
+        return (f"This model does not predict {gene}: grey.",)
+    missing = max(int(np.isnan(panel.values).sum()) for panel in panels)
+    if not missing:
+        return ()
+    if missing == len(expression.spots):
+        return (f"{gene} was not measured in this section: grey.",)
+    return (f"{missing} of {len(expression.spots)} spots have no value: light grey.",)

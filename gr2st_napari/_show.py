@@ -1,0 +1,120 @@
+"""`show`: a section and its prediction in a napari window, or a picture of that window. What `gr2st view` calls."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from gr2st_napari._display import ensure_display
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari import Viewer
+
+    from gr2st import Prediction, Section, Study
+    from gr2st_napari._controller import Controller
+    from gr2st_napari._expression import Expression
+    from gr2st_napari._opening import Opened
+    from gr2st_napari._state import Mode
+
+DRAWN_WITHIN_S = 60.0
+
+
+def show(  # noqa: PLR0913
+    section: Section | None,
+    prediction: Prediction | None = None,
+    *,
+    gene: str | None = None,
+    mode: Mode = "side by side",
+    screenshot: Path | None = None,
+    size: tuple[int, int] = (1600, 1000),
+    model: Path | None = None,
+    study: Study | None = None,
+) -> None:
+    """Open a window with the Genes dock; with `screenshot`, save a picture of it and close again.
+
+    Parameters
+    ----------
+    section, prediction
+        What to show; at least one of them.
+    gene : str, optional
+        By default the best predicted one, else the one with the highest mean.
+    mode : str
+        "measured", "predicted", "side by side" or "difference"; what cannot be shown falls back to what can.
+    screenshot : Path, optional
+        Where to save the window as .png. Without a screen a virtual one is started.
+    size : (width, height)
+        Of the window, in pixels.
+    model : Path, optional
+        A model folder: the section of `study` is predicted in the worker as soon as the window stands.
+    study : Study, optional
+        The study of the section: its other sections can then be chosen in the dock.
+
+    Raises
+    ------
+    DataError
+        There is no screen and no virtual one.
+    UnknownName
+        Neither section nor prediction has the gene.
+    """
+    ensure_display()
+    import napari
+
+    from gr2st_napari._opening import opened_of
+
+    viewer = napari.Viewer(show=True, title="GR2ST")
+    viewer.window.resize(*size)
+    try:
+        controller = _fill(viewer, opened_of(section, prediction, study), gene, mode)
+        if model is not None:
+            controller.predict(model)
+        if screenshot is not None:
+            wait_until_drawn(viewer)
+            viewer.window.screenshot(str(screenshot), canvas_only=False, flash=False)
+    except BaseException:
+        viewer.close()
+        raise
+    if screenshot is not None:
+        viewer.close()
+        _settle()
+    else:
+        napari.run()
+
+
+def wait_until_drawn(viewer: Viewer) -> None:
+    """Handle events until every layer has its pixels; gives up after a minute."""
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + DRAWN_WITHIN_S
+    _settle()
+    while not all(layer.loaded for layer in viewer.layers) and time.monotonic() < end:
+        QApplication.processEvents()
+    _settle()
+
+
+def _fill(viewer: Viewer, opened: Opened, gene: str | None, mode: Mode) -> Controller:
+    from gr2st_napari._controller import controller_of
+
+    viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
+    controller = controller_of(viewer)
+    controller.take(opened)
+    _check_gene(controller.state.expression, gene)
+    controller.wish(mode=mode, gene=gene or controller.state.wish.gene)
+    return controller
+
+
+def _check_gene(expression: Expression | None, gene: str | None) -> None:
+    from gr2st import UnknownName
+
+    known = () if expression is None else expression.genes
+    if gene is not None and gene not in known:
+        raise UnknownName.of("gene", gene, known)
+
+
+def _settle() -> None:
+    """Handle the events that are waiting, and those they lead to."""
+    from qtpy.QtWidgets import QApplication
+
+    for _ in range(10):
+        QApplication.processEvents()

@@ -1,0 +1,82 @@
+"""What the user wants, what is known and what is happening in one viewer: it speaks (psygnal), and knows no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
+
+from psygnal import SignalGroupDescriptor
+
+if TYPE_CHECKING:
+    from gr2st_napari._expression import Expression
+    from gr2st_napari._opening import Opened
+    from gr2st_napari._resolve import Display
+
+Mode: TypeAlias = Literal["measured", "predicted", "side by side", "difference"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+Space: TypeAlias = Literal["spot", "gene"]
+SPACES: tuple[Space, ...] = get_args(Space)
+Limits: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asks to see.
+
+    Attributes
+    ----------
+    gene : str
+        Empty until a section is known.
+    limits : (low, high) or None
+        Colour limits fixed by hand; None takes percentiles of the values shown.
+    clip : float
+        Percent of the spots left out at each end when the limits are automatic.
+    """
+
+    gene: str = ""
+    mode: Mode = "measured"
+    space: Space = "spot"
+    limits: Limits | None = None
+    clip: float = 1.0
+    colormap: str = "viridis"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the worker (or the reading thread) is doing; an empty label means it is idle."""
+
+    label: str = ""
+    done: int = 0
+    total: int = 0
+    note: str = ""
+    request: int | None = None
+    is_stopping: bool = False
+
+    @property
+    def is_running(self) -> bool:
+        return bool(self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that went wrong: one sentence for the user, the rest behind a button."""
+
+    sentence: str
+    details: str = ""
+
+
+@dataclass(eq=False)
+class State:
+    """The one state of a viewer; every dock reads it and speaks to it."""
+
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+
+    wish: Wish = Wish()
+    opened: Opened | None = None
+    expression: Expression | None = None
+    spot: int | None = None
+    job: Job = Job()
+    problem: Problem | None = None
+    shown: Display | None = None
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,206 @@
+"""WorkerProcess: one long-lived child process, JSON lines in and out. The only file that knows processes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+MODULE = ("-m", "gr2st.worker")
+POLITE_MS = 1500
+"""How long a cancelled request may take to end by itself before the process is ended."""
+STOP_MS = 1000
+LOG_LINES = 40
+
+
+class WorkerProcess(QObject):
+    """Sends requests to the child and turns its lines into signals; starts it on the first request.
+
+    Every request ends in exactly one of `finished`, `failed` and `cancelled`, also when the child dies.
+    """
+
+    progressed = Signal(int, object)
+    finished = Signal(int, object)
+    failed = Signal(int, str, str)
+    cancelled = Signal(int)
+
+    def __init__(
+        self, parent: QObject | None = None, *, program: str = sys.executable, arguments: Sequence[str] = MODULE
+    ) -> None:
+        super().__init__(parent)
+        self._command = (program, list(arguments))
+        self._process: Any = None
+        self._open: dict[int, dict[str, Any]] = {}
+        self._stopping: set[int] = set()
+        self._log: list[str] = []
+        self._next = 1
+        self._was_told = False
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.timeout.connect(self._insist)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.state() != QProcess.ProcessState.NotRunning
+
+    @property
+    def process_id(self) -> int:
+        """System id of the child, 0 where none runs."""
+        return int(self._process.processId()) if self._process is not None else 0
+
+    def predict(self, *, model: Path, study: Path, section: str, out: Path) -> int:
+        """Predict a section of a study with a model folder into `out` (.h5ad); returns the request's id."""
+        return self._ask("predict", model=str(model), study=str(study), section=section, out=str(out))
+
+    def build_pyramid(self, image: Path) -> int:
+        """Make the tiled pyramid of an image; returns the request's id."""
+        return self._ask("pyramid", image=str(image))
+
+    def cancel(self, request: int) -> None:
+        """Ask for an end; a child that does not answer in time is ended."""
+        if request not in self._open or request in self._stopping:
+            return
+        self._stopping.add(request)
+        self._send({"id": self._new_id(), "do": "cancel", "target": request})
+        self._patience.start(POLITE_MS)
+
+    def stop(self) -> None:
+        """End the child and wait for its end; every open request is cancelled."""
+        process, self._process = self._process, None
+        requests = self._forget()
+        self._patience.stop()
+        if process is not None and process.state() != QProcess.ProcessState.NotRunning:
+            process.blockSignals(True)
+            process.write(b'{"do": "quit"}\n')
+            process.closeWriteChannel()
+            if not process.waitForFinished(STOP_MS):
+                process.kill()
+                process.waitForFinished(STOP_MS)
+        if process is not None:
+            process.deleteLater()
+        for request in requests:
+            self.cancelled.emit(request)
+
+    def _ask(self, do: str, **details: str) -> int:
+        number = self._new_id()
+        self._open[number] = {"id": number, "do": do, **details}
+        if not self.is_running:
+            self._start()
+        self._send(self._open[number])
+        return number
+
+    def _new_id(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+    def _send(self, request: dict[str, Any]) -> None:
+        if self._process is not None:
+            self._process.write(json.dumps(request).encode() + b"\n")
+
+    def _start(self) -> None:
+        self._log, self._was_told = [], False
+        process = QProcess(self)
+        environment = QProcessEnvironment.systemEnvironment()
+        environment.insert("PYTHONUNBUFFERED", "1")
+        process.setProcessEnvironment(environment)
+        process.readyReadStandardOutput.connect(self._on_output)
+        process.readyReadStandardError.connect(self._on_log)
+        process.finished.connect(self._on_finished)
+        process.errorOccurred.connect(self._on_process_error)
+        self._process = process
+        process.start(*self._command)
+
+    def _on_output(self) -> None:
+        # A line may lead to the end of the process: look again before each.
+        while self._process is not None and self._process.canReadLine():
+            self._on_line(bytes(self._process.readLine().data()).decode(errors="replace").strip())
+
+    def _on_line(self, line: str) -> None:
+        try:
+            event = json.loads(line)
+        except json.JSONDecodeError:
+            self._keep(line)
+            return
+        request = event.get("id") if isinstance(event, dict) else None
+        if request in self._open:
+            self._on_event(int(request), event)
+
+    def _on_event(self, request: int, event: dict[str, Any]) -> None:
+        kind = event.get("event")
+        if kind == "progress":
+            self.progressed.emit(request, event)
+            return
+        if kind not in ("result", "error", "cancelled"):
+            return
+        del self._open[request]
+        self._stopping.discard(request)
+        if kind == "result":
+            self.finished.emit(request, event.get("files") or event)
+        elif kind == "error":
+            self.failed.emit(request, str(event.get("message", "")), str(event.get("details", "")))
+        else:
+            self.cancelled.emit(request)
+
+    def _on_log(self) -> None:
+        if self._process is not None:
+            for line in bytes(self._process.readAllStandardError().data()).decode(errors="replace").splitlines():
+                self._keep(line)
+
+    def _keep(self, line: str) -> None:
+        self._log = [*self._log, line][-LOG_LINES:]
+
+    def _insist(self) -> None:
+        """End a child that did not listen: first with a request of the system, then without asking."""
+        if self._process is None or not self._stopping:
+            return
+        if self._was_told:
+            self._process.kill()
+        else:
+            self._was_told = True
+            self._process.terminate()
+            self._patience.start(STOP_MS)
+
+    def _on_finished(self, code: int, _status: object) -> None:
+        self._on_output()
+        self._on_log()
+        self._end(f"The worker process ended unexpectedly (exit code {code}). The window is fine: try again.")
+
+    def _on_process_error(self, error: QProcess.ProcessError) -> None:
+        # Only this error comes without `finished`.
+        if error == QProcess.ProcessError.FailedToStart:
+            self._end(f"The worker process could not be started with {self._command[0]}: is Python still there?")
+
+    def _end(self, sentence: str) -> None:
+        """The child is gone: open requests were cancelled where that was asked for, and have failed otherwise."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.deleteLater()
+        stopping, details = set(self._stopping), "\n".join(self._log)
+        requests = self._forget()
+        if stopping:
+            # We ended the child for the sake of these: what else it had to do is asked again.
+            self._ask_again([asked for number, asked in requests.items() if number not in stopping])
+        for request in requests:
+            if request in stopping:
+                self.cancelled.emit(request)
+            elif not stopping:
+                self.failed.emit(request, sentence, details)
+
+    def _ask_again(self, requests: list[dict[str, Any]]) -> None:
+        if requests:
+            self._start()
+        for request in requests:
+            self._open[request["id"]] = request
+            self._send(request)
+
+    def _forget(self) -> dict[int, dict[str, Any]]:
+        requests = dict(self._open)
+        self._open.clear()
+        self._stopping.clear()
+        return requests

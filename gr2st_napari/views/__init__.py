@@ -1,0 +1,1 @@
+"""Docks: setters in, signals out; no data, no logic."""

@@ -1,0 +1,213 @@
+"""A searchable, sortable list of genes: fluid with 20,000 of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QLineEdit, QTableView, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+GENE, MEAN, PCC = range(3)
+COLUMNS = ("Gene", "Mean", "PCC")
+TIPS = (
+    "Symbol of the gene",
+    "Mean count per spot (without counts: mean normalised value)",
+    "Correlation of predicted and measured over the spots of this section",
+)
+NO_RANK = 3
+
+
+class GeneModel(QAbstractTableModel):
+    """Genes with mean and score; ordered by how well they match what was typed, then by the sorted column."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._genes: tuple[str, ...] = ()
+        self._lower: list[str] = []
+        self._aliases: list[str] = []
+        self._numbers: dict[int, npt.NDArray[np.float32]] = {}
+        self._by_name: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        self._sort = (GENE, Qt.SortOrder.AscendingOrder)
+        self._query = ""
+
+    def set_genes(
+        self,
+        genes: Sequence[str],
+        aliases: Sequence[str],
+        means: npt.NDArray[np.float32],
+        scores: npt.NDArray[np.float32] | None,
+    ) -> None:
+        """Replace all genes; without `scores` the last column stays empty."""
+        self._genes = tuple(genes)
+        self._lower = [gene.lower() for gene in genes]
+        self._aliases = [alias.lower() for alias in aliases]
+        self._numbers = {MEAN: means, **({} if scores is None else {PCC: scores})}
+        self._by_name = np.argsort(np.argsort(np.array(self._lower, dtype=str), kind="stable"), kind="stable")
+        self._sort = (MEAN if scores is None else PCC, Qt.SortOrder.DescendingOrder)
+        self._reorder()
+
+    def search(self, text: str) -> None:
+        """Show genes whose symbol or identifier holds `text`: exact first, then beginning, then inside."""
+        self._query = text.strip().lower()
+        self._reorder()
+
+    def gene_at(self, row: int) -> str:
+        return self._genes[self._order[row]] if 0 <= row < len(self._order) else ""
+
+    def row_of(self, gene: str) -> int:
+        """Row in which a gene is shown, -1 where it is not."""
+        if gene not in self._genes:
+            return -1
+        rows = np.flatnonzero(self._order == self._genes.index(gene))
+        return int(rows[0]) if rows.size else -1
+
+    @property
+    def sorted_by(self) -> tuple[int, Qt.SortOrder]:
+        return self._sort
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self._order)
+
+    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        gene = int(self._order[index.row()])
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._genes[gene] if index.column() == GENE else self._number(index.column(), gene)
+        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() != GENE:
+            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return " · ".join(filter(None, (self._genes[gene], self._aliases[gene].upper())))
+        return None
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return COLUMNS[section]
+        return TIPS[section] if role == Qt.ItemDataRole.ToolTipRole else None
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        self._sort = (column, order)
+        self._reorder()
+
+    def _number(self, column: int, gene: int) -> str:
+        value = float(self._numbers[column][gene]) if column in self._numbers else np.nan
+        return "" if np.isnan(value) else f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
+
+    def _reorder(self) -> None:
+        self.beginResetModel()
+        ranks = self._ranks()
+        column, direction = self._sort
+        key = np.asarray(
+            self._by_name if column == GENE else self._numbers.get(column, self._by_name), dtype=np.float64
+        )
+        # NaN sorts last in both directions.
+        key = np.where(np.isnan(key), np.inf, key if direction == Qt.SortOrder.AscendingOrder else -key)
+        order = np.lexsort((self._by_name, key, ranks))
+        self._order = order[ranks[order] < NO_RANK]
+        self.endResetModel()
+
+    def _ranks(self) -> npt.NDArray[np.int8]:
+        text = self._query
+        if not text:
+            return np.zeros(len(self._genes), np.int8)
+        names = zip(self._lower, self._aliases, strict=True)
+        return np.fromiter(
+            (min(_rank(text, name), _rank(text, alias)) for name, alias in names), np.int8, len(self._genes)
+        )
+
+
+def _rank(text: str, name: str) -> int:
+    """0 exact, 1 beginning, 2 inside, 3 not there."""
+    if text not in name:
+        return NO_RANK
+    return 0 if name == text else 1 if name.startswith(text) else 2
+
+
+class GeneList(QWidget):
+    """A line to type in and the list below it; says which gene was picked."""
+
+    picked = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.model = GeneModel(self)
+        self.line = QLineEdit(
+            objectName="gr2st_search", clearButtonEnabled=True, placeholderText="Find a gene, e.g. ERBB2"
+        )
+        self.line.setToolTip(
+            "Symbol or Ensembl identifier; Enter takes the first match, arrow keys walk through the list"
+        )
+        self.table = _table(self.model)
+        self.count = QLabel(objectName="gr2st_gene_count")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for part in (self.line, self.table, self.count):
+            layout.addWidget(part)
+        self.line.textChanged.connect(self._on_text)
+        self.line.returnPressed.connect(lambda: self.table.selectRow(0))
+        self.model.modelReset.connect(self._on_reset)
+        self.table.selectionModel().currentRowChanged.connect(self._on_row)
+        self._shown = ""
+
+    def show_genes(self, *columns: Any) -> None:
+        """Fill the list: genes, aliases, means, scores (or None)."""
+        self.model.set_genes(*columns)
+        self.table.setColumnHidden(PCC, columns[3] is None)
+        self.table.horizontalHeader().setSortIndicator(*self.model.sorted_by)
+
+    def show_gene(self, gene: str) -> None:
+        """Mark the gene that is shown, without saying it was picked."""
+        self._shown = gene
+        row = self.model.row_of(gene)
+        if row >= 0 and row != self.table.currentIndex().row():
+            self.table.selectRow(row)
+            self.table.scrollTo(self.model.index(row, GENE), QAbstractItemView.ScrollHint.PositionAtCenter)
+
+    def _on_text(self, text: str) -> None:
+        self.model.search(text)
+        if self.model.rowCount():
+            self.table.scrollToTop()
+
+    def _on_reset(self) -> None:
+        total, shown = len(self.model._genes), self.model.rowCount()
+        self.count.setText(
+            "" if not total else f"{total:,} genes" if shown == total else f"{shown:,} of {total:,} genes"
+        )
+        row = self.model.row_of(self._shown)
+        if row >= 0:
+            self.table.selectRow(row)
+
+    def _on_row(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        gene = self.model.gene_at(current.row()) if current.isValid() else ""
+        if gene and gene != self._shown:
+            self._shown = gene
+            self.picked.emit(gene)
+
+
+def _table(model: GeneModel) -> QTableView:
+    table = QTableView(objectName="gr2st_genes", showGrid=False, sortingEnabled=True)
+    table.setModel(model)
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+    table.setMinimumHeight(120)
+    table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(22)
+    header = table.horizontalHeader()
+    header.setSectionResizeMode(GENE, QHeaderView.ResizeMode.Stretch)
+    for column, width in ((MEAN, 70), (PCC, 60)):
+        header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
+        header.resizeSection(column, width)
+    return table

@@ -1,0 +1,128 @@
+"""The Genes dock: which gene, how it is shown, what is known of the clicked spot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from gr2st_napari.views.card import StatusCard, open_menu
+from gr2st_napari.views.dialogs import ask_file, ask_folder
+from gr2st_napari.views.foot import Foot
+from gr2st_napari.views.gene_list import GeneList
+from gr2st_napari.views.look import LookControls, ModeButtons
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QShowEvent
+
+
+class GenesView(QWidget):
+    """Setters in, signals out."""
+
+    path_chosen = Signal(str)
+    model_chosen = Signal(str)
+    sample_wanted = Signal()
+    section_chosen = Signal(str)
+    dismissed = Signal()
+    shown_in = Signal(QWidget)
+    """The window the dock has come to stand in."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("gr2st_genes_dock")
+        self.card = StatusCard()
+        self.sections = QComboBox(objectName="gr2st_sections")
+        self.sections.setToolTip("Section of the study")
+        self.sections.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.more = QPushButton("Open…", objectName="gr2st_more")
+        self.genes = GeneList()
+        self.modes = ModeButtons()
+        self.look = LookControls()
+        self.notes = _text("gr2st_notes")
+        self.legend = _text("gr2st_legend")
+        self.foot = Foot()
+        self._filler = QWidget()
+        self.setMinimumWidth(285)
+        self._lay_out()
+        self._connect()
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.addWidget(self.sections, 1)
+        row.addWidget(self.more)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(8)
+        layout.addWidget(self.card)
+        layout.addLayout(row)
+        layout.addWidget(self.genes, 1)
+        layout.addWidget(self._filler, 1)
+        for part in (self.modes, self.look, self.notes, self.legend, self.foot):
+            layout.addWidget(part)
+
+    def _connect(self) -> None:
+        menu = open_menu(self.more, self._on_action)
+        menu.addAction("The sample").triggered.connect(lambda: self._on_action("open-sample"))
+        menu.addSeparator()
+        menu.addAction("Predict with a model…").triggered.connect(lambda: self._on_action("predict"))
+        self.more.setMenu(menu)
+        self.more.setToolTip("Open another section, a prediction, or predict with a model")
+        self.card.acted.connect(self._on_action)
+        self.sections.textActivated.connect(self.section_chosen)
+
+    def show_sections(self, names: Sequence[str], current: str) -> None:
+        """Offer the sections of a study; one alone is only named."""
+        with QSignalBlocker(self.sections):
+            self.sections.clear()
+            self.sections.addItems(list(names))
+            self.sections.setCurrentText(current)
+        self.sections.setVisible(bool(names))
+        self.more.setVisible(bool(names))
+
+    def show_gene_tools(self, is_shown: bool) -> None:
+        """Without anything open only the card is there."""
+        for part in (self.genes, self.modes, self.look):
+            part.setVisible(is_shown)
+        self._filler.setVisible(not is_shown)
+
+    def show_notes(self, notes: Sequence[str]) -> None:
+        """What the user should know about the maps."""
+        self.notes.setText("\n".join(notes))
+        self.notes.setVisible(bool(notes))
+
+    def show_legend(self, html: str) -> None:
+        """What the edges of the clicked spot mean; empty where none is clicked."""
+        self.legend.setText(html)
+        self.legend.setVisible(bool(html))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.shown_in.emit(self.window())
+
+    def _on_action(self, action: str) -> None:
+        if action == "open-folder":
+            self._emit_path(ask_folder(self, "Folder of a section or a study"))
+        elif action == "open-file":
+            self._emit_path(ask_file(self, "Section, study or prediction"))
+        elif action == "open-sample":
+            self.sample_wanted.emit()
+        elif action == "predict":
+            model = ask_folder(self, "Folder of a trained model")
+            if model:
+                self.model_chosen.emit(model)
+        else:
+            self.dismissed.emit()
+
+    def _emit_path(self, path: str) -> None:
+        if path:
+            self.path_chosen.emit(path)
+
+
+def _text(name: str) -> QLabel:
+    label = QLabel(objectName=name, wordWrap=True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    label.hide()
+    return label

@@ -1,0 +1,173 @@
+"""How the gene is shown: what to compare, on which scale, in which colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QLinearGradient, QPainter, QPixmap
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QWidget,
+)
+
+from gr2st_napari._state import MODES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gr2st_napari._state import Limits, Wish
+
+MODE_WORDS = {
+    "measured": "Measured",
+    "predicted": "Predicted",
+    "side by side": "Side by side",
+    "difference": "Difference",
+}
+MODE_TIPS = {
+    "measured": "What was measured in the spots",
+    "predicted": "What the model predicts from the slide",
+    "side by side": "Measured on the left, predicted on the right, with equal colour limits",
+    "difference": "Predicted minus measured: red is predicted too high, blue too low",
+}
+SPACE_WORDS = {"spot": "Relative to the spot", "gene": "Relative to the gene"}
+SPACE_TIPS = {
+    "spot": "Spot-normalised: log10(1 + 10,000 x share of this gene in its spot). Depth of the spot is taken out.",
+    "gene": "Gene-normalised: log10(1 + 10,000 x share of this spot in its gene). Depth of the spot stays in.",
+}
+
+
+class ModeButtons(QWidget):
+    """Measured, predicted, side by side, difference."""
+
+    chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._group = QButtonGroup(self)
+        self.buttons: dict[str, QPushButton] = {}
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        for at, mode in enumerate(MODES):
+            button = QPushButton(MODE_WORDS[mode], checkable=True, objectName=f"gr2st_mode_{mode.replace(' ', '_')}")
+            button.clicked.connect(lambda _checked, mode=mode: self.chosen.emit(mode))
+            self._group.addButton(button)
+            self.buttons[mode] = button
+            layout.addWidget(button, at // 2, at % 2)
+
+    def show_modes(self, mode: str, reasons: Mapping[str, str], keys: Mapping[str, str]) -> None:
+        """Check the mode in use; a button that cannot be used is off and says why."""
+        for name, button in self.buttons.items():
+            button.setEnabled(not reasons[name])
+            button.setChecked(name == mode)
+            button.setToolTip(reasons[name] or f"{MODE_TIPS[name]} ({keys[name]})")
+
+
+class LookControls(QWidget):
+    """Scale of the values, colour map, colour limits."""
+
+    space_chosen = Signal(str)
+    colormap_chosen = Signal(str)
+    limits_chosen = Signal(object)
+    clip_chosen = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.space = QComboBox(objectName="gr2st_space")
+        for at, (space, words) in enumerate(SPACE_WORDS.items()):
+            self.space.addItem(words, space)
+            self.space.setItemData(at, SPACE_TIPS[space], Qt.ItemDataRole.ToolTipRole)
+        self.colormap = QComboBox(objectName="gr2st_colormap")
+        self.auto = QCheckBox("Auto", objectName="gr2st_auto", checked=True)
+        self.auto.setToolTip("Follow the values of each gene; off: keep the limits from gene to gene")
+        self.clip = _spin(
+            "gr2st_clip", 0, 25, " %", "Percent of the spots that may lie beyond the limits, at each end", decimals=1
+        )
+        self.clip.setPrefix("clip ")
+        self.low = _spin("gr2st_low", -1e6, 1e6, "", "Lowest colour: values below it look the same")
+        self.high = _spin("gr2st_high", -1e6, 1e6, "", "Highest colour: values above it look the same")
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(4)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Values", self.space)
+        form.addRow("Colours", self.colormap)
+        form.addRow("Limits", _row(self.low, QLabel("to"), self.high))
+        form.addRow("", _row(self.auto, self.clip))
+        self._connect()
+
+    def _connect(self) -> None:
+        self.space.activated.connect(lambda at: self.space_chosen.emit(self.space.itemData(at)))
+        self.colormap.activated.connect(lambda at: self.colormap_chosen.emit(self.colormap.itemData(at)))
+        self.auto.clicked.connect(lambda on: self.limits_chosen.emit(None if on else self._limits()))
+        self.clip.valueChanged.connect(self.clip_chosen)
+        for box in (self.low, self.high):
+            box.valueChanged.connect(self._on_limit)
+
+    def show_colormaps(self, maps: Mapping[str, Sequence[tuple[float, float, float]]]) -> None:
+        """Offer these colour maps, each with a strip of its colours."""
+        self.colormap.clear()
+        for name, colours in maps.items():
+            self.colormap.addItem(_strip(colours), name, name)
+
+    def show_wish(self, wish: Wish, limits: Limits, is_enabled: bool) -> None:
+        """Show the settings in use and the limits they led to."""
+        blockers = [
+            QSignalBlocker(part) for part in (self.space, self.colormap, self.auto, self.clip, self.low, self.high)
+        ]
+        self.space.setCurrentIndex(self.space.findData(wish.space))
+        self.space.setToolTip(SPACE_TIPS[wish.space])
+        self.colormap.setCurrentIndex(self.colormap.findData(wish.colormap))
+        self.auto.setChecked(wish.limits is None)
+        self.clip.setValue(wish.clip)
+        self.clip.setEnabled(wish.limits is None)
+        self.low.setValue(limits[0])
+        self.high.setValue(limits[1])
+        del blockers
+        self.setEnabled(is_enabled)
+        self.colormap.setEnabled(wish.mode != "difference")
+
+    def _limits(self) -> tuple[float, float]:
+        low, high = self.low.value(), self.high.value()
+        return (low, high) if high > low else (low, low + 10 ** -self.low.decimals())
+
+    def _on_limit(self) -> None:
+        self.limits_chosen.emit(self._limits())
+
+
+def _spin(name: str, low: float, high: float, suffix: str, tip: str, decimals: int = 2) -> QDoubleSpinBox:
+    box = QDoubleSpinBox(objectName=name, decimals=decimals, minimum=low, maximum=high, singleStep=0.1, suffix=suffix)
+    box.setKeyboardTracking(False)
+    box.setToolTip(tip)
+    box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    box.setMinimumWidth(48)
+    return box
+
+
+def _row(*parts: QWidget) -> QWidget:
+    holder = QWidget()
+    line = QHBoxLayout(holder)
+    line.setContentsMargins(0, 0, 0, 0)
+    for part in parts:
+        line.addWidget(part, 0 if isinstance(part, QLabel) else 1)
+    return holder
+
+
+def _strip(colours: Sequence[tuple[float, float, float]]) -> QIcon:
+    pixels = QPixmap(48, 14)
+    gradient = QLinearGradient(0, 0, pixels.width(), 0)
+    for at, (red, green, blue) in enumerate(colours):
+        gradient.setColorAt(at / (len(colours) - 1), QColor.fromRgbF(red, green, blue))
+    painter = QPainter(pixels)
+    painter.fillRect(pixels.rect(), gradient)
+    painter.end()
+    return QIcon(pixels)

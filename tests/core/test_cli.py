@@ -1,0 +1,112 @@
+"""The command line as a user meets it: a process, its output, its exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from anndata import read_h5ad
+
+import gr2st
+from gr2st import keys
+
+COMMANDS = ("inspect", "train", "predict", "evaluate", "view", "demo", "list")
+
+
+def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gr2st", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.fixture(scope="module")
+def sample() -> Path:
+    return gr2st.sample_study_path()
+
+
+@pytest.fixture(scope="module")
+def genes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("genes") / "genes.txt"
+    path.write_text("ERBB2\nCOL1A1\nGAPDH\n")
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_one_example(command: str) -> None:
+    shown = run(command, "--help")
+    assert shown.returncode == 0
+    assert shown.stdout.count("Example: gr2st") == 1
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version").stdout.strip() == f"gr2st {gr2st.__version__}"
+
+
+def test_inspect_prints_json_for_programs(sample: Path) -> None:
+    shown = run("inspect", sample, "--json")
+    assert shown.returncode == 0, shown.stderr
+    sections = {row["name"]: row for row in json.loads(shown.stdout)["sections"]}
+    assert set(sections) == {"A1", "A2", "B1", "B2"}
+    assert sections["A1"]["patient"] == "A"
+    assert sections["A1"]["n_genes"] == 200
+    assert sections["A1"]["um_per_px"] == 1.9
+    assert sections["A1"]["alignment"]["verdict"] == "good"
+
+
+def test_train_then_predict_writes_a_prediction_with_the_spots_of_the_counts(
+    sample: Path, genes: Path, tmp_path: Path
+) -> None:
+    model, out = tmp_path / "model", tmp_path / "B1.h5ad"
+    trained = run("train", sample, "--sections", "A1,A2", "--genes", genes, "--epochs", 2, "--out", model)
+    assert trained.returncode == 0, trained.stderr
+    predicted = run("predict", model, sample, "--section", "B1", "--out", out)
+    assert predicted.returncode == 0, predicted.stderr
+    table = read_h5ad(out)
+    section = gr2st.read_section(gr2st.read_study(sample).entry("B1"))
+    assert tuple(table.obs_names) == section.spot_names
+    assert list(table.var_names) == ["ERBB2", "COL1A1", "GAPDH"]
+    assert np.isfinite(table.layers["predicted"]).all()
+    assert table.uns[keys.PROVENANCE]["model"] == "gr2st"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["B1.h5ad", "model"]
+
+
+def test_a_reference_row_can_be_trained_too(sample: Path, genes: Path, tmp_path: Path) -> None:
+    done = run(
+        "train", sample, "--sections", "A1", "--model", "depth-oracle", "--genes", genes, "--out", tmp_path / "m"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+BAD = {
+    "no such study": (("inspect", "nowhere"), "nowhere"),
+    "no such section": (("train", "{sample}", "--sections", "Z9", "--out", "m"), "No section is called 'Z9'"),
+    "no such model": (("train", "{sample}", "--model", "gr3st", "--out", "m"), "Did you mean 'gr2st'"),
+    "no such encoder": (("train", "{sample}", "--encoder", "uni3", "--out", "m"), "No encoder is called 'uni3'"),
+    "no such gene list": (("train", "{sample}", "--genes", "none.txt", "--out", "m"), "none.txt"),
+    "not a model": (("predict", "{sample}", "{sample}", "--section", "B1", "--out", "x.h5ad"), "no model folder"),
+    "not an h5ad name": (("predict", "m", "{sample}", "--section", "B1", "--out", "x.csv"), "ending .h5ad"),
+    "unknown protocol": (("evaluate", "{sample}", "--protocol", "spot", "--out", "e"), "'patient', 'section'"),
+    "too many genes": (("train", "{sample}", "--variable-genes", "5000", "--out", "m"), "5000 genes were asked for"),
+    "no such gene": (("view", "{sample}", "--section", "B1", "--gene", "ERBB9", "--screenshot", "x.png"), "'ERBB9'"),
+    "not a prediction": (("view", "{sample}", "--prediction", "{sample}/study.csv", "--screenshot", "x.png"), "h5ad"),
+    "no such device": (("train", "{sample}", "--device", "toaster", "--sections", "A1", "--out", "m"), "toaster"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_an_error_is_a_sentence_with_exit_code_two(case: str, sample: Path, tmp_path: Path) -> None:
+    arguments, sentence = BAD[case]
+    done = run(*(str(argument).format(sample=sample) for argument in arguments), cwd=tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not any(tmp_path.iterdir()), "something half-written stayed behind"
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    done = run("inspect", "nowhere", "--debug", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr

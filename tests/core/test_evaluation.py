@@ -1,0 +1,177 @@
+"""Folds run for real on the sample study: results, resuming, failures, leaks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gr2st
+from gr2st import keys
+from gr2st.config import TrainConfig
+from gr2st.errors import DataError, UnknownName
+from gr2st.evaluation import fold as fold_module
+from gr2st.evaluation.crossval import Evaluation, Plan, evaluate, usable_entries
+from gr2st.evaluation.fold import GeneChoice, chosen_genes
+from gr2st.evaluation.metrics import gene_pcc
+from gr2st.types import Fold, Study, finish
+
+GENES = ("ERBB2", "KRT19", "COL1A1", "PLIN1", "GAPDH")
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return gr2st.read_study(gr2st.sample_study_path())
+
+
+def plan_of(**changes: Any) -> Plan:
+    settings: dict[str, Any] = {
+        "models": ("ridge", "mean", "depth-oracle"),
+        "genes": GeneChoice(listed=GENES),
+        "sections": ("A1", "B1"),
+    }
+    return Plan(**(settings | changes))
+
+
+@pytest.fixture(scope="module")
+def evaluation(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    return finish(evaluate(study, plan_of(), tmp_path_factory.mktemp("evaluation")))
+
+
+def test_the_summary_has_the_agreed_form(evaluation: Evaluation) -> None:
+    summary = json.loads((evaluation.out / keys.SUMMARY).read_text())
+    assert summary["protocol"] == "patient"
+    assert summary["genes"] == len(GENES)
+    assert summary["encoder"] == "handcrafted"
+    assert list(summary["models"]) == ["ridge", "mean", "depth-oracle"]
+    row = summary["models"]["ridge"]
+    assert set(row) == {"pcc_spot", "pcc_gene", "sections"}
+    assert set(row["sections"]) == {"A1", "B1"}
+    assert set(row["sections"]["A1"]) == {"pcc_spot", "pcc_gene", "n_spots", "seconds"}
+
+
+def test_a_model_scores_the_mean_over_its_sections(evaluation: Evaluation) -> None:
+    row = evaluation.summary["models"]["ridge"]
+    for space in ("pcc_spot", "pcc_gene"):
+        assert row[space] == pytest.approx(np.mean([section[space] for section in row["sections"].values()]))
+
+
+def test_scores_can_be_computed_again_from_the_stored_predictions(evaluation: Evaluation) -> None:
+    prediction = gr2st.read_prediction(evaluation.out / "folds" / "ridge" / "B" / "B1.h5ad")
+    layers = prediction.table.layers
+    expected = np.nanmean(gene_pcc(layers[keys.PREDICTED], layers[keys.MEASURED_SPOT]))
+    assert evaluation.summary["models"]["ridge"]["sections"]["B1"]["pcc_spot"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_training_mean_has_no_correlation_and_no_zero_in_its_place(evaluation: Evaluation) -> None:
+    assert evaluation.summary["models"]["mean"]["pcc_spot"] is None
+
+
+def test_the_picture_tells_the_genes_that_follow_it(evaluation: Evaluation) -> None:
+    genes = pd.read_csv(evaluation.out / keys.GENE_SCORES)
+    ridge = genes[genes["model"] == "ridge"].groupby("gene")["pcc_spot"].mean()
+    assert ridge["COL1A1"] > 0.3
+
+
+def test_a_second_run_does_no_fold_again(study: Study, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> Iterator[None]:
+        raise AssertionError("a finished fold was trained again")
+
+    before = (evaluation.out / keys.SUMMARY).read_bytes()
+    monkeypatch.setattr(fold_module, "train", refuse)
+    finish(evaluate(study, plan_of(), evaluation.out))
+    assert (evaluation.out / keys.SUMMARY).read_bytes() == before
+
+
+def test_only_the_missing_fold_is_done_after_a_kill(study: Study, evaluation: Evaluation, tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    shutil.copytree(evaluation.out, killed)
+    (killed / "folds" / "ridge" / "A" / "result.json").write_text('{"digest": "cut in ha')
+    kept = (killed / "folds" / "ridge" / "B" / "result.json").stat().st_mtime_ns
+    again = finish(evaluate(study, plan_of(), killed))
+    for space in ("pcc_spot", "pcc_gene"):
+        assert again.summary["models"]["ridge"][space] == evaluation.summary["models"]["ridge"][space]
+    assert (killed / "folds" / "ridge" / "B" / "result.json").stat().st_mtime_ns == kept
+
+
+def test_other_settings_are_not_answered_with_old_results(study: Study, evaluation: Evaluation, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(evaluation.out, copy)
+    fewer = finish(evaluate(study, plan_of(models=("ridge",), genes=GeneChoice(listed=GENES[:3])), copy))
+    assert fewer.summary["genes"] == 3
+
+
+def test_a_failed_fold_says_why_and_the_others_go_on(study: Study, tmp_path: Path) -> None:
+    training = {"gr2st-v2": TrainConfig(epochs=2, learning_rate=1e18, device="cpu")}
+    plan = plan_of(models=("gr2st-v2", "ridge"), training=training)
+    evaluation = finish(evaluate(study, plan, tmp_path))
+    assert {(failure.model, failure.fold) for failure in evaluation.failures} == {("gr2st-v2", "A"), ("gr2st-v2", "B")}
+    assert all("not finite" in failure.message for failure in evaluation.failures)
+    assert evaluation.summary["models"]["ridge"]["pcc_spot"] is not None
+    assert evaluation.summary["models"]["gr2st-v2"]["pcc_spot"] is None
+
+
+def test_folds_in_an_executor_give_the_same_numbers(study: Study, evaluation: Evaluation, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        elsewhere = finish(evaluate(study, plan_of(models=("ridge",)), tmp_path, executor=executor))
+    mine, theirs = (run.summary["models"]["ridge"]["pcc_spot"] for run in (evaluation, elsewhere))
+    assert mine == theirs
+
+
+def test_folds_of_the_users_own_are_taken(study: Study, tmp_path: Path) -> None:
+    own = Fold("mine", train=("A1",), test=("B1",))
+    evaluation = finish(evaluate(study, plan_of(models=("knn",), folds=(own,)), tmp_path))
+    assert set(evaluation.summary["models"]["knn"]["sections"]) == {"B1"}
+
+
+def test_variable_genes_are_chosen_without_the_held_out_section(study: Study) -> None:
+    training = [study.entry("A1"), study.entry("A2")]
+    expected = gr2st.read_section(training[0]), gr2st.read_section(training[1])
+    chosen = chosen_genes(GeneChoice(n_variable=20), training)
+    from gr2st.preprocess.genes import select_genes
+
+    assert chosen == select_genes([section.table for section in expected], 20)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "sentence"),
+    [
+        ({"models": ("rigde",)}, UnknownName, "Did you mean 'ridge'"),
+        ({"models": ()}, DataError, "No model to evaluate"),
+        ({"sections": ("A1", "A9")}, UnknownName, "No section is called 'A9'"),
+        ({"sections": ("A1", "A1")}, DataError, "named twice: A1"),
+        ({"sections": ("A1", "A2")}, DataError, "at least two patients"),
+        ({"recipe": {"encoder": "phikon"}}, UnknownName, "No encoder"),
+    ],
+)
+def test_a_plan_that_cannot_work_is_refused_before_anything_runs(
+    study: Study, tmp_path: Path, changes: dict[str, Any], kind: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(kind, match=sentence):
+        finish(evaluate(study, plan_of(**changes), tmp_path / "never"))
+    assert not (tmp_path / "never").exists()
+
+
+def test_an_unknown_gene_fails_the_fold_with_its_name(study: Study, tmp_path: Path) -> None:
+    evaluation = finish(
+        evaluate(study, plan_of(models=("mean",), genes=GeneChoice(listed=("ERBB2", "ERBBB2"))), tmp_path)
+    )
+    assert all("ERBBB2" in failure.message for failure in evaluation.failures)
+    assert len(evaluation.failures) == 2
+
+
+def test_sections_without_an_image_are_left_out_or_refused_by_name(study: Study) -> None:
+    from dataclasses import replace
+
+    blind = replace(study.entries[0], without_image="no picture")
+    partly = replace(study, entries=(blind, *study.entries[1:]))
+    assert "A1" not in [entry.name for entry in usable_entries(partly)]
+    with pytest.raises(DataError, match="A1: no picture"):
+        usable_entries(partly, ["A1", "B1"])

@@ -1,0 +1,95 @@
+"""A screen, settings of their own and a viewer for the tests of the window."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gr2st_napari._display import ensure_display
+
+# Both before Qt and napari are imported.
+ensure_display()
+os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp(prefix="gr2st-napari-")) / "settings.yaml")
+sys.path.insert(0, str(Path(__file__).parent))
+
+from window_builders import FAKE_WORKER, make_prediction, make_section  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari import Viewer
+    from qtpy.QtWidgets import QApplication
+
+    from gr2st_napari._controller import Controller
+    from gr2st_napari._docks import GenesDock
+
+
+@pytest.fixture(scope="session")
+def window(qapp: QApplication) -> Iterator[Viewer]:
+    """A real window for all tests: making one takes seconds."""
+    import napari
+
+    made = napari.Viewer(show=True)
+    # Software drawing takes its time by the pixel.
+    made.window.resize(800, 600)
+    yield made
+    made.close()
+    qapp.processEvents()
+
+
+@pytest.fixture
+def viewer(window: Viewer, qapp: QApplication) -> Iterator[Viewer]:
+    """The window, empty, and as napari opens it."""
+    yield window
+    _empty(window)
+    qapp.processEvents()
+
+
+def _empty(viewer: Viewer) -> None:
+    from gr2st_napari import _controller
+
+    if viewer in _controller._CONTROLLERS:
+        _controller._CONTROLLERS[viewer].close()
+    viewer.window.remove_dock_widget("all")
+    viewer.layers.clear()
+    viewer.canvas.grid.reset()
+    viewer.status = "Ready"
+
+
+@pytest.fixture
+def dock(viewer: Viewer) -> GenesDock:
+    """The Genes dock, opened as napari's menu does, in an empty viewer."""
+    return viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1]  # type: ignore[return-value]
+
+
+@pytest.fixture
+def controller(viewer: Viewer, dock: GenesDock, fake_worker: list[str]) -> Controller:
+    """The controller of the viewer, with a worker that only pretends."""
+    from gr2st_napari._controller import controller_of
+
+    found = controller_of(viewer)
+    found.worker._command = (sys.executable, fake_worker)
+    return found
+
+
+@pytest.fixture
+def fake_worker(tmp_path: Path) -> list[str]:
+    """Arguments that start the pretending worker."""
+    script = tmp_path / "fake_worker.py"
+    script.write_text(FAKE_WORKER)
+    return [str(script)]
+
+
+@pytest.fixture
+def section() -> Any:
+    return make_section()
+
+
+@pytest.fixture
+def prediction(section: Any) -> Any:
+    return make_prediction(section)

@@ -1,0 +1,426 @@
+"""The Genes dock in a real window: every test looks at what the viewer then holds."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import napari
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+from window_builders import PaperSlide, make_prediction, make_section
+
+from gr2st_napari._controller import controller_of
+from gr2st_napari._opening import Opened, opened_of
+from gr2st_napari._state import Problem
+
+pytestmark = pytest.mark.window
+
+
+@pytest.fixture
+def filled(controller, section, prediction):
+    """A controller that shows a section and its prediction."""
+    controller.take(opened_of(section, prediction))
+    return controller
+
+
+def _names(viewer) -> list[str]:
+    """Names of the layers, without those of ours that wait, hidden, for the next comparison."""
+    return [layer.name for layer in viewer.layers if layer.visible or "(predicted)" not in layer.name]
+
+
+def _map(viewer, kind: str):
+    """The heatmap that is shown."""
+    return next(layer for layer in viewer.layers if f"· {kind}" in layer.name and layer.visible)
+
+
+def test_the_dock_opened_first_in_an_empty_viewer_says_what_to_do(dock):
+    assert dock.card.sentence.text().startswith("Nothing is open.")
+    assert dock.card.button("open") is not None
+    assert dock.card.button("open-sample").isVisible()
+    assert not dock.genes.isVisible()
+    assert dock.foot.line.text() == "Idle"
+
+
+def test_the_dock_opens_twice_and_both_show_the_same(viewer, dock, controller, section):
+    from gr2st_napari._docks import GenesDock
+
+    second = GenesDock(viewer)
+    viewer.window.add_dock_widget(second, name="again")
+    controller.take(opened_of(section, None))
+    for view in (dock, second):
+        assert view.card.sentence.text().startswith("C4: 48 spots, 5 genes measured.")
+        assert view.genes.isVisibleTo(view)
+
+
+def test_a_closed_dock_comes_back_with_the_state_of_the_viewer(viewer, dock, filled):
+    filled.wish(gene="FASN", mode="difference")
+    viewer.window.remove_dock_widget(dock)
+    QApplication.processEvents()
+    filled.wish(gene="ACTB")
+    again = viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1]
+    assert again.modes.buttons["difference"].isChecked()
+    assert again.genes.model.gene_at(again.genes.table.currentIndex().row()) == "ACTB"
+    assert controller_of(viewer) is filled
+
+
+def test_a_section_is_drawn_over_its_slide_at_true_size(viewer, dock, controller, section):
+    controller.take(opened_of(section, None))
+    assert _names(viewer) == ["slide", f"{controller.state.wish.gene} · measured · spot-normalised"]
+    spots = viewer.layers[1]
+    np.testing.assert_array_equal(spots.data, section.table.obsm["spatial"][:, ::-1])
+    assert spots.size[0] == 60.0
+    assert spots.face_colorbar.visible
+    assert spots.name_overlay.visible
+    assert viewer.canvas.overlays.scale_bar.visible
+    assert [str(unit) for unit in spots.units] == ["micrometer", "micrometer"]
+    assert viewer.layers[0].extent.world[1].tolist() == pytest.approx([449.5, 599.5])
+
+
+def test_picking_a_gene_recolours_the_same_layer(viewer, dock, controller, section, qtbot):
+    controller.take(opened_of(section, None))
+    spots = viewer.layers[1]
+    qtbot.keyClicks(dock.genes.line, "krt19")
+    qtbot.keyClick(dock.genes.line, Qt.Key.Key_Return)
+    assert viewer.layers[1] is spots
+    assert len(viewer.layers) == 2
+    assert spots.name == "KRT19 · measured · spot-normalised"
+    np.testing.assert_array_equal(spots.features["expr"], controller.state.shown.panels[0].values)
+    assert tuple(spots.face_contrast_limits) == controller.state.shown.panels[0].limits
+
+
+def test_a_prediction_stands_beside_the_measured_map_with_equal_limits(viewer, filled):
+    grid = viewer.canvas.grid
+    assert (grid.enabled, grid.shape, grid.stride) == (True, (1, 2), 2)
+    assert _names(viewer) == [
+        "slide",
+        "ERBB2 · measured · gene-normalised",
+        "slide (predicted)",
+        "ERBB2 · predicted · gene-normalised",
+    ]
+    assert tuple(viewer.layers[1].face_contrast_limits) == tuple(viewer.layers[3].face_contrast_limits)
+    assert viewer.layers[0].data[0] is viewer.layers[2].data[0]
+
+
+def test_leaving_side_by_side_gives_grid_order_and_own_layers_back(viewer, controller, section, prediction):
+    below = viewer.add_image(np.zeros((10, 10)), name="mine below")
+    controller.take(opened_of(section, None))
+    shapes = viewer.add_shapes(name="mine above")
+    hidden = viewer.add_points(name="mine hidden", visible=False)
+    controller.wish(gene="ERBB2")
+    order, grid = _names(viewer), viewer.canvas.grid
+    grid.spacing = 3
+    controller.take(Opened(prediction=prediction))
+    assert grid.enabled
+    assert [below.visible, shapes.visible, hidden.visible] == [False, False, False]
+    ours = ["slide", "ERBB2 · measured · gene-normalised", "slide (predicted)", "ERBB2 · predicted · gene-normalised"]
+    assert [layer.name for layer in viewer.layers][:4] == ours
+    assert "2 of your own layers hidden while two maps stand side by side." in controller.state.notes
+    controller.wish(mode="measured", space="spot")
+    assert _names(viewer) == order
+    assert (grid.enabled, grid.stride, grid.shape, grid.spacing) == (False, 1, (-1, -1), 3)
+    assert [below.visible, shapes.visible, hidden.visible] == [True, True, False]
+
+
+def test_a_layer_drawn_while_two_maps_stand_side_by_side_stays(viewer, filled):
+    own = viewer.add_shapes(name="drawn meanwhile")
+    filled.wish(gene="ACTB")
+    filled.wish(mode="predicted")
+    assert own in viewer.layers
+    assert own.visible
+    assert _names(viewer) == ["slide", "ACTB · predicted · gene-normalised", "drawn meanwhile"]
+
+
+def test_the_view_keeps_its_centre_when_the_canvas_is_cut_in_two(viewer, filled):
+    camera = viewer.scene.camera
+    filled.wish(mode="measured")
+    camera.center, camera.zoom = (0.0, 210.0, 305.0), 4.0
+    filled.wish(mode="side by side")
+    assert camera.center[-2:] == pytest.approx((210.0, 305.0))
+    assert 1.0 < camera.zoom < 4.0
+    filled.wish(mode="measured")
+    assert camera.center[-2:] == pytest.approx((210.0, 305.0))
+    assert camera.zoom == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "mode"), [("Control-1", "measured"), ("Control-2", "predicted"), ("Control-4", "difference")]
+)
+def test_a_key_switches_the_view(viewer, dock, filled, key, mode):
+    viewer.keymap[
+        next(binding for binding in viewer.keymap if str(binding) == key.replace("Control", "Ctrl").replace("-", "+"))
+    ](viewer)
+    assert filled.state.shown.mode == mode
+    assert dock.modes.buttons[mode].isChecked()
+
+
+def test_buttons_that_need_a_prediction_are_off_and_say_why(dock, controller, section):
+    controller.take(opened_of(section, None))
+    button = dock.modes.buttons["side by side"]
+    assert not button.isEnabled()
+    assert button.toolTip() == "Needs a prediction: open one, or predict with a model."
+    assert dock.modes.buttons["measured"].isEnabled()
+
+
+def test_difference_is_one_diverging_map(viewer, dock, filled, qtbot):
+    qtbot.mouseClick(dock.modes.buttons["difference"], Qt.MouseButton.LeftButton)
+    assert _names(viewer) == ["slide", "ERBB2 · predicted minus measured · gene-normalised"]
+    spots = _map(viewer, "predicted minus")
+    assert spots.face_colormap.name == "gr2st difference"
+    assert spots.face_contrast_limits[0] == -spots.face_contrast_limits[1]
+    filled.wish(mode="measured")
+    assert spots.face_colormap.name == "gr2st viridis"
+
+
+def test_limits_by_hand_stay_from_gene_to_gene_until_auto(viewer, dock, filled):
+    filled.wish(mode="measured")
+    dock.look.low.setValue(0.5)
+    dock.look.high.setValue(3.5)
+    filled.wish(gene="ACTB")
+    assert tuple(_map(viewer, "measured").face_contrast_limits) == (0.5, 3.5)
+    assert not dock.look.auto.isChecked()
+    dock.look.auto.click()
+    assert filled.state.wish.limits is None
+    assert tuple(_map(viewer, "measured").face_contrast_limits) != (0.5, 3.5)
+
+
+def test_the_scale_of_the_values_and_the_colours_can_be_chosen(viewer, dock, filled):
+    filled.wish(mode="measured")
+    dock.look.space_chosen.emit("spot")
+    dock.look.colormap_chosen.emit("magma")
+    spots = _map(viewer, "measured")
+    assert spots.name == "ERBB2 · measured · spot-normalised"
+    assert spots.face_colormap.name == "gr2st magma"
+    assert dock.look.space.currentText() == "Relative to the spot"
+
+
+def test_missing_values_are_drawn_light_grey(viewer, controller, section):
+    controller.take(opened_of(section, make_prediction(section, keep=slice(5, None))))
+    controller.wish(mode="predicted", gene="ERBB2")
+    colours = _map(viewer, "predicted").face_color
+    np.testing.assert_allclose(colours[:5], np.tile([0.82, 0.82, 0.82, 0.85], (5, 1)), atol=1e-6)
+    assert "5 of 48 spots have no value: light grey." in controller.state.notes
+
+
+def _event(position, button=1, pos=(10, 10)):
+    return SimpleNamespace(type="mouse_press", position=position, button=button, pos=np.array(pos))
+
+
+def _click(viewer, controller, position, *, moved=0):
+    event = _event(position)
+    steps = controller._pointer._on_press(viewer, event)
+    next(steps, None)
+    event.type, event.pos = "mouse_release", event.pos + moved
+    assert next(steps, None) is None
+
+
+def _world(section, spot):
+    x, y = section.table.obsm["spatial"][spot]
+    return (0.5 * y, 0.5 * x)
+
+
+def test_hovering_a_spot_shows_its_name_and_values_and_outlasts_napari_s_own_line(viewer, filled, section):
+    filled._pointer._on_move(viewer, _event(_world(section, 13)))
+    values = [panel.values[13] for panel in filled.state.shown.panels]
+    words = f"spot 5x1 · ERBB2 measured {values[0]:.2f} · ERBB2 predicted {values[1]:.2f}"
+    assert viewer.status == words
+    viewer.status = "napari's own line, worked out in a thread"
+    assert viewer.status == words
+    filled._pointer._on_move(viewer, _event((1.0, 1.0)))
+    viewer.status = "napari's own line"
+    assert viewer.status == "napari's own line"
+
+
+def test_clicking_a_spot_draws_its_neighbours_in_both_cells_and_a_click_beside_clears_them(
+    viewer, dock, filled, section
+):
+    _click(viewer, filled, _world(section, 20))
+    assert filled.state.spot == 20
+    edges = [layer for layer in viewer.layers if "neighbours" in layer.name and layer.visible]
+    assert [layer.name for layer in edges] == [
+        "spatial neighbours",
+        "functional neighbours",
+        "spatial neighbours (predicted)",
+        "functional neighbours (predicted)",
+    ]
+    assert viewer.canvas.grid.stride == 4
+    np.testing.assert_array_equal(edges[0].data[0], [section.table.obsm["spatial"][20][::-1], [0, -100]])
+    assert "2 spatial neighbours" in dock.legend.text()
+    assert "1 functional neighbours" in dock.legend.text()
+    _click(viewer, filled, _world(section, 30))
+    assert filled.state.spot == 30
+    assert sum("neighbours" in name for name in _names(viewer)) == 4
+    _click(viewer, filled, (1.0, 1.0))
+    assert filled.state.spot is None
+    assert not any(layer.visible for layer in edges)
+    assert not dock.legend.isVisible()
+
+
+def test_a_drag_is_no_click(viewer, filled, section):
+    _click(viewer, filled, _world(section, 20), moved=40)
+    assert filled.state.spot is None
+
+
+def test_a_click_while_the_user_draws_is_not_ours(viewer, filled, section):
+    own = viewer.add_shapes()
+    viewer.layers.selection = {own}
+    own.mode = "add_rectangle"
+    _click(viewer, filled, _world(section, 20))
+    assert filled.state.spot is None
+
+
+def test_edges_keep_their_width_on_the_screen(viewer, filled):
+    filled.state.spot = 3
+    layer = next(layer for layer in viewer.layers if layer.name == "spatial neighbours")
+    for zoom in (1.0, 5.0):
+        viewer.scene.camera.zoom = zoom
+        assert layer.edge_width * 0.5 * zoom == pytest.approx(2.0)
+
+
+def test_deleting_our_layers_one_by_one_never_breaks_the_window(viewer, dock, filled, qtbot):
+    filled.state.spot = 3
+    viewer.layers.remove("functional neighbours")
+    qtbot.waitUntil(lambda: filled.state.spot is None)
+    viewer.layers.remove("slide (predicted)")
+    qtbot.waitUntil(lambda: not viewer.canvas.grid.enabled)
+    assert _names(viewer) == ["slide", "ERBB2 · measured · gene-normalised"]
+    viewer.layers.remove("slide")
+    filled.wish(mode="side by side")
+    assert viewer.canvas.grid.stride == 1
+    viewer.layers.remove("ERBB2 · measured · gene-normalised")
+    qtbot.waitUntil(lambda: filled.state.opened is None)
+    assert len(viewer.layers) == 0
+    assert dock.card.sentence.text().startswith("Nothing is open.")
+
+
+def test_deleting_everything_at_once_empties_the_dock(viewer, dock, filled, qtbot):
+    filled.state.spot = 3
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: filled.state.opened is None)
+    assert len(viewer.layers) == 0
+    assert not viewer.canvas.grid.enabled
+
+
+def test_another_section_replaces_the_first_and_keeps_the_gene_in_view(viewer, controller, section):
+    controller.take(opened_of(section, None))
+    controller.wish(gene="FASN")
+    controller.take(opened_of(make_section("C5", shape=(3, 4)), None))
+    assert _names(viewer) == ["slide", "FASN · measured · spot-normalised"]
+    assert len(viewer.layers[1].data) == 12
+
+
+def test_a_prediction_of_another_section_is_refused_in_a_sentence(viewer, dock, controller, section):
+    controller.take(opened_of(section, None))
+    other = make_section("D1")
+    other.table.obs_names = [f"other{at}" for at in range(other.n_spots)]
+    controller.take(Opened(prediction=make_prediction(other)))
+    assert dock.card.sentence.text().startswith("The prediction is of section D1 and shares no spot with C4")
+    assert controller.state.opened.prediction is None
+    dock.card.button("dismiss").click()
+    assert dock.card.sentence.text().startswith("C4: 48 spots")
+
+
+def test_an_error_keeps_its_details_behind_a_button(dock, controller):
+    controller.state.problem = Problem("The counts file is empty.", "line 1\nline 2")
+    assert dock.card.sentence.text() == "The counts file is empty."
+    assert not dock.card.details.isVisible()
+    dock.card.button("details").click()
+    assert dock.card.details.isVisible()
+    assert dock.card.details.toPlainText() == "line 1\nline 2"
+
+
+def test_a_path_that_cannot_be_read_is_a_sentence(dock, controller, qtbot, tmp_path):
+    controller.open(tmp_path / "nothing here")
+    qtbot.waitUntil(lambda: controller.state.problem is not None, timeout=20_000)
+    assert "Traceback" not in dock.card.sentence.text()
+    assert "nothing here" in dock.card.sentence.text()
+    assert dock.foot.line.text() == "Idle"
+
+
+def _study(tmp_path, name):
+    """A study of one section whose name tells the pretending worker what to do."""
+    return SimpleNamespace(path=tmp_path, names=(name,), name="study", entries=(None,))
+
+
+@pytest.fixture
+def predicting(controller, tmp_path, prediction):
+    """Ask for a prediction of a section called `name`."""
+    from gr2st import save_prediction
+
+    save_prediction(prediction, tmp_path / "answer.h5ad")
+
+    def ask(name: str) -> None:
+        study = _study(tmp_path, name)
+        controller.take(opened_of(make_section(name), None, study))
+        controller.predict(tmp_path / "model")
+
+    return ask
+
+
+def test_a_prediction_runs_beside_the_window_and_is_shown_when_it_is_there(viewer, dock, controller, predicting, qtbot):
+    predicting("C4")
+    assert dock.foot.line.text() == "Predicting C4"
+    assert dock.foot.button.isVisible()
+    controller.wish(gene="ACTB")
+    assert "ACTB" in viewer.layers[1].name
+    qtbot.waitUntil(lambda: controller.state.opened.prediction is not None, timeout=20_000)
+    assert viewer.canvas.grid.enabled
+    assert dock.foot.line.text() == "Idle"
+    assert dock.card.sentence.text() == "C4: 3 genes predicted by gr2st-v2, trained on C2, C3."
+
+
+def test_progress_is_shown_and_a_cancel_gives_the_window_back(dock, controller, predicting, qtbot):
+    predicting("waits")
+    qtbot.waitUntil(lambda: dock.foot.line.text() == "Encoding patches 3 of 10", timeout=20_000)
+    assert (dock.foot.bar.value(), dock.foot.bar.maximum()) == (3, 10)
+    dock.foot.button.click()
+    assert dock.foot.button.text() == "Stopping…"
+    qtbot.waitUntil(lambda: not controller.state.job.is_running, timeout=5_000)
+    assert controller.state.problem is None
+    assert dock.card.button("predict") is not None
+
+
+def test_a_worker_that_dies_leaves_a_sentence_and_a_working_window(viewer, dock, controller, predicting, qtbot):
+    predicting("dies")
+    qtbot.waitUntil(lambda: controller.state.problem is not None, timeout=20_000)
+    assert dock.card.sentence.text().startswith("The worker process ended unexpectedly (exit code 11).")
+    controller.wish(gene="FASN")
+    assert viewer.layers[1].name.startswith("FASN")
+
+
+def test_closing_the_window_leaves_no_process(fake_worker, tmp_path, qtbot):
+    viewer = napari.Viewer(show=True)
+    viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
+    controller = controller_of(viewer)
+    controller.worker._command = (sys.executable, fake_worker)
+    controller.take(opened_of(make_section("waits"), None, _study(tmp_path, "waits")))
+    controller.predict(tmp_path / "model")
+    qtbot.waitUntil(lambda: controller.state.job.done == 3, timeout=20_000)
+    process = controller.worker.process_id
+    viewer.close()
+    qtbot.waitUntil(lambda: not controller.worker.is_running, timeout=10_000)
+    if os.name == "posix":
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+
+def test_the_pyramid_replaces_the_preview_in_place(viewer, controller, section, qtbot, monkeypatch):
+    from gr2st_napari import _controller
+    from gr2st_napari._opening import Picture
+
+    slide = PaperSlide()
+    preview = Picture(levels=(slide.pixels[::4, ::4],), path=Path("big.jpg"), shrink=(4.0, 4.0), is_preview=True)
+    pyramid = Picture(levels=(slide.pixels, slide.pixels[::2, ::2]), path=Path("big.jpg"))
+    monkeypatch.setattr(_controller, "display_pyramid", lambda path: Path("cached.tif"))
+    monkeypatch.setattr(_controller, "pyramid_picture", lambda found, image: pyramid)
+    controller.take(Opened(section=section, picture=preview))
+    layer = viewer.layers["slide"]
+    extent = layer.extent.world.copy()
+    qtbot.waitUntil(lambda: len(layer.data) == 2, timeout=20_000)
+    assert viewer.layers["slide"] is layer
+    # Centres of the outermost pixels, 4 times as wide before.
+    np.testing.assert_allclose(extent, layer.extent.world + np.array([[0.75, 0.75], [-0.75, -0.75]]))

@@ -1,0 +1,157 @@
+"""Small sections, predictions and slides made by hand, and a worker that only pretends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy.sparse import csr_matrix
+
+from gr2st import Prediction, Section, gene_normalise, keys, spot_normalise
+from gr2st.types import Alignment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GOOD = Alignment("good", 1.0, 0.98, "98 % of the spots lie on tissue.")
+PITCH = 100.0
+UM_PER_PX = 0.5
+
+
+@dataclass(eq=False)
+class PaperSlide:
+    """A slide held in memory: pink in the middle, white around."""
+
+    width: int = 1200
+    height: int = 900
+    path: Path = Path("paper.jpg")
+    um_per_px: float | None = UM_PER_PX
+    pixels: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pixels = np.full((self.height, self.width, 3), 240, np.uint8)
+        self.pixels[100:-100, 100:-100] = (200, 140, 190)
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        return (self.pixels,)
+
+    def thumbnail(self, longest_px: int) -> Any:
+        step = max(1, max(self.width, self.height) // longest_px)
+        return self.pixels[::step, ::step]
+
+
+def make_section(
+    name: str = "C4",
+    *,
+    shape: tuple[int, int] = (6, 8),
+    genes: Sequence[str] = ("ACTB", "ERBB2", "ERBB3", "FASN", "KRT19"),
+    alignment: Alignment = GOOD,
+    slide: Any = None,
+    um_per_px: float | None = UM_PER_PX,
+) -> Section:
+    """Spots on a square array, 100 px apart; counts that rise to the right for the first gene and are random else."""
+    row, column = (index.ravel() for index in np.indices(shape))
+    random = np.random.default_rng(7)
+    counts = random.poisson(5, (row.size, len(genes))).astype(np.float32)
+    if len(genes):
+        counts[:, 0] = column + 1
+    obs = pd.DataFrame(
+        {keys.ARRAY_ROW: row, keys.ARRAY_COL: column}, index=[f"{x}x{y}" for x, y in zip(column, row, strict=True)]
+    )
+    var = pd.DataFrame({keys.GENE_ID: [f"ENSG{at:011d}" for at in range(len(genes))]}, index=list(genes))
+    table = AnnData(csr_matrix(counts), obs=obs, var=var)
+    table.obsm[keys.SPATIAL] = PITCH * np.column_stack([column, row]) + [250.0, 150.0]
+    return Section(
+        name=name,
+        patient="C",
+        table=table,
+        slide=PaperSlide() if slide is None else slide or None,
+        um_per_px=um_per_px,
+        um_per_px_source="made by hand",
+        spot_diameter_um=30.0,
+        grid_pitch=PITCH,
+        layout="legacy-st",
+        alignment=alignment,
+    )
+
+
+def make_prediction(
+    section: Section,
+    *,
+    genes: Sequence[str] = ("ERBB2", "ACTB", "FASN"),
+    space: str = "gene",
+    keep: slice = slice(None),
+    trained_on: Sequence[str] = ("C2", "C3"),
+) -> Prediction:
+    """Predicted = 0.8 x gene-normalised + 0.1, spots in reverse order; scores fall with the order of the genes."""
+    rows = np.arange(section.n_spots)[keep][::-1]
+    counts = section.table[:, list(genes)].X
+    measured = {keys.MEASURED_SPOT: spot_normalise(counts), keys.MEASURED_GENE: gene_normalise(counts)}
+    table = AnnData(obs=section.table.obs.iloc[rows].copy(), var=pd.DataFrame(index=list(genes)))
+    for layer, values in measured.items():
+        table.layers[layer] = values[rows]
+    table.layers[keys.PREDICTED] = (0.8 * measured[keys.MEASURED_GENE] + 0.1).astype(np.float32)[rows]
+    table.obsm[keys.SPATIAL] = section.table.obsm[keys.SPATIAL][rows]
+    table.var[keys.PCC_SPOT] = np.linspace(0.5, 0.1, len(genes))
+    table.var[keys.PCC_GENE] = np.linspace(0.6, 0.2, len(genes))
+    size = len(rows)
+    ring = csr_matrix((np.ones(2 * size), (np.tile(np.arange(size), 2), np.r_[_next(size), _before(size)])))
+    table.obsp[keys.SPATIAL_GRAPH] = ring
+    table.obsp[keys.FUNCTIONAL_GRAPH] = csr_matrix((np.ones(size), (np.arange(size), (np.arange(size) + 5) % size)))
+    table.uns[keys.PROVENANCE] = {
+        "format": keys.FORMAT,
+        "section": section.name,
+        "model": "gr2st-v2",
+        "space": space,
+        "trained_on": list(trained_on),
+    }
+    return Prediction(section=section.name, model="gr2st-v2", table=table)
+
+
+def _next(size: int) -> Any:
+    return (np.arange(size) + 1) % size
+
+
+def _before(size: int) -> Any:
+    return (np.arange(size) - 1) % size
+
+
+FAKE_WORKER = r'''
+"""Stands in for gr2st.worker: does what the name of the section says."""
+import json, os, shutil, sys
+
+def say(**event):
+    print(json.dumps(event), flush=True)
+
+print("a library says hello on standard output", flush=True)
+say(event="ready", version="0")
+for line in sys.stdin:
+    request = json.loads(line)
+    number, act = request.get("id"), request["do"]
+    if act == "quit":
+        break
+    if act == "cancel":
+        say(id=request["target"], event="cancelled")
+    elif act == "pyramid":
+        say(id=number, event="result", files={"pyramid": request["image"]})
+    elif act == "predict":
+        section = request["section"]
+        say(id=number, event="progress", stage="Encoding patches", done=3, total=10, note="", values={})
+        if section == "dies":
+            sys.stderr.write("Fatal: out of luck\n"); sys.stderr.flush()
+            os._exit(11)
+        if section == "fails":
+            say(id=number, event="error", kind="DataError", message="The model reads 9 genes.", details="Traceback ...")
+        elif section == "deaf":
+            sys.stdin.close()
+            while True:
+                pass
+        elif section != "waits":
+            shutil.copy(os.path.join(os.path.dirname(request["model"]), "answer.h5ad"), request["out"])
+            say(id=number, event="result", files={"prediction": request["out"]})
+'''
