@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gr2st_napari._opening import Opened, Picture
     from gr2st_napari._resolve import Display, Panel
 
-EDGE_SCREEN_PX = 2.0
+EDGE_SCREEN_PX = 1.5
 VIEW_MARGIN = 0.1
 COLORBAR_PX = (18, 180)
 SECOND_SUFFIX = " (predicted)"

@@ -73,8 +73,9 @@ class LayerList:
     def order(self, wanted: Collection[Layer]) -> None:
         """Put these layers first, in this order; the others follow as they stood."""
         present = [layer for layer in wanted if layer in self._layers]
-        if list(self._layers)[: len(present)] != present:
-            self._layers.move_multiple([self._layers.index(layer) for layer in present], 0)
+        for at, layer in enumerate(present):
+            if self._layers[at] is not layer:
+                self._layers.move(self._layers.index(layer), at)
 
     def select(self, layer: Layer) -> None:
         """Make one layer the active one."""

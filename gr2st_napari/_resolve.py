@@ -115,7 +115,7 @@ def _two_scales(expression: Expression, wish: Wish) -> str:
     predicted = SPACE_NAMES.get(expression.predicted_space, expression.predicted_space)
     same = {"gene": "the gene", "spot": "the spot"}.get(expression.predicted_space)
     remedy = f' Set Values to "Relative to {same}" to compare on one scale.' if same else ""
-    return f"Each map has its own colour limits: predicted is {predicted}, measured {SPACE_NAMES[wish.space]}.{remedy}"
+    return f"Each map has its own colour limits (measured: {SPACE_NAMES[wish.space]}; predicted: {predicted}).{remedy}"
 
 
 def _difference(gene: str, wish: Wish, expression: Expression) -> tuple[tuple[Panel, ...], tuple[str, ...]]:

@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from gr2st import Prediction
 
 
-def write_prediction(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+def write_prediction(path: str, _data: Any, attributes: dict[str, Any]) -> list[str]:
     """Write the prediction a layer shows.
 
     Parameters
     ----------
     path : str
         ``.h5ad``: everything, as `gr2st predict` writes it. ``.csv``: predicted values, spots x genes.
-    data, attributes
+    attributes
         Of a Points layer, as napari hands them over.
 
     Raises
@@ -28,8 +28,6 @@ def write_prediction(path: str, data: Any, attributes: dict[str, Any]) -> list[s
 
     prediction = _prediction_in(attributes)
     if prediction is None:
-        if Path(path).suffix == ".csv":
-            return _plain_points(path, data, attributes)
         raise DataError(
             f"The layer {attributes.get('name', '')!r} shows no prediction: select a heatmap of the Genes dock."
         )
@@ -45,11 +43,3 @@ def write_prediction(path: str, data: Any, attributes: dict[str, Any]) -> list[s
 def _prediction_in(attributes: dict[str, Any]) -> Prediction | None:
     opened = attributes.get("metadata", {}).get("gr2st", {}).get("opened")
     return None if opened is None else opened.prediction
-
-
-def _plain_points(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Points that are not ours, which napari may hand us for their .csv: written as napari does."""
-    from napari_builtins.io import napari_write_points  # type: ignore[import-untyped]
-
-    written = napari_write_points(path, data, attributes)
-    return [] if written is None else [written]

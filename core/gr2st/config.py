@@ -85,14 +85,22 @@ class Gr2stConfig(Settings):
     retrieval_k: int = Field(200, ge=1)
     retrieval_distance: Literal["l1", "l2"] = "l1"
     retrieval_epsilon: float = Field(1e-8, ge=0)
-    blend: float = Field(0.4, ge=0, le=1, description="Share of retrieval in the prediction; the rest is regression.")
+    blend: float = Field(0.4, ge=0, le=1, description="Share of retrieval beside the regression head.")
+    feature_scale: Literal["as given", "section"] = Field(
+        "as given", description="section: patch features standardised within their section."
+    )
+    expression_scale: Literal["as given", "section"] = Field(
+        "as given", description="section: one scale for input, target and bank, each gene standardised in its section."
+    )
+    linear_share: float = Field(0.0, ge=0, le=1, description="Share of a closed-form linear branch in the prediction.")
+    linear_penalty: float = Field(4.0, gt=0, description="Penalty of that branch, relative to the training spots.")
 
 
 class RidgeConfig(Settings):
     """Ridge regression from standardised patch features."""
 
     target: Space = "gene"
-    penalty: float = Field(1.0, gt=0, description="Penalty relative to the number of training spots.")
+    penalty: float = Field(3.0, gt=0, description="Penalty relative to the number of training spots.")
 
 
 class NeighboursConfig(Settings):

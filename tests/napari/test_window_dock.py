@@ -248,6 +248,8 @@ def test_clicking_a_spot_draws_its_neighbours_in_both_cells_and_a_click_beside_c
         "functional neighbours (predicted)",
     ]
     assert viewer.canvas.grid.stride == 4
+    kinds = [layer._type_string for layer in viewer.layers]
+    assert kinds == ["image", "points", "vectors", "vectors"] * 2
     np.testing.assert_array_equal(edges[0].data[0], [section.table.obsm["spatial"][20][::-1], [0, -100]])
     assert "2 spatial neighbours" in dock.legend.text()
     assert "1 functional neighbours" in dock.legend.text()
@@ -278,7 +280,7 @@ def test_edges_keep_their_width_on_the_screen(viewer, filled):
     layer = next(layer for layer in viewer.layers if layer.name == "spatial neighbours")
     for zoom in (1.0, 5.0):
         viewer.scene.camera.zoom = zoom
-        assert layer.edge_width * 0.5 * zoom == pytest.approx(2.0)
+        assert layer.edge_width * 0.5 * zoom == pytest.approx(1.5)
 
 
 def test_deleting_our_layers_one_by_one_never_breaks_the_window(viewer, dock, filled, qtbot):

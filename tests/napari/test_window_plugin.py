@@ -159,14 +159,19 @@ def test_a_prediction_is_saved_as_a_whole_or_as_a_table(tmp_path, prediction):
     np.testing.assert_allclose(table.to_numpy(), prediction.table.layers[keys.PREDICTED], rtol=1e-6)
 
 
-def test_points_that_show_no_prediction_are_refused_as_h5ad_and_written_plainly_as_csv(tmp_path, section):
-    [(data, keywords, _), *_] = layers_of(Opened(section=section))[-1:]
+@pytest.mark.parametrize("ending", [".h5ad", ".csv"])
+def test_points_that_show_no_prediction_are_refused(tmp_path, section, ending):
+    *_, (data, keywords, _) = layers_of(Opened(section=section))
     with pytest.raises(DataError, match="shows no prediction"):
-        write_prediction(str(tmp_path / "no.h5ad"), data, keywords)
-    assert not (tmp_path / "no.h5ad").exists()
-    plain = {"name": "mine", "metadata": {}, "properties": {}}
-    assert write_prediction(str(tmp_path / "mine.csv"), data, plain) == [str(tmp_path / "mine.csv")]
-    assert len(pd.read_csv(tmp_path / "mine.csv")) == len(data)
+        write_prediction(str(tmp_path / f"no{ending}"), data, keywords)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.window
+def test_points_of_others_are_still_saved_by_napari_itself(viewer, tmp_path):
+    layer = viewer.add_points([[1, 2], [3, 4]], name="mine")
+    assert layer.save(str(tmp_path / "mine.csv")) == [str(tmp_path / "mine.csv")]
+    assert list(pd.read_csv(tmp_path / "mine.csv").columns) == ["index", "axis-0", "axis-1"]
 
 
 def test_neither_plugin_nor_section_nor_heatmap_loads_torch_or_scanpy(prediction_file, section_file):

@@ -35,6 +35,8 @@ def run_demo(out: Path, show: Callable[..., None] | None) -> None:
     """Train, predict, score and show; everything written lies in `out`."""
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; --out names a folder.")
+    # Asked once: the picture of the window may start a virtual display.
+    opens_window = show is not None and has_display()
     study = read_study(sample_study_path())
     fold = held_out(study)
     typer.echo(
@@ -58,11 +60,11 @@ def run_demo(out: Path, show: Callable[..., None] | None) -> None:
     picture = draw_gene(prediction, read, gene, out / f"{section}_{gene}.png")
     written = [prediction_path, out / keys.SUMMARY, out / keys.GENE_SCORES, picture]
     window = out / "window.png"
-    if show is not None and not has_display():
+    if show is not None and not opens_window:
         show(read, prediction, gene=gene, screenshot=window, study=study)
         written.append(window)
     _say_what_next(written, study, section, prediction_path, gene)
-    if show is not None and has_display():
+    if show is not None and opens_window:
         show(read, prediction, gene=gene, study=study)
 
 

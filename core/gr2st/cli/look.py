@@ -37,9 +37,13 @@ def inspect_command(
     found = read_study(study)
     rows = [_inspected(entry) for entry in found.entries]
     if as_json:
-        typer.echo(json.dumps({"study": found.name, "path": str(found.path), "sections": rows}, indent=2))
+        typer.echo(json.dumps(
+                {"study": found.name, "path": str(found.path), "notes": list(found.notes), "sections": rows}, indent=2
+            ))
     else:
         _print_sections(found.name, rows)
+        for note in found.notes:
+            typer.echo(f"Study: {note}")
     faulty = [row["name"] for row in rows if row["error"]]
     if faulty:
         raise DataError(f"{len(faulty)} of {len(rows)} sections cannot be read: {', '.join(faulty)}.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from gr2st.config import RidgeConfig
 from gr2st.errors import DataError
 from gr2st.graph.functional import edges_of, threshold_graph, top_k_graph
 from gr2st.graph.spatial import nearest_graph, radius_graph
@@ -20,7 +21,9 @@ from gr2st.models.base import Answer, Batch, Loss, SpotModel
 from gr2st.models.blocks import CELL_TYPES, ExpertHead, GraphAttention, ProjectionHead
 from gr2st.models.dropout import Dropout
 from gr2st.models.fields import expression_field, required
+from gr2st.models.reference import Ridge
 from gr2st.models.retrieval import appended, filled, retrieve
+from gr2st.models.scaling import GeneScale, on_common_scale
 
 if TYPE_CHECKING:
     from gr2st.config import Gr2stConfig
@@ -68,12 +71,15 @@ class Gr2st(SpotModel):
         self.fusion_layer = nn.Sequential(nn.Linear(joined, width), nn.ReLU(), nn.LayerNorm(width), Dropout(share))
         self.spot_projection = ProjectionHead(width, width, share)
         self.moe_head = ExpertHead(width, n_genes, config.experts, share) if config.experts else None
+        self.linear = self._linear_branch(n_genes, n_features) if config.linear_share else None
+        self.gene_scale = GeneScale(n_genes) if config.expression_scale == "section" else None
         self._spatial_graphs: dict[str, tuple[Tensor, int, Graph]] = {}
 
     # ------------------------------------------------------------------------------------------------- contract
 
     def loss(self, batch: Batch) -> Loss:
         """Weighted sum of contrast, and with experts of regression, gate and attention entropy."""
+        batch = on_common_scale(batch, self.config)
         features, expression = required(batch, "features", self._input_field)
         config = self.config
         image = self.image_projection(features)
@@ -92,16 +98,29 @@ class Gr2st(SpotModel):
     def remember(self, batch: Batch) -> None:
         """Append the spots of a training section to the bank: key = spot embedding, value = expression."""
         (value,) = required(batch, self._bank_field)
+        if self.gene_scale is not None:
+            self.gene_scale.remember(value)
+        batch = on_common_scale(batch, self.config)
+        if self.linear is not None:
+            self.linear.remember(batch)
+        (value,) = required(batch, self._bank_field)
         key, _ = self.embed_spots(batch, with_entropy=False)
         self.bank = appended(self.bank, batch, key, value)
 
     @torch.no_grad()
+    def conclude(self) -> None:
+        """Solve the linear branch, where there is one."""
+        if self.linear is not None:
+            self.linear.conclude()
+
+    @torch.no_grad()
     def predict(self, batch: Batch) -> Answer:
-        """Blend of retrieval and regression from patch features alone.
+        """Blend of retrieval, regression and the linear branch from patch features alone.
 
         Confidence is the weighted mean cosine similarity between the picture's embedding and the training spots
         behind the prediction, 0 where it is negative.
         """
+        batch = on_common_scale(batch, self.config)
         (features,) = required(batch, "features")
         config = self.config
         bank = filled(self.bank, "GR2ST")
@@ -112,6 +131,10 @@ class Gr2st(SpotModel):
         expression = found.value
         if self.moe_head is not None:
             expression = torch.lerp(self.moe_head(image)[0], found.value, config.blend)
+        if self.linear is not None:
+            expression = torch.lerp(expression, self.linear.predict(batch).expression, config.linear_share)
+        if self.gene_scale is not None:
+            expression = self.gene_scale.restore(expression)
         return Answer(
             expression,
             self._space,
@@ -123,6 +146,7 @@ class Gr2st(SpotModel):
     @torch.no_grad()
     def edges(self, batch: Batch) -> dict[str, Tensor]:
         """Functional and spatial edges (2, e) of a batch with expression, source above target."""
+        batch = on_common_scale(batch, self.config)
         (position,) = required(batch, "position")
         state = self._state(batch)
         functional = self._functional_mask(self.dynamic_head_proj(state), state, _cell_types(batch, state))
@@ -190,6 +214,10 @@ class Gr2st(SpotModel):
             self._spatial_graphs.pop(next(iter(self._spatial_graphs)))
         self._spatial_graphs[batch.section] = (position, position._version, graph)
         return graph
+
+    def _linear_branch(self, n_genes: int, n_features: int) -> Ridge:
+        config = RidgeConfig(target=self.config.bank_space, penalty=self.config.linear_penalty)
+        return Ridge(config, n_genes=n_genes, n_features=n_features, grid_size=0)
 
     def _fuse(self, by_function: Tensor, by_place: Tensor) -> Tensor:
         match self.config.fusion:

@@ -1,0 +1,60 @@
+"""Common scales: features and expression standardised within their section, and the way back to expression."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from gr2st.config import Gr2stConfig
+    from gr2st.models.base import Batch
+
+CLIP = 4.0
+"""Standardised features beyond this many standard deviations are cut: a fold or a pen mark must not steer a section."""
+
+
+def standardised(values: Tensor) -> Tensor:
+    """Columns of (n, columns) with mean 0 and standard deviation 1 over the section; constant columns become 0."""
+    spread = values.std(dim=0, correction=0)
+    return (values - values.mean(dim=0)) / torch.where(spread > 1e-6, spread, torch.ones_like(spread))
+
+
+def on_common_scale(batch: Batch, config: Gr2stConfig) -> Batch:
+    """The batch with features and expression on the scales the settings name; fields that are absent stay absent."""
+    changes: dict[str, Tensor] = {}
+    if config.feature_scale == "section" and batch.features is not None:
+        changes["features"] = standardised(batch.features).clamp(-CLIP, CLIP)
+    if config.expression_scale == "section":
+        for name in ("spot_expression", "gene_expression"):
+            expression = getattr(batch, name)
+            if expression is not None:
+                changes[name] = standardised(expression)
+    return replace(batch, **changes) if changes else batch
+
+
+class GeneScale(nn.Module):
+    """Mean and spread of every gene over the training sections: from standardised values back to expression."""
+
+    mean: Tensor
+    spread: Tensor
+    sections: Tensor
+
+    def __init__(self, n_genes: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n_genes))
+        self.register_buffer("spread", torch.zeros(n_genes))
+        self.register_buffer("sections", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def remember(self, expression: Tensor) -> None:
+        """Take in the expression (n, genes) of one more training section; every section counts alike."""
+        self.sections += 1
+        self.mean += (expression.mean(dim=0) - self.mean) / self.sections
+        self.spread += (expression.std(dim=0, correction=0) - self.spread) / self.sections
+
+    def restore(self, values: Tensor) -> Tensor:
+        """Standardised values (n, genes) on the scale of the expression that was remembered."""
+        return values * self.spread + self.mean
