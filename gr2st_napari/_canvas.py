@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -141,11 +140,8 @@ class Canvas:
             _dress(cell.spots)
             return
         spots = cell.spots
-        is_rescaled = tuple(spots.face_contrast_limits) != panel.limits
-        # New limits send the points to the screen once more: once is enough.
-        with spots.events.face_color.blocker() if is_rescaled else nullcontext():
-            spots.features = {_layers.FEATURE: panel.values}
-        if is_rescaled:
+        spots.features = {_layers.FEATURE: panel.values}
+        if tuple(spots.face_contrast_limits) != panel.limits:
             spots.face_contrast_limits = panel.limits
         if spots.face_colormap.name != f"gr2st {panel.colormap}":
             spots.face_colormap = Colormap(**_layers.colormap(panel.colormap))

@@ -11,6 +11,8 @@ import sys
 from gr2st import DataError
 
 SCREEN = "1920x1200x24"
+_SERVERS: list[subprocess.Popen[bytes]] = []
+"""Held, so that Python does not wait for or warn about a server that is meant to run on."""
 
 
 def ensure_display() -> None:
@@ -36,11 +38,19 @@ def _start(program: str) -> int:
     """Start the server and return the number of the display it found free."""
     reading, writing = os.pipe()
     command = [program, "-displayfd", str(writing), "-screen", "0", SCREEN, "-nolisten", "tcp", "-noreset"]
+    # Qt still talks to the server while Python takes it down: the server should end with the process, not before.
+    guard = shutil.which("setpriv")
     server = subprocess.Popen(
-        command, pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        [guard, "--pdeathsig", "TERM", *command] if guard else command,
+        pass_fds=(writing,),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
+    _SERVERS.append(server)
     os.close(writing)
-    atexit.register(_stop, server)
+    if guard is None:
+        atexit.register(_stop, server)
     with os.fdopen(reading) as answer:
         number = answer.readline().strip()
     if not number.isdigit():

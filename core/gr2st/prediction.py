@@ -71,7 +71,7 @@ def _check_recipe(trained: TrainedModel, prepared: Prepared) -> None:
 
 def _graphs(trained: TrainedModel, seen: Prepared, answer: Answer, device: torch.device) -> dict[str, torch.Tensor]:
     """Graphs over the section, with the prediction in the place of the measured expression."""
-    if int(seen.grid.max()) >= trained.grid_size:
+    if not _fits_grid(trained, seen):
         return {}
     shown = to_batch(seen, frozenset({"grid", "position", "cell_type"}), device)
     batch = Batch(
@@ -83,6 +83,11 @@ def _graphs(trained: TrainedModel, seen: Prepared, answer: Answer, device: torch
         gene_expression=answer.expression,
     )
     return trained.module.edges(batch)
+
+
+def _fits_grid(trained: TrainedModel, seen: Prepared) -> bool:
+    """Whether the position tables of the model reach over this section; only its graphs need them."""
+    return int(seen.grid.min()) >= 0 and int(seen.grid.max()) < trained.grid_size
 
 
 def _table(trained: TrainedModel, seen: Prepared, answer: Answer, graphs: dict[str, torch.Tensor]) -> AnnData:
@@ -102,7 +107,7 @@ def _table(trained: TrainedModel, seen: Prepared, answer: Answer, graphs: dict[s
     for name, key in (("spatial", keys.SPATIAL_GRAPH), ("functional", keys.FUNCTIONAL_GRAPH)):
         if name in graphs:
             table.obsp[key] = _adjacency(graphs[name], len(seen.spots))
-    table.uns[keys.PROVENANCE] = _provenance(trained, seen, answer)
+    table.uns[keys.PROVENANCE] = _provenance(trained, seen, answer, has_graphs=_fits_grid(trained, seen))
     if answer.reference is not None and answer.reference_weight is not None:
         table.obsm["gr2st_reference"] = answer.reference.cpu().numpy().astype(np.int32)
         table.obsm["gr2st_reference_weight"] = answer.reference_weight.cpu().numpy().astype(np.float32)
@@ -119,7 +124,7 @@ def _adjacency(edges: torch.Tensor, n_spots: int) -> Any:
     return csr_matrix((ones, (target[kept], source[kept])), shape=(n_spots, n_spots))
 
 
-def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer) -> dict[str, Any]:
+def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, has_graphs: bool) -> dict[str, Any]:
     bank = trained.module.bank
     provenance: dict[str, Any] = {
         "format": keys.FORMAT,
@@ -135,7 +140,7 @@ def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer) -> dict[s
         "trained_on": list(trained.sections),
         "training_patients": list(trained.patients),
         "versions": dict(trained.versions),
-        "graph_expression": "predicted",
+        "graphs": "over the predicted expression" if has_graphs else "none: the array is larger than in training",
     }
     if bank is not None:
         provenance["bank_section"] = np.asarray(bank.section, dtype=str)

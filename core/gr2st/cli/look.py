@@ -37,9 +37,11 @@ def inspect_command(
     found = read_study(study)
     rows = [_inspected(entry) for entry in found.entries]
     if as_json:
-        typer.echo(json.dumps(
+        typer.echo(
+            json.dumps(
                 {"study": found.name, "path": str(found.path), "notes": list(found.notes), "sections": rows}, indent=2
-            ))
+            )
+        )
     else:
         _print_sections(found.name, rows)
         for note in found.notes:

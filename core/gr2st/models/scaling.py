@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ def standardised(values: Tensor) -> Tensor:
 
 def on_common_scale(batch: Batch, config: Gr2stConfig) -> Batch:
     """The batch with features and expression on the scales the settings name; fields that are absent stay absent."""
-    changes: dict[str, Tensor] = {}
+    changes: dict[str, Any] = {}
     if config.feature_scale == "section" and batch.features is not None:
         changes["features"] = standardised(batch.features).clamp(-CLIP, CLIP)
     if config.expression_scale == "section":
