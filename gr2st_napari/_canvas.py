@@ -140,9 +140,7 @@ class Canvas:
             _dress(cell.spots)
             return
         spots = cell.spots
-        spots.features = {_layers.FEATURE: panel.values}
-        if tuple(spots.face_contrast_limits) != panel.limits:
-            spots.face_contrast_limits = panel.limits
+        _recolour(spots, panel)
         if spots.face_colormap.name != f"gr2st {panel.colormap}":
             spots.face_colormap = Colormap(**_layers.colormap(panel.colormap))
         spots.name = panel.title
@@ -241,6 +239,20 @@ class Canvas:
                 cell.spots = None
                 return "spots" if cell is self._first else "second"
         return ""
+
+
+def _recolour(spots: Points, panel: Panel) -> None:
+    """Set values and limits together, with one upload to the graphics card.
+
+    Each public setter uploads every attribute of every spot again, three times for one gene. There is no public way to
+    change both at once, so the colour managers are silenced meanwhile; the colour bar listens to the limits event.
+    """
+    face, border = spots._face, spots._border
+    with face.events.blocker_all(), border.events.blocker_all():
+        spots.features = {_layers.FEATURE: panel.values}
+        spots.face_contrast_limits = panel.limits
+    face.events.contrast_limits(value=spots.face_contrast_limits)
+    spots.events.face_color()
 
 
 def _dress(spots: Points) -> None:
