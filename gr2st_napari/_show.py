@@ -97,6 +97,8 @@ def _fill(viewer: Viewer, opened: Opened, gene: str | None, mode: Mode) -> Contr
     from gr2st_napari._controller import controller_of
 
     viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
+    # The canvas must have its final size before a view is fitted to it.
+    _settle()
     controller = controller_of(viewer)
     controller.take(opened)
     _check_gene(controller.state.expression, gene)
