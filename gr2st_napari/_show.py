@@ -71,7 +71,7 @@ def show(  # noqa: PLR0913
             controller.predict(model)
         if screenshot is not None:
             wait_until_drawn(viewer)
-            viewer.window.screenshot(str(screenshot), canvas_only=False, flash=False)
+            save_picture(viewer, screenshot)
     except BaseException:
         viewer.close()
         raise
@@ -80,6 +80,14 @@ def show(  # noqa: PLR0913
         _settle()
     else:
         napari.run()
+
+
+def save_picture(viewer: Viewer, path: Path) -> None:
+    """Save the window, canvas and docks, as .png; StorageError where it cannot be written."""
+    from gr2st import atomic_path
+
+    with atomic_path(path) as part:
+        viewer.window.screenshot(str(part), canvas_only=False, flash=False)
 
 
 def wait_until_drawn(viewer: Viewer) -> None:

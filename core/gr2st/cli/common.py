@@ -43,7 +43,7 @@ def names_of(text: str) -> tuple[str, ...]:
 def new_file(path: Path, suffix: str) -> Path:
     """The path, if a file of that kind may be written there."""
     if path.suffix != suffix:
-        raise DataError(f"The result is an {suffix} file, but --out is {path}. Give it the ending {suffix}.")
+        raise DataError(f"{path} would hold a {suffix} file: give it the ending {suffix}.")
     if path.is_dir():
         raise DataError(f"{path} is a folder; name a file in it.")
     return path

@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from gr2st.cli.common import StudyArgument
+from gr2st.cli.common import StudyArgument, new_file
 from gr2st.errors import DataError, Gr2stError
 from gr2st.registry import ENCODERS, MODELS
 
@@ -67,6 +67,8 @@ def view_command(
     from gr2st.io.study import read_study
 
     show = viewer()
+    if screenshot is not None:
+        new_file(screenshot, ".png")
     found = read_study(study)
     entry = found.entry(section) if section else _first_with_image(found.entries)
     predicted = None if prediction is None else read_prediction(prediction)
