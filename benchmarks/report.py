@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 import benchmarks
+from gr2st.processes import share_the_cores
 
 LEAST_SECONDS = 0.5
 MOST_RUNS = 20
@@ -38,6 +39,7 @@ class Result:
 
 def main(wanted: Sequence[str]) -> None:
     """Run the benchmarks whose name contains one of `wanted` (all where none is given)."""
+    share_the_cores()
     console = Console(width=120)
     table = Table("benchmark", "setting", "result", "unit", title="GR2ST-napari benchmarks")
     table.columns[2].justify = "right"

@@ -27,6 +27,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from gr2st import __version__
 from gr2st.errors import DataError, Gr2stError, UnknownName
+from gr2st.processes import share_the_cores
 
 if TYPE_CHECKING:
     from gr2st.types import Progress, Steps
@@ -41,6 +42,7 @@ GRACE = 3.0
 
 def main() -> None:
     """Serve requests until standard input ends or asks for it."""
+    share_the_cores()
     events = _take_stdout()
     worker = Worker(lambda event: _send(events, event))
     threading.Thread(target=worker.listen, args=(sys.stdin,), daemon=True).start()

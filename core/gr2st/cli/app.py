@@ -12,6 +12,7 @@ from gr2st import __version__
 from gr2st.cli.learn import evaluate_command, predict_command, train_command
 from gr2st.cli.look import demo_command, inspect_command, lists, view_command
 from gr2st.errors import Cancelled, Gr2stError
+from gr2st.processes import share_the_cores
 
 app = typer.Typer(
     name="gr2st",
@@ -46,6 +47,7 @@ def options(
 
 def main() -> None:
     """Run the command line; errors of ours are one sentence and exit code 2."""
+    share_the_cores()
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:

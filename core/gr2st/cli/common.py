@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from gr2st.errors import DataError
 
 if TYPE_CHECKING:
+    from gr2st.types import Progress as Step
     from gr2st.types import Steps
 
 R = TypeVar("R")
@@ -65,14 +74,25 @@ def show_progress(steps: Steps[R]) -> R:
 
 
 def _drain(steps: Steps[R], bars: Progress) -> R:
-    tasks: dict[str, object] = {}
+    tasks: dict[str, TaskID] = {}
+    said: dict[str, int] = {}
     while True:
         try:
             now = next(steps)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+        if bars.disable:
+            _say(now, said)
+            continue
         if now.stage not in tasks:
             tasks[now.stage] = bars.add_task(now.stage, total=now.total or None, note="")
-            if bars.disable:
-                sys.stderr.write(f"{now.stage}\n")
-        bars.update(tasks[now.stage], completed=now.done, total=now.total or None, note=now.note)  # type: ignore[arg-type]
+        bars.update(tasks[now.stage], completed=now.done, total=now.total or None, note=now.note)
+
+
+def _say(now: Step, said: dict[str, int]) -> None:
+    """Where no bar can be drawn (a log file, a pipe): a line whenever a tenth more is done."""
+    tenth = 10 * now.done // now.total if now.total else 0
+    if said.get(now.stage) != tenth:
+        said[now.stage] = tenth
+        sys.stderr.write(f"{now.stage} {10 * tenth} % {now.note}".rstrip() + "\n")
+        sys.stderr.flush()

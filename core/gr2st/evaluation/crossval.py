@@ -5,7 +5,6 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,26 +188,16 @@ def _jobs(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[Fold
 def _here(jobs: Sequence[FoldJob]) -> Steps[list[FoldResult | FoldFailure]]:
     outcomes: list[FoldResult | FoldFailure] = []
     for done, job in enumerate(jobs):
-        label = f"{job.model}, {job.fold.name} held out"
-        yield Progress("Evaluating", done, len(jobs), label)
-        outcomes.append((yield from _guarded(job, done, len(jobs), label)))
+        yield Progress("Evaluating", done, len(jobs), f"{job.model}, {job.fold.name} held out")
+        outcomes.append((yield from _guarded(job)))
     yield Progress("Evaluating", len(jobs), len(jobs))
     return outcomes
 
 
-def _guarded(job: FoldJob, done: int, total: int, label: str) -> Steps[FoldResult | FoldFailure]:
+def _guarded(job: FoldJob) -> Steps[FoldResult | FoldFailure]:
     """Run one fold here; its error becomes a FoldFailure, so that the rest goes on."""
     try:
-        with closing(fold_steps(job)) as steps:
-            while True:
-                progress = next(steps)
-                share = progress.done / progress.total if progress.total else 0.0
-                yield Progress(
-                    "Evaluating", done, total, f"{label}: {progress.stage.lower()} {share:.0%}", progress.values
-                )
-    except StopIteration as stop:
-        result: FoldResult = stop.value
-        return result
+        return (yield from fold_steps(job))
     except (Gr2stError, OSError, RuntimeError, ArithmeticError, MemoryError) as error:
         return _failure(job, error)
 
