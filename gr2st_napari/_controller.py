@@ -199,11 +199,9 @@ class Controller:
             opened = _joined(present, opened)
         elif opened.prediction is None and present is not None and present.section is None:
             opened = _joined(opened, present)
-        if opened.prediction is not None and opened.section is not None:
-            shared = set(opened.section.spot_names) & set(map(str, opened.prediction.table.obs_names))
-            if not shared:
-                self.state.problem = Problem(_strangers(opened))
-                return
+        if not _belong_together(opened):
+            self.state.problem = Problem(_strangers(opened))
+            return
         self.state.opened = opened
 
     def _take_prediction(self, files: dict[str, Any]) -> None:
@@ -342,11 +340,20 @@ def _joined(section_side: Opened, prediction_side: Opened) -> Opened:
     return replace(section_side, prediction=prediction_side.prediction)
 
 
+def _belong_together(opened: Opened) -> bool:
+    """Whether a prediction is of the section; legacy spot names recur in every section, so they alone do not tell."""
+    section, prediction = opened.section, opened.prediction
+    if section is None or prediction is None:
+        return True
+    shared = set(section.spot_names) & set(map(str, prediction.table.obs_names))
+    return prediction.section == section.name and bool(shared)
+
+
 def _strangers(opened: Opened) -> str:
     assert opened.section is not None
     assert opened.prediction is not None
     return (
-        f"The prediction is of section {opened.prediction.section} and shares no spot with {opened.section.name}: "
+        f"The prediction is of section {opened.prediction.section}, not of {opened.section.name} as it is open here: "
         "open the section it was made for."
     )
 

@@ -49,6 +49,10 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
     """
     features: Float32 | None = None
     digests = {"recipe": recipe.digest()}
+    # Counts first: an unknown gene is found before minutes of encoding.
+    measured = _measured(section, recipe) if needs & MEASURED else {}
+    if measured:
+        digests["counts"] = _digest(measured["counts"])
     if "features" in needs:
         slide = _slide_of(section)
         digests["image"] = slide.digest()
@@ -62,9 +66,6 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
             device=device,
         )
         slide.close()
-    measured = _measured(section, recipe) if needs & MEASURED else {}
-    if measured:
-        digests["counts"] = _digest(measured["counts"])
     pixel, grid = _positions(section)
     return Prepared(
         section=section.name,

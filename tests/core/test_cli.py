@@ -73,6 +73,16 @@ def test_train_then_predict_writes_a_prediction_with_the_spots_of_the_counts(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["B1.h5ad", "model"]
 
 
+def test_the_prediction_of_another_section_is_not_shown_as_this_ones(sample: Path, genes: Path, tmp_path: Path) -> None:
+    model, out, picture = tmp_path / "model", tmp_path / "B1.h5ad", tmp_path / "A1.png"
+    run("train", sample, "--sections", "A2", "--model", "ridge", "--genes", genes, "--out", model)
+    run("predict", model, sample, "--section", "B1", "--out", out)
+    done = run("view", sample, "--section", "A1", "--prediction", out, "--screenshot", picture)
+    assert done.returncode == 2
+    assert "predicts section B1" in done.stderr
+    assert not picture.exists()
+
+
 def test_a_reference_row_can_be_trained_too(sample: Path, genes: Path, tmp_path: Path) -> None:
     done = run(
         "train", sample, "--sections", "A1", "--model", "depth-oracle", "--genes", genes, "--out", tmp_path / "m"

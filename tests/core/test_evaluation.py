@@ -16,7 +16,7 @@ import pytest
 import gr2st
 from gr2st import keys
 from gr2st.config import TrainConfig
-from gr2st.errors import DataError, UnknownName
+from gr2st.errors import Cancelled, DataError, UnknownName
 from gr2st.evaluation import fold as fold_module
 from gr2st.evaluation.crossval import Evaluation, Plan, evaluate, usable_entries
 from gr2st.evaluation.fold import GeneChoice, chosen_genes
@@ -175,3 +175,31 @@ def test_sections_without_an_image_are_left_out_or_refused_by_name(study: Study)
     assert "A1" not in [entry.name for entry in usable_entries(partly)]
     with pytest.raises(DataError, match="A1: no picture"):
         usable_entries(partly, ["A1", "B1"])
+
+
+def test_a_fold_whose_prediction_was_cut_runs_again(study: Study, evaluation: Evaluation, tmp_path: Path) -> None:
+    copy = tmp_path / "cut"
+    shutil.copytree(evaluation.out, copy)
+    prediction = copy / "folds" / "ridge" / "A" / "A1.h5ad"
+    whole = prediction.read_bytes()
+    prediction.write_bytes(whole[:2000])
+    finish(evaluate(study, plan_of(), copy))
+    assert prediction.stat().st_size == len(whole)
+
+
+def test_an_evaluation_is_not_written_over_a_file(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DataError, match="is a file"):
+        finish(evaluate(study, plan_of(), tmp_path / "file"))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_cancelled_evaluation_is_no_failed_fold(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> Iterator[None]:
+        raise Cancelled("Stopped.")
+
+    monkeypatch.setattr(fold_module, "train", stopped)
+    with pytest.raises(Cancelled):
+        finish(evaluate(study, plan_of(), tmp_path))

@@ -213,3 +213,26 @@ def test_a_folder_of_something_else_is_not_replaced_by_a_model(trained: TrainedM
     with pytest.raises(DataError, match="not a model folder"):
         save_model(trained, tmp_path)
     assert (tmp_path / "letter.txt").read_text() == "dear"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"n_features": "many"}, "n_features"),
+        ({"files": ["model.safetensors"]}, "files"),
+        ({"sections": None}, "sections"),
+        ({"format": "one"}, "format"),
+    ],
+)
+def test_a_damaged_card_is_one_sentence(stored: Path, change: dict[str, object], sentence: str) -> None:
+    card = json.loads((stored / keys.MODEL_CARD).read_text())
+    (stored / keys.MODEL_CARD).write_text(json.dumps(card | change))
+    with pytest.raises(DataError, match=sentence) as refused:
+        load_model(stored)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_card_that_is_a_list_is_refused(stored: Path) -> None:
+    (stored / keys.MODEL_CARD).write_text("[]")
+    with pytest.raises(DataError, match="no model card"):
+        load_model(stored)

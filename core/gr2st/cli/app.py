@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from typing import Annotated
@@ -48,18 +49,21 @@ def options(
 def main() -> None:
     """Run the command line; errors of ours are one sentence and exit code 2."""
     share_the_cores()
+    signal.signal(signal.SIGINT, _stop)
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         app(args=(["--debug"] if debug else []) + arguments, standalone_mode=True)
-    except KeyboardInterrupt:
-        _end("Stopped. Finished folds and files are kept.", 130, debug=debug)
     except Cancelled as error:
         _end(str(error), 130, debug=debug)
     except Gr2stError as error:
         _end(f"Error: {error}", 2, debug=debug)
     except OSError as error:
         _end(f"Error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), 2, debug=debug)
+
+
+def _stop(*_: object) -> None:
+    raise Cancelled("Stopped. Finished folds and files are kept.")
 
 
 def _end(message: str, code: int, *, debug: bool) -> None:

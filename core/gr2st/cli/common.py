@@ -46,7 +46,10 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 
 def names_of(text: str) -> tuple[str, ...]:
     """``"C2, C3"`` to ``("C2", "C3")``."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if text and not names:
+        raise DataError(f"{text!r} names nothing; give names separated by commas.")
+    return names
 
 
 def new_file(path: Path, suffix: str) -> Path:

@@ -63,11 +63,16 @@ def train_command(
     Example: gr2st train sample_data --sections A1,A2 --out model
     """
     from gr2st.evaluation.crossval import usable_entries
+    from gr2st.evaluation.fold import notes_of
     from gr2st.io.study import read_study
-    from gr2st.training.checkpoint import save_model
+    from gr2st.training.checkpoint import check_model_folder, save_model
+    from gr2st.training.loop import pick_device
 
     MODELS[model]
-    entries = usable_entries(read_study(study), names_of(sections))
+    check_model_folder(out)
+    pick_device(device)
+    found = read_study(study)
+    entries = usable_entries(found, names_of(sections))
     trained = show_progress(
         _train(
             entries,
@@ -78,6 +83,7 @@ def train_command(
         )
     )
     save_model(trained, out)
+    _say_notes([*found.notes, *notes_of(entries)])
     typer.echo(f"{model}, trained on {', '.join(trained.sections)} for {len(trained.recipe.genes)} genes: {out}")
     typer.echo(f"Next: gr2st predict {out} {study} --section NAME --out prediction.h5ad")
 
@@ -105,8 +111,7 @@ def predict_command(
     read = read_section(read_study(study).entry(section))
     prediction = show_progress(predict_section(trained, read))
     save_prediction(prediction, out)
-    for note in read.notes:
-        typer.echo(f"Note: {note}", err=True)
+    _say_notes(read.notes)
     if section in trained.sections:
         typer.echo(f"Note: the model was trained on section {section}; its scores here say nothing.", err=True)
     typer.echo(f"{len(prediction.genes)} genes in {prediction.table.n_obs} spots of {section}: {out}")
@@ -133,7 +138,8 @@ def evaluate_command(
 
     Example: gr2st evaluate sample_data --models gr2st,ridge,mean --out evaluation
     """
-    from gr2st.evaluation.crossval import Plan, evaluate
+    from gr2st.evaluation.crossval import Plan, evaluate, usable_entries
+    from gr2st.evaluation.fold import notes_of
     from gr2st.io.study import read_study
 
     names = names_of(models)
@@ -145,9 +151,11 @@ def evaluate_command(
         recipe=recipe_fields(encoder, um_per_px),
         training={name: training_of(name, epochs, seed, device) for name in names},
     )
-    evaluation = show_progress(evaluate(read_study(study), plan, out))
+    found = read_study(study)
+    evaluation = show_progress(evaluate(found, plan, out))
     print_summary(evaluation.summary)
     _report_failures(evaluation)
+    _say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections))])
     typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, folds/")
 
 
@@ -199,6 +207,11 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     Console().print(table)
     if summary["warning"]:
         typer.echo(f"Note: {summary['warning']}")
+
+
+def _say_notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        typer.echo(f"Note: {note}", err=True)
 
 
 def _score(value: float | None) -> str:

@@ -73,6 +73,11 @@ def view_command(
     entry = found.entry(section) if section else _first_with_image(found.entries)
     predicted = None if prediction is None else read_prediction(prediction)
     read = read_section(entry)
+    if predicted is not None and predicted.section != read.name:
+        raise DataError(
+            f"{prediction} predicts section {predicted.section}, but section {read.name} was to be shown. "
+            f"Name the section with --section {predicted.section}, or give a prediction of {read.name}."
+        )
     _check_gene(gene, {*read.genes, *(predicted.genes if predicted else ())})
     if gene is not None and predicted is not None and gene not in predicted.genes:
         typer.echo(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from gr2st import keys
 from gr2st.config import Recipe, Settings, TrainConfig
-from gr2st.errors import DataError, Gr2stError
+from gr2st.errors import Cancelled, DataError, Gr2stError
 from gr2st.evaluation.fold import FoldJob, FoldResult, GeneChoice, fold_steps, gene_scores, run_fold
 from gr2st.evaluation.folds import WARNINGS, Protocol, make_folds
 from gr2st.evaluation.metrics import mean_of_known
@@ -109,6 +109,8 @@ def evaluate(study: Study, plan: Plan, out: Path | str, *, executor: Executor | 
         Before anything runs: unknown names, too few sections or patients, sections without an image.
     """
     out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; an evaluation is a folder. Choose another name.")
     jobs = _jobs(usable_entries(study, plan.sections), plan, out)
     outcomes = yield from (_here(jobs) if executor is None else _elsewhere(jobs, executor))
     results = [outcome for outcome in outcomes if isinstance(outcome, FoldResult)]
@@ -198,6 +200,8 @@ def _guarded(job: FoldJob) -> Steps[FoldResult | FoldFailure]:
     """Run one fold here; its error becomes a FoldFailure, so that the rest goes on."""
     try:
         return (yield from fold_steps(job))
+    except Cancelled:
+        raise
     except (Gr2stError, OSError, RuntimeError, ArithmeticError, MemoryError) as error:
         return _failure(job, error)
 

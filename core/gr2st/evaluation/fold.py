@@ -157,7 +157,7 @@ def read_result(job: FoldJob) -> FoldResult | None:
         return None
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["digest"] != job.digest():
+        if stored["digest"] != job.digest() or stored["files"] != _sizes(job):
             return None
         scores = tuple(SectionScore(**score) for score in stored["scores"])
     except (ValueError, KeyError, TypeError):
@@ -202,12 +202,24 @@ def _write_result(job: FoldJob, result: FoldResult) -> None:
             "train": list(job.fold.train),
             "n_genes": result.n_genes,
             "scores": [_as_dict(score) for score in result.scores],
+            "files": _sizes(job),
         },
     )
 
 
+def _sizes(job: FoldJob) -> dict[str, int]:
+    """Bytes of every file the job leaves behind; a cut or missing one makes it run again."""
+    names = [GENES, *(f"{name}.h5ad" for name in job.fold.test)]
+    return {name: path.stat().st_size if path.is_file() else 0 for name in names for path in [job.folder / name]}
+
+
 def _as_dict(score: SectionScore) -> dict[str, Any]:
     return {name: getattr(score, name) for name in SectionScore.__slots__}
+
+
+def notes_of(entries: Sequence[SectionEntry]) -> list[str]:
+    """What reading the sections noticed and the user should know, one line each, with the section's name."""
+    return [f"{entry.name}: {note}" for entry in entries for note in _section(entry).notes]
 
 
 def chosen_genes(choice: GeneChoice, training: Sequence[SectionEntry]) -> tuple[str, ...]:

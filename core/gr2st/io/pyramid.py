@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ _TILE = 512
 _QUALITY = 90
 _SMALLEST_PX = 1024
 """The pyramid ends with the first level whose longer side is at most this."""
+_ABANDONED_S = 3600.0
 _BIG_PIXELS = 16_000_000
 
 
@@ -67,9 +69,17 @@ def build_pyramid(path: Path | str) -> Steps[Path]:
     target = _cache_file(image)
     if target.is_file():
         return target
+    _sweep(target.parent)
     with open_slide(image) as slide, atomic_path(target) as temporary:
         yield from _write(temporary, slide)
     return target
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what builders that were killed have left: unfinished files nobody has written to for an hour."""
+    for part in folder.glob(".*.part*"):
+        if time.time() - part.stat().st_mtime > _ABANDONED_S:
+            part.unlink(missing_ok=True)
 
 
 def _write(target: Path, slide: SlideBase) -> Steps[None]:

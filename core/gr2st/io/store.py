@@ -86,9 +86,19 @@ def write_csv(path: Path | str, frame: pd.DataFrame, *, index: bool = False) -> 
 
 
 def write_h5ad(path: Path | str, adata: AnnData) -> None:
-    """Write an AnnData as compressed .h5ad, atomically."""
+    """Write an AnnData as compressed .h5ad, atomically.
+
+    It is put together in memory: HDF5 writing to a full disk keeps unwritten pages and ends the whole process later.
+    """
+    import h5py
+    from anndata.io import write_elem
+
+    with h5py.File(f"{secrets.token_hex(8)}.h5ad", "w", driver="core", backing_store=False) as file:
+        write_elem(file, "/", adata, dataset_kwargs={"compression": "gzip"})
+        file.flush()
+        image = file.id.get_file_image()
     with atomic_path(path) as temporary:
-        adata.write_h5ad(temporary, compression="gzip")
+        temporary.write_bytes(image)
 
 
 def cache_dir(kind: str) -> Path:
@@ -171,4 +181,5 @@ def _not_written(target: Path, error: OSError) -> StorageError:
 
 
 def _cause(error: OSError) -> str:
-    return error.strerror or str(error) or type(error).__name__
+    known = os.strerror(error.errno) if error.errno else ""
+    return known or error.strerror or str(error) or type(error).__name__

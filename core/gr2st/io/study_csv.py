@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import functools
 import io
 import os
@@ -72,6 +73,7 @@ def _frame(table: Path) -> pd.DataFrame:
     """The rows as text, blanks trimmed; nothing is taken for a number or for missing."""
     content = read_text(table)
     separator = separator_of(content.split("\n", 1)[0])
+    _check_width(table, content, separator)
     try:
         frame = pd.read_csv(io.StringIO(content), sep=separator, dtype=str, keep_default_na=False, index_col=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
@@ -86,6 +88,19 @@ def _frame(table: Path) -> pd.DataFrame:
         raise DataError(f"{table.name} names no section: it has a header line only.")
     trimmed: pd.DataFrame = frame.apply(lambda column: column.str.strip())
     return trimmed
+
+
+def _check_width(table: Path, content: str, separator: str) -> None:
+    """Refuse rows with more fields than the header names; pandas would drop the last ones."""
+    rows = list(csv.reader(io.StringIO(content), delimiter=separator))
+    width = len(rows[0]) if rows else 0
+    long = [
+        f"line {line} has {len(row)} fields, the header {width}: put names that hold a {separator!r} in quotes."
+        for line, row in enumerate(rows, start=1)
+        if len(row) > width
+    ]
+    if long:
+        raise SectionInvalid.of(table.name, long)
 
 
 def _entry(row: Mapping[str, str], base: Path, finders: _Finders) -> SectionEntry:

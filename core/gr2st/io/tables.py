@@ -265,7 +265,7 @@ def check_counts(values: sparse.csr_matrix, where: str, report: Report) -> None:
     huge = finite[finite > LARGEST_COUNT]
     if huge.size:
         report.problems.append(f"{where} holds {plural(huge.size, 'value')} too large for a count ({huge[0]:g}).")
-    if not (data != 0).any():
+    if not bad_numbers and not (data != 0).any():
         report.problems.append(f"{where} holds no count at all: every value is zero.")
 
 

@@ -48,6 +48,25 @@ class TrainedModel:
     versions: Mapping[str, str]
 
 
+class ModelCard(Settings):
+    """What model.json holds; a card that does not fit it is refused."""
+
+    format: int
+    model: str
+    config: dict[str, Any]
+    training: TrainConfig
+    recipe: Recipe
+    recipe_digest: str
+    encoder: str
+    n_features: int
+    grid_size: int
+    sections: tuple[str, ...]
+    patients: tuple[str, ...]
+    digests: dict[str, dict[str, str]]
+    versions: dict[str, str]
+    files: dict[str, str]
+
+
 def versions() -> dict[str, str]:
     """Versions of the software whose change may change a number."""
     packages = ("gr2st-napari", "torch", "numpy", "scanpy", "anndata")
@@ -56,17 +75,23 @@ def versions() -> dict[str, str]:
 
 def save_model(trained: TrainedModel, folder: Path) -> Path:
     """Write a model folder; an existing *model* folder of that name is replaced in one step, at the end."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    folder = Path(folder)
-    if folder.exists() and not _may_replace(folder):
-        raise DataError(f"{folder} exists and is not a model folder; choose another name for the model.")
+    folder = check_model_folder(folder)
     with atomic_folder(folder) as part:
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.module.state_dict().items()}
-        save_file(state, part / keys.MODEL_WEIGHTS)
+        (part / keys.MODEL_WEIGHTS).write_bytes(save(state))
         if trained.module.bank is not None:
             write_h5ad(part / keys.MODEL_BANK, _bank_table(trained.module.bank, trained.recipe))
         write_json(part / keys.MODEL_CARD, _card(trained, part))
+    return folder
+
+
+def check_model_folder(folder: Path | str) -> Path:
+    """The folder, if a model may be written there; DataError where something else lies there already."""
+    folder = Path(folder)
+    if folder.exists() and not _may_replace(folder):
+        raise DataError(f"{folder} exists and is not a model folder; choose another name for the model.")
     return folder
 
 
@@ -82,85 +107,91 @@ def load_model(folder: Path, *, device: str = "cpu") -> TrainedModel:
     """
     folder = Path(folder)
     card = _read_card(folder)
-    spec = MODELS[card["model"]]
+    spec = MODELS[card.model]
     try:
-        config = type(spec.config).model_validate(card["config"])
-        training = TrainConfig.model_validate(card["training"])
-        recipe = Recipe.model_validate(card["recipe"])
+        config = type(spec.config).model_validate(card.config)
     except ValidationError as error:
-        raise RecipeMismatch(f"The settings in {folder / keys.MODEL_CARD} are not of this version: {error}") from error
-    _check_card(folder, card, recipe)
+        raise RecipeMismatch(
+            f"The settings in {folder / keys.MODEL_CARD} are not those of this version ({_first_fault(error)}): "
+            "train the model again."
+        ) from error
+    _check_card(folder, card)
     module: SpotModel = load(spec.factory)(
-        config, n_genes=len(recipe.genes), n_features=card["n_features"], grid_size=card["grid_size"]
+        config, n_genes=len(card.recipe.genes), n_features=card.n_features, grid_size=card.grid_size
     )
     _load_weights(module, folder)
-    module.bank = _read_bank(folder / keys.MODEL_BANK) if keys.MODEL_BANK in card["files"] else None
+    module.bank = _read_bank(folder / keys.MODEL_BANK) if keys.MODEL_BANK in card.files else None
     return TrainedModel(
-        name=card["model"],
+        name=card.model,
         module=module.to(device).eval(),
         config=config,
-        training=training,
-        recipe=recipe,
-        n_features=card["n_features"],
-        grid_size=card["grid_size"],
-        sections=tuple(card["sections"]),
-        patients=tuple(card["patients"]),
-        digests=card["digests"],
-        versions=card["versions"],
+        training=card.training,
+        recipe=card.recipe,
+        n_features=card.n_features,
+        grid_size=card.grid_size,
+        sections=card.sections,
+        patients=card.patients,
+        digests=card.digests,
+        versions=card.versions,
     )
 
 
 def _card(trained: TrainedModel, folder: Path) -> dict[str, Any]:
-    return {
-        "format": keys.FORMAT,
-        "model": trained.name,
-        "config": trained.config.model_dump(mode="json"),
-        "training": trained.training.model_dump(mode="json"),
-        "recipe": trained.recipe.model_dump(mode="json"),
-        "recipe_digest": trained.recipe.digest(),
-        "encoder": encoder_identity(trained.recipe.encoder),
-        "n_features": trained.n_features,
-        "grid_size": trained.grid_size,
-        "sections": list(trained.sections),
-        "patients": list(trained.patients),
-        "digests": {name: dict(values) for name, values in trained.digests.items()},
-        "versions": dict(trained.versions),
-        "files": {path.name: file_digest(path) for path in sorted(folder.iterdir())},
-    }
+    return ModelCard(
+        format=keys.FORMAT,
+        model=trained.name,
+        config=trained.config.model_dump(mode="json"),
+        training=trained.training,
+        recipe=trained.recipe,
+        recipe_digest=trained.recipe.digest(),
+        encoder=encoder_identity(trained.recipe.encoder),
+        n_features=trained.n_features,
+        grid_size=trained.grid_size,
+        sections=trained.sections,
+        patients=trained.patients,
+        digests={name: dict(values) for name, values in trained.digests.items()},
+        versions=dict(trained.versions),
+        files={path.name: file_digest(path) for path in sorted(folder.iterdir())},
+    ).model_dump(mode="json")
 
 
 def _may_replace(folder: Path) -> bool:
     return folder.is_dir() and (not any(folder.iterdir()) or (folder / keys.MODEL_CARD).is_file())
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
+def _read_card(folder: Path) -> ModelCard:
     path = folder / keys.MODEL_CARD
     if not path.is_file():
         raise DataError(f"{folder} is no model folder: {keys.MODEL_CARD} is not there. Make one with `gr2st train`.")
     try:
-        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{path} is not readable as JSON ({error}); train the model again.") from error
-    missing = {"format", "model", "config", "training", "recipe", "files", "n_features", "grid_size"} - card.keys()
-    if missing:
-        raise DataError(f"{path} lacks {', '.join(sorted(missing))}; train the model again.")
-    if card["format"] > keys.FORMAT:
-        raise RecipeMismatch(
-            f"{folder} has format {card['format']}, this version reads up to {keys.FORMAT}: update gr2st."
-        )
-    return card
+    found = content.get("format") if isinstance(content, dict) else None
+    if isinstance(found, int) and found > keys.FORMAT:
+        raise RecipeMismatch(f"{folder} has format {found}, this version reads up to {keys.FORMAT}: update gr2st.")
+    try:
+        return ModelCard.model_validate(content)
+    except ValidationError as error:
+        raise DataError(f"{path} is no model card ({_first_fault(error)}): train the model again.") from error
 
 
-def _check_card(folder: Path, card: Mapping[str, Any], recipe: Recipe) -> None:
-    if recipe.digest() != card["recipe_digest"]:
+def _first_fault(error: ValidationError) -> str:
+    """The first finding of pydantic as half a sentence: where, what."""
+    fault = error.errors()[0]
+    return f"{'.'.join(map(str, fault['loc'])) or 'the whole file'}: {fault['msg'].lower()}"
+
+
+def _check_card(folder: Path, card: ModelCard) -> None:
+    if card.recipe.digest() != card.recipe_digest:
         raise RecipeMismatch(
-            f"The recipe in {folder / keys.MODEL_CARD} has digest {recipe.digest()}, the model was made with "
-            f"{card['recipe_digest']}: the card was edited. Train the model again."
+            f"The recipe in {folder / keys.MODEL_CARD} has digest {card.recipe.digest()}, the model was made with "
+            f"{card.recipe_digest}: the card was edited. Train the model again."
         )
-    here = encoder_identity(recipe.encoder)
-    if here != card["encoder"]:
-        raise RecipeMismatch(f"{folder} was trained on features of {card['encoder']}, here is {here}: train it again.")
-    for name, digest in card["files"].items():
+    here = encoder_identity(card.recipe.encoder)
+    if here != card.encoder:
+        raise RecipeMismatch(f"{folder} was trained on features of {card.encoder}, here is {here}: train it again.")
+    for name, digest in card.files.items():
         if not (folder / name).is_file():
             raise DataError(f"{folder} is incomplete: {name} is missing.")
         found = file_digest(folder / name)
