@@ -71,12 +71,11 @@ def _check_recipe(trained: TrainedModel, prepared: Prepared) -> None:
 
 def _graphs(trained: TrainedModel, seen: Prepared, answer: Answer, device: torch.device) -> dict[str, torch.Tensor]:
     """Graphs over the section, with the prediction in the place of the measured expression."""
-    if not _fits_grid(trained, seen):
-        return {}
     shown = to_batch(seen, frozenset({"grid", "position", "cell_type"}), device)
     batch = Batch(
         section=seen.section,
-        grid=shown.grid,
+        # Only the picture of the graph needs a place in the array; beyond the training array its edge stands in.
+        grid=None if shown.grid is None else shown.grid.clamp(0, trained.grid_size - 1),
         position=shown.position,
         cell_type=shown.cell_type,
         spot_expression=answer.expression,
@@ -107,7 +106,7 @@ def _table(trained: TrainedModel, seen: Prepared, answer: Answer, graphs: dict[s
     for name, key in (("spatial", keys.SPATIAL_GRAPH), ("functional", keys.FUNCTIONAL_GRAPH)):
         if name in graphs:
             table.obsp[key] = _adjacency(graphs[name], len(seen.spots))
-    table.uns[keys.PROVENANCE] = _provenance(trained, seen, answer, has_graphs=_fits_grid(trained, seen))
+    table.uns[keys.PROVENANCE] = _provenance(trained, seen, answer, fits_grid=_fits_grid(trained, seen))
     if answer.reference is not None and answer.reference_weight is not None:
         table.obsm["gr2st_reference"] = answer.reference.cpu().numpy().astype(np.int32)
         table.obsm["gr2st_reference_weight"] = answer.reference_weight.cpu().numpy().astype(np.float32)
@@ -124,7 +123,7 @@ def _adjacency(edges: torch.Tensor, n_spots: int) -> Any:
     return csr_matrix((ones, (target[kept], source[kept])), shape=(n_spots, n_spots))
 
 
-def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, has_graphs: bool) -> dict[str, Any]:
+def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, fits_grid: bool) -> dict[str, Any]:
     bank = trained.module.bank
     provenance: dict[str, Any] = {
         "format": keys.FORMAT,
@@ -140,7 +139,8 @@ def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, has_gr
         "trained_on": list(trained.sections),
         "training_patients": list(trained.patients),
         "versions": dict(trained.versions),
-        "graphs": "over the predicted expression" if has_graphs else "none: the array is larger than in training",
+        "graphs": "over the predicted expression"
+        + ("" if fits_grid else "; array larger than in training, edge repeated"),
     }
     if bank is not None:
         provenance["bank_section"] = np.asarray(bank.section, dtype=str)

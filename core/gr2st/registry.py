@@ -100,6 +100,8 @@ V1 = Gr2stConfig(functional="top-k", spatial="nearest", experts=0, blend=1.0, re
 V2 = Gr2stConfig()
 OURS = Gr2stConfig(
     temperature=16.0,
+    type_share=0.0,
+    functional_threshold=0.8,
     input_space="gene",
     gate_weight=0.0,
     retrieval_k=60,
