@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMainWindow, QWidget
 
-from gr2st import Gr2stError, cache_dir, display_pyramid, read_prediction, sample_study_path
+from gr2st import Gr2stError, cache_dir, display_pyramid, is_prediction_of, read_prediction, sample_study_path
 from gr2st_napari._background import Background
 from gr2st_napari._canvas import Canvas
 from gr2st_napari._expression import KINDS, Expression
@@ -341,12 +341,8 @@ def _joined(section_side: Opened, prediction_side: Opened) -> Opened:
 
 
 def _belong_together(opened: Opened) -> bool:
-    """Whether a prediction is of the section; legacy spot names recur in every section, so they alone do not tell."""
     section, prediction = opened.section, opened.prediction
-    if section is None or prediction is None:
-        return True
-    shared = set(section.spot_names) & set(map(str, prediction.table.obs_names))
-    return prediction.section == section.name and bool(shared)
+    return section is None or prediction is None or is_prediction_of(prediction, section)
 
 
 def _strangers(opened: Opened) -> str:

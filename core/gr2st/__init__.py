@@ -39,6 +39,7 @@ _HOME = {
     "evaluate": "gr2st.evaluation.crossval",
     "finish": "gr2st.types",
     "gene_normalise": "gr2st.preprocess.normalise",
+    "is_prediction_of": "gr2st.io.prediction",
     "load_model": "gr2st.training.checkpoint",
     "make_folds": "gr2st.evaluation.folds",
     "needs_pyramid": "gr2st.io.pyramid",

@@ -318,7 +318,9 @@ def test_another_section_replaces_the_first_and_keeps_the_gene_in_view(viewer, c
 def test_a_prediction_of_another_section_is_refused_in_a_sentence(viewer, dock, controller, section):
     controller.take(opened_of(section, None))
     # The spot names are the same: arrays of legacy sections are all numbered alike.
-    controller.take(Opened(prediction=make_prediction(make_section("D1"))))
+    other = make_section("D1")
+    other.table.obsm["spatial"] = other.table.obsm["spatial"] + 7.0
+    controller.take(Opened(prediction=make_prediction(other)))
     assert dock.card.sentence.text().startswith("The prediction is of section D1, not of C4")
     assert controller.state.opened.prediction is None
     dock.card.button("dismiss").click()

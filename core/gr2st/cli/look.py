@@ -62,7 +62,7 @@ def view_command(
 
     Example: gr2st view sample_data --section B1 --prediction demo/B1.h5ad --gene ERBB2 --screenshot B1.png
     """
-    from gr2st.io.prediction import read_prediction
+    from gr2st.io.prediction import is_prediction_of, read_prediction
     from gr2st.io.section import read_section
     from gr2st.io.study import read_study
 
@@ -73,7 +73,7 @@ def view_command(
     entry = found.entry(section) if section else _first_with_image(found.entries)
     predicted = None if prediction is None else read_prediction(prediction)
     read = read_section(entry)
-    if predicted is not None and predicted.section != read.name:
+    if predicted is not None and not is_prediction_of(predicted, read):
         raise DataError(
             f"{prediction} predicts section {predicted.section}, but section {read.name} was to be shown. "
             f"Name the section with --section {predicted.section}, or give a prediction of {read.name}."

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from gr2st import keys
 from gr2st.errors import DataError, RecipeMismatch
 from gr2st.io.store import write_h5ad
 from gr2st.types import Prediction
+
+if TYPE_CHECKING:
+    from gr2st.types import Section
 
 SPACE_NAMES = {"spot": "spot-normalised", "gene": "gene-normalised", "mixed": "mixed scale"}
 """How an expression space is called on screen and in files."""
@@ -17,6 +23,9 @@ def save_prediction(prediction: Prediction, path: Path) -> Path:
     """Write a prediction as .h5ad, under a temporary name first."""
     write_h5ad(path, prediction.table)
     return path
+
+
+SAME_PLACE_PX = 1.0
 
 
 def read_prediction(path: Path | str) -> Prediction:
@@ -39,3 +48,19 @@ def read_prediction(path: Path | str) -> Prediction:
     if int(provenance["format"]) > keys.FORMAT:
         raise RecipeMismatch(f"{path} has format {provenance['format']}; this version reads up to {keys.FORMAT}.")
     return Prediction(section=str(provenance["section"]), model=str(provenance["model"]), table=table)
+
+
+def is_prediction_of(prediction: Prediction, section: Section) -> bool:
+    """Whether a prediction was made for this section: its spots are there, in the same places.
+
+    Names alone do not tell: the arrays of legacy sections are all numbered alike, and files are renamed.
+    """
+    import pandas as pd
+
+    here = pd.Index(section.table.obs_names).get_indexer(prediction.table.obs_names)
+    found = here >= 0
+    if not found.any():
+        return False
+    places = np.asarray(section.table.obsm[keys.SPATIAL])[here[found]]
+    predicted = np.asarray(prediction.table.obsm[keys.SPATIAL])[found]
+    return bool(np.abs(places - predicted).max() < SAME_PLACE_PX)
