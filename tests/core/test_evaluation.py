@@ -19,7 +19,7 @@ from gr2st.config import TrainConfig
 from gr2st.errors import Cancelled, DataError, UnknownName
 from gr2st.evaluation import fold as fold_module
 from gr2st.evaluation.crossval import Evaluation, Plan, evaluate, usable_entries
-from gr2st.evaluation.fold import GeneChoice, chosen_genes
+from gr2st.evaluation.fold import FoldJob, GeneChoice, chosen_genes
 from gr2st.evaluation.metrics import gene_pcc
 from gr2st.types import Fold, Study, finish
 
@@ -203,3 +203,14 @@ def test_a_cancelled_evaluation_is_no_failed_fold(
     monkeypatch.setattr(fold_module, "train", stopped)
     with pytest.raises(Cancelled):
         finish(evaluate(study, plan_of(), tmp_path))
+
+
+def test_results_of_another_encoder_version_are_not_taken_for_these(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fold = Fold("mine", train=("A1",), test=("B1",))
+    job = FoldJob(fold, "ridge", study.entries, GeneChoice(listed=GENES), tmp_path)
+    before = job.digest()
+    assert job.digest() == before
+    monkeypatch.setattr(fold_module, "encoder_identity", lambda _: "handcrafted/next")
+    assert job.digest() != before

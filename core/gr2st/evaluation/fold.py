@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gr2st import keys
+from gr2st import __version__, keys
 from gr2st.config import Recipe, Settings, TrainConfig
 from gr2st.errors import DataError
 from gr2st.evaluation.measured import predict_section
@@ -22,7 +22,7 @@ from gr2st.evaluation.metrics import mean_score
 from gr2st.io.prediction import save_prediction
 from gr2st.io.section import read_section
 from gr2st.io.store import write_csv, write_json
-from gr2st.preparation import prepare
+from gr2st.preparation import encoder_identity, prepare
 from gr2st.preprocess.genes import select_genes
 from gr2st.registry import MODELS
 from gr2st.training.loop import fields_to_learn_from, train
@@ -67,7 +67,7 @@ class FoldJob:
         return next(entry for entry in self.entries if entry.name == name)
 
     def digest(self) -> str:
-        """Changes with anything that changes the result: files, genes, settings, split."""
+        """Changes with anything that changes the result: files, genes, settings, split, encoder, version of gr2st."""
         spec = MODELS[self.model]
         used = [self.entry(name) for name in (*self.fold.train, *self.fold.test)]
         text = json.dumps(
@@ -79,6 +79,8 @@ class FoldJob:
                 "files": [_stamp(entry) for entry in used],
                 "genes": [self.genes.listed, self.genes.n_variable],
                 "recipe": dict(self.recipe),
+                "encoder": encoder_identity(Recipe(genes=("any",), **self.recipe).encoder),
+                "version": __version__,
                 "config": (self.config or spec.config).model_dump(mode="json"),
                 "training": (self.training or spec.training).model_dump(mode="json"),
             },
