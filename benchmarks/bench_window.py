@@ -41,6 +41,7 @@ class GeneSwitch:
         self.viewer = napari.Viewer(show=True)
         self.viewer.window.resize(1400, 900)
         self.viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
+        _settle()  # the view is fitted to the canvas beside the dock
         self.controller = controller_of(self.viewer)
         section = _section()
         self.controller.take(Opened(section=section, prediction=_prediction(section)))
@@ -70,11 +71,17 @@ class GeneSwitch:
         self.frames += 1
 
 
+def _settle() -> None:
+    from qtpy.QtWidgets import QApplication
+
+    for _ in range(10):
+        QApplication.processEvents()
+
+
 def _canvas() -> QOpenGLWidget:
     """The widget napari draws on."""
     from qtpy.QtWidgets import QApplication
 
-    QApplication.processEvents()
     return next(widget for widget in QApplication.allWidgets() if widget.inherits("QOpenGLWidget"))
 
 

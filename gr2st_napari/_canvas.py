@@ -248,10 +248,12 @@ def _recolour(spots: Points, panel: Panel) -> None:
     change both at once, so the colour managers are silenced meanwhile; the colour bar listens to the limits event.
     """
     face, border = spots._face, spots._border
+    same_limits = tuple(spots.face_contrast_limits) == panel.limits
     with face.events.blocker_all(), border.events.blocker_all():
         spots.features = {_layers.FEATURE: panel.values}
         spots.face_contrast_limits = panel.limits
-    face.events.contrast_limits(value=spots.face_contrast_limits)
+    if not same_limits:
+        face.events.contrast_limits(value=spots.face_contrast_limits)
     spots.events.face_color()
 
 

@@ -14,12 +14,13 @@ from weakref import WeakKeyDictionary
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMainWindow, QWidget
 
-from gr2st import Gr2stError, cache_dir, display_pyramid, is_prediction_of, read_prediction, sample_study_path
+from gr2st import Gr2stError, cache_dir, display_pyramid, read_prediction, sample_study_path
 from gr2st_napari._background import Background
 from gr2st_napari._canvas import Canvas
 from gr2st_napari._expression import KINDS, Expression
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._opening import Opened, open_path, open_section, placement_of, pyramid_picture
+from gr2st_napari._pairing import belong_together, belongs, is_of_another_section, joined, same_spots, strangers
 from gr2st_napari._pointer import Pointer
 from gr2st_napari._resolve import resolve
 from gr2st_napari._state import MODES, SPACES, Job, Problem, State, Wish
@@ -196,13 +197,25 @@ class Controller:
         self.state.problem = None
         present = self.state.opened
         if opened.section is None and present is not None and present.section is not None:
-            opened = _joined(present, opened)
+            opened = joined(present, opened)
         elif opened.prediction is None and present is not None and present.section is None:
-            opened = _joined(opened, present)
-        if not _belong_together(opened):
-            self.state.problem = Problem(_strangers(opened))
-            return
-        self.state.opened = opened
+            opened = joined(opened, present)
+        if belong_together(opened):
+            self.state.opened = opened
+        elif is_of_another_section(opened):
+            self._open_predicted(opened)
+        else:
+            self.state.problem = Problem(strangers(opened))
+
+    def _open_predicted(self, opened: Opened) -> None:
+        """Go to the section of the study that a prediction was made for."""
+        study, prediction = opened.study, opened.prediction
+        assert study is not None
+        assert prediction is not None
+        entry = study.entry(prediction.section)
+        self._read(
+            f"Opening {entry.name}", lambda: replace(open_section(study, entry), prediction=prediction), self._take
+        )
 
     def _take_prediction(self, files: dict[str, Any]) -> None:
         path = Path(files["prediction"])
@@ -222,7 +235,7 @@ class Controller:
     # -- drawing ---------------------------------------------------------------------------------------------------
 
     def _on_opened(self, opened: Opened | None, before: Opened | None) -> None:
-        if before is not None and (opened is None or not _same_spots(opened, before)):
+        if before is not None and (opened is None or not same_spots(opened, before)):
             self._pointer.rest()
             self.canvas.clear()
             self.state.spot = None
@@ -236,7 +249,7 @@ class Controller:
         placement = placement_of(opened)
         if is_new_picture:
             self.canvas.show_picture(opened.picture, placement)
-        if not _belongs(self.state.expression, opened):
+        if not belongs(self.state.expression, opened):
             expression = Expression(opened.section, opened.prediction)
             self._pointer.watch(expression.xy, placement)
             self.state.wish = _first_wish(self.state, expression)
@@ -246,7 +259,7 @@ class Controller:
 
     def _draw(self) -> None:
         expression, opened = self.state.expression, self.state.opened
-        if opened is None or expression is None or not _belongs(expression, opened):
+        if opened is None or expression is None or not belongs(expression, opened):
             return
         shown = resolve(self.state.wish, expression)
         self.canvas.show(shown, expression, placement_of(opened), {"opened": opened, "gene": shown.gene})
@@ -336,24 +349,6 @@ def problem_of(error: BaseException) -> Problem:
     return Problem(f"Something unforeseen went wrong ({type(error).__name__}: {error}).", details)
 
 
-def _joined(section_side: Opened, prediction_side: Opened) -> Opened:
-    return replace(section_side, prediction=prediction_side.prediction)
-
-
-def _belong_together(opened: Opened) -> bool:
-    section, prediction = opened.section, opened.prediction
-    return section is None or prediction is None or is_prediction_of(prediction, section)
-
-
-def _strangers(opened: Opened) -> str:
-    assert opened.section is not None
-    assert opened.prediction is not None
-    return (
-        f"The prediction is of section {opened.prediction.section}, not of {opened.section.name} as it is open here: "
-        "open the section it was made for."
-    )
-
-
 def _first_wish(state: State, expression: Expression) -> Wish:
     """The gene in view where the new section has it, else its best; a first prediction is compared at once."""
     wish, before = state.wish, state.expression
@@ -364,16 +359,3 @@ def _first_wish(state: State, expression: Expression) -> Wish:
         wish = replace(wish, mode="measured")
     known = wish.gene in expression.genes and (not expression.has_predicted or expression.predicts(wish.gene))
     return wish if known else replace(wish, gene=expression.default_gene(wish.space), limits=None)
-
-
-def _same_spots(one: Opened, other: Opened) -> bool:
-    if one.section is None and other.section is None:
-        return one.prediction is other.prediction
-    return one.section is other.section
-
-
-def _belongs(expression: Expression | None, opened: Opened) -> bool:
-    """Whether an expression is that of what is open now, not of what was open a moment ago."""
-    return (
-        expression is not None and expression.section is opened.section and expression.prediction is opened.prediction
-    )

@@ -14,8 +14,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from window_builders import PaperSlide, make_prediction, make_section
 
+from gr2st import sample_study_path
 from gr2st_napari._controller import controller_of
-from gr2st_napari._opening import Opened, opened_of
+from gr2st_napari._opening import Opened, open_section, opened_of
 from gr2st_napari._state import Problem
 
 pytestmark = pytest.mark.window
@@ -427,3 +428,15 @@ def test_the_pyramid_replaces_the_preview_in_place(viewer, controller, section, 
     assert viewer.layers["slide"] is layer
     # Centres of the outermost pixels, 4 times as wide before.
     np.testing.assert_allclose(extent, layer.extent.world + np.array([[0.75, 0.75], [-0.75, -0.75]]))
+
+
+def test_a_prediction_of_another_section_of_the_study_shows_that_section(controller, qtbot):
+    controller.open(sample_study_path())
+    qtbot.waitUntil(lambda: controller.state.opened is not None, timeout=20_000)
+    assert controller.state.opened.name == "A1"
+    study = controller.state.opened.study
+    b1 = open_section(study, study.entry("B1")).section
+    controller.take(Opened(prediction=make_prediction(b1, genes=b1.genes[:3])))
+    qtbot.waitUntil(lambda: controller.state.opened.name == "B1", timeout=20_000)
+    assert controller.state.problem is None
+    assert [panel.title.split(" · ")[1] for panel in controller.state.shown.panels] == ["measured", "predicted"]
