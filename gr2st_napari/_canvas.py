@@ -12,6 +12,7 @@ from psygnal import Signal
 from gr2st_napari import _layers
 from gr2st_napari._layer_list import LayerList
 from gr2st_napari._side_by_side import SideBySide, set_visible
+from gr2st_napari._vispy_programs import keep_programs
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -49,6 +50,7 @@ class Canvas:
     """The user deleted one of our layers: "slide", "spots", "edges" or "second"."""
 
     def __init__(self, viewer: Viewer) -> None:
+        keep_programs()
         self.layers = LayerList(viewer)
         self._viewer = viewer
         self._pair = SideBySide(viewer, self.layers)

@@ -267,6 +267,7 @@ class Controller:
         own = (f"{hidden} of your own layers hidden while two maps stand side by side.",) if hidden else ()
         self.state.notes = (*shown.notes, *own)
         self.state.shown = shown
+        self._pointer.refresh()
 
     def _draw_edges(self, spot: int | None) -> None:
         expression = self.state.expression

@@ -54,6 +54,11 @@ class Pointer:
         self._viewer.mouse_drag_callbacks.remove(self._on_press)
         self._viewer.events.status.disconnect(self._on_status)
 
+    def refresh(self) -> None:
+        """Say anew what is known of the spot under the mouse: another gene may be shown now."""
+        if self.hovered is not None:
+            self._viewer.status = self._describe(self.hovered)
+
     def spot_at(self, world: tuple[float, ...]) -> int | None:
         """Row of the spot that covers a world position (..., row, column)."""
         if self._tree is None:
@@ -66,8 +71,7 @@ class Pointer:
         spot = self.spot_at(event.position)
         if spot != self.hovered:
             self.hovered = spot
-            if spot is not None:
-                self._viewer.status = self._describe(spot)
+            self.refresh()
 
     def _on_status(self, event: Any) -> None:
         # napari works out its own line in a thread and sets it later: ours comes back while the mouse is on a spot.

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import napari
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication
+from vispy.visuals.shaders.program import ModularProgram
 from window_builders import PaperSlide, make_prediction, make_section
 
 from gr2st import sample_study_path
@@ -231,9 +232,29 @@ def test_hovering_a_spot_shows_its_name_and_values_and_outlasts_napari_s_own_lin
     assert viewer.status == words
     viewer.status = "napari's own line, worked out in a thread"
     assert viewer.status == words
+    filled.wish(gene="FASN")
+    assert viewer.status.startswith("spot 5x1 · FASN measured ")
     filled._pointer._on_move(viewer, _event((1.0, 1.0)))
     viewer.status = "napari's own line"
     assert viewer.status == "napari's own line"
+
+
+def test_a_real_mouse_names_the_spot_it_is_on_and_opens_it_with_a_click(viewer, dock, filled, section, qtbot):
+    filled.wish(mode="measured")
+    qtbot.wait(100)
+    canvas = next(widget for widget in QApplication.allWidgets() if widget.inherits("QOpenGLWidget"))
+    camera = viewer.scene.camera
+    places = np.array([_world(section, spot) for spot in range(section.n_spots)]) - np.asarray(camera.center)[-2:]
+    spot = int(np.hypot(*places.T).argmin())  # the window of the tests is small
+    row, column = places[spot] * camera.zoom + (canvas.height() / 2, canvas.width() / 2)
+    there = QPoint(round(column), round(row))
+    qtbot.mouseMove(canvas, there + QPoint(20, 20))
+    qtbot.wait(50)
+    qtbot.mouseMove(canvas, there)
+    qtbot.waitUntil(lambda: str(viewer.status).startswith(f"spot {section.table.obs_names[spot]} · ERBB2 measured "))
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=there)
+    qtbot.waitUntil(lambda: filled.state.spot == spot)
+    assert "spatial neighbours" in dock.legend.text()
 
 
 def test_clicking_a_spot_draws_its_neighbours_in_both_cells_and_a_click_beside_clears_them(
@@ -440,3 +461,15 @@ def test_a_prediction_of_another_section_of_the_study_shows_that_section(control
     qtbot.waitUntil(lambda: controller.state.opened.name == "B1", timeout=20_000)
     assert controller.state.problem is None
     assert [panel.title.split(" · ")[1] for panel in controller.state.shown.panels] == ["measured", "predicted"]
+
+
+def test_another_gene_builds_no_shader_program(filled, qtbot, monkeypatch):
+    qtbot.wait(200)
+    filled.wish(gene="ACTB")
+    qtbot.wait(200)
+    built = []
+    build = ModularProgram._build
+    monkeypatch.setattr(ModularProgram, "_build", lambda program: (built.append(program), build(program)))
+    filled.wish(gene="FASN")
+    qtbot.wait(200)
+    assert not built
