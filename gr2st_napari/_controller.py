@@ -261,13 +261,13 @@ class Controller:
         expression, opened = self.state.expression, self.state.opened
         if opened is None or expression is None or not belongs(expression, opened):
             return
-        shown = resolve(self.state.wish, expression)
+        before, shown = self.state.shown, resolve(self.state.wish, expression)
         self.canvas.show(shown, expression, placement_of(opened), {"opened": opened, "gene": shown.gene})
         hidden = self.canvas.hidden_layers
         own = (f"{hidden} of your own layers hidden while two maps stand side by side.",) if hidden else ()
         self.state.notes = (*shown.notes, *own)
         self.state.shown = shown
-        self._pointer.refresh()
+        self._pointer.refresh(outdated=() if before is None else [panel.title for panel in before.panels])
 
     def _draw_edges(self, spot: int | None) -> None:
         expression = self.state.expression

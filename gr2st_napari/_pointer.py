@@ -9,7 +9,7 @@ from psygnal import Signal
 from scipy.spatial import cKDTree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
     from napari import Viewer
 
@@ -54,10 +54,12 @@ class Pointer:
         self._viewer.mouse_drag_callbacks.remove(self._on_press)
         self._viewer.events.status.disconnect(self._on_status)
 
-    def refresh(self) -> None:
-        """Say anew what is known of the spot under the mouse: another gene may be shown now."""
+    def refresh(self, outdated: Iterable[str] = ()) -> None:
+        """Say anew what is known of the spot under the mouse, and nothing more of layers by `outdated` names."""
         if self.hovered is not None:
             self._viewer.status = self._describe(self.hovered)
+        elif any(name in str(self._viewer.status) for name in outdated):
+            self._viewer.status = ""
 
     def spot_at(self, world: tuple[float, ...]) -> int | None:
         """Row of the spot that covers a world position (..., row, column)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gr2st_napari._display import ensure_display
@@ -66,7 +67,8 @@ def show(  # noqa: PLR0913
     viewer = napari.Viewer(show=True, title="GR2ST")
     viewer.window.resize(*size)
     try:
-        controller = _fill(viewer, opened_of(section, prediction, study), gene, mode)
+        opened = opened_of(section, prediction, study)
+        controller = _fill(viewer, opened if screenshot is None else _still(opened), gene, mode)
         if model is not None:
             controller.predict(model)
         if screenshot is not None:
@@ -99,6 +101,13 @@ def wait_until_drawn(viewer: Viewer) -> None:
     while not all(layer.loaded for layer in viewer.layers) and time.monotonic() < end:
         QApplication.processEvents()
     _settle()
+
+
+def _still(opened: Opened) -> Opened:
+    """As it is: nobody zooms into a picture of the window, so no pyramid is made for it."""
+    if opened.picture is None:
+        return opened
+    return replace(opened, picture=replace(opened.picture, is_preview=False))
 
 
 def _fill(viewer: Viewer, opened: Opened, gene: str | None, mode: Mode) -> Controller:

@@ -236,7 +236,11 @@ def test_hovering_a_spot_shows_its_name_and_values_and_outlasts_napari_s_own_lin
     assert viewer.status.startswith("spot 5x1 · FASN measured ")
     filled._pointer._on_move(viewer, _event((1.0, 1.0)))
     viewer.status = "napari's own line"
+    filled.wish(gene="ACTB")
     assert viewer.status == "napari's own line"
+    viewer.status = f"{filled.state.shown.panels[0].title} [12 34]"
+    filled.wish(gene="FASN")
+    assert viewer.status == ""
 
 
 def test_a_real_mouse_names_the_spot_it_is_on_and_opens_it_with_a_click(viewer, dock, filled, section, qtbot):

@@ -219,6 +219,15 @@ print("done")
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 200
 
 
+def test_a_picture_of_the_window_waits_for_no_pyramid(tmp_path):
+    from gr2st_napari._opening import Opened, Picture
+    from gr2st_napari._show import _still
+
+    preview = Picture(levels=(np.zeros((4, 4, 3), np.uint8),), path=tmp_path / "slide.jpg", is_preview=True)
+    assert not _still(Opened(picture=preview)).picture.is_preview
+    assert _still(Opened()).picture is None
+
+
 def test_a_gene_nobody_has_is_refused_with_the_nearest_one(section):
     from gr2st_napari._expression import Expression
     from gr2st_napari._show import _check_gene
