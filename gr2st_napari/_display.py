@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import subprocess
@@ -32,6 +33,7 @@ def ensure_display() -> None:
     if program is None:
         raise DataError("There is no screen to draw on and no virtual one: install it with `apt-get install xvfb`.")
     os.environ["DISPLAY"] = f":{_start(program)}"
+    logging.getLogger("vispy").addFilter(_is_no_dpi_warning)
 
 
 def _start(program: str) -> int:
@@ -56,6 +58,11 @@ def _start(program: str) -> int:
     if not number.isdigit():
         raise DataError("The virtual screen Xvfb did not start: run `Xvfb :99` to see why.")
     return int(number)
+
+
+def _is_no_dpi_warning(record: logging.LogRecord) -> bool:
+    """A virtual screen has no dots per inch to find."""
+    return "DPI" not in record.getMessage()
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
