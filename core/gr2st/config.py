@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 Space = Literal["spot", "gene"]
 """Expression space: "spot" is S (spot divided by its listed counts), "gene" is T (gene by its section total)."""
 
+CellSource = Literal["none", "files", "estimate"]
+"""Where the cell types of the spots come from; "none" leaves every spot unlabelled."""
+
 
 class Settings(BaseModel):
     """Base of all settings: frozen, unknown fields refused, comparable by digest."""
@@ -42,7 +45,9 @@ class Recipe(Settings):
     patch: PatchConfig = PatchConfig()
     stain: Literal["none", "reinhard"] = Field("none", description="Colour normalisation of the patches.")
     encoder: str = Field("handcrafted", description="Name of the patch encoder.")
-    cell_types: Literal["none"] = Field("none", description="Source of the cell type of a spot.")
+    cell_types: CellSource = Field(
+        "none", description="Cell type of a spot: none, from files such as HoVer-Net's, or estimated from the picture."
+    )
 
 
 class TrainConfig(Settings):

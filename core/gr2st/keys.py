@@ -43,3 +43,7 @@ SUMMARY: Final = "summary.json"
 SECTION_SCORES: Final = "sections.csv"
 GENE_SCORES: Final = "genes.csv"
 STUDY_FILE: Final = "study.csv"
+
+# Cell types
+SPOT_TYPES: Final = "summary_spot_types.tsv"
+"""The published table of cell types, one row per spot."""

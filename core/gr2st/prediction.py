@@ -123,6 +123,20 @@ def _adjacency(edges: torch.Tensor, n_spots: int) -> Any:
     return csr_matrix((ones, (target[kept], source[kept])), shape=(n_spots, n_spots))
 
 
+def _graph_note(trained: TrainedModel, seen: Prepared, *, fits_grid: bool) -> str:
+    untyped = seen.cell_type is None and trained.recipe.cell_types != "none"
+    return "; ".join(
+        filter(
+            None,
+            (
+                "over the predicted expression",
+                "" if fits_grid else "array larger than in training, edge repeated",
+                "without the cell types of training" if untyped else "",
+            ),
+        )
+    )
+
+
 def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, fits_grid: bool) -> dict[str, Any]:
     bank = trained.module.bank
     provenance: dict[str, Any] = {
@@ -133,14 +147,14 @@ def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, fits_g
         "patient": seen.patient or "",
         "space": answer.space,
         "encoder": trained.recipe.encoder,
+        "cell_types": trained.recipe.cell_types,
         "recipe": trained.recipe.digest(),
         "image": seen.digests.get("image", ""),
         "seed": trained.training.seed,
         "trained_on": list(trained.sections),
         "training_patients": list(trained.patients),
         "versions": dict(trained.versions),
-        "graphs": "over the predicted expression"
-        + ("" if fits_grid else "; array larger than in training, edge repeated"),
+        "graphs": _graph_note(trained, seen, fits_grid=fits_grid),
     }
     if bank is not None:
         provenance["bank_section"] = np.asarray(bank.section, dtype=str)

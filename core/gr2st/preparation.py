@@ -9,16 +9,17 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from gr2st import keys
+from gr2st.cells.source import spot_cells_of
 from gr2st.encoders.cache import encode_section
 from gr2st.errors import DataError
 from gr2st.preprocess.genes import counts_of
 from gr2st.preprocess.normalise import gene_normalise, spot_normalise
 from gr2st.registry import ENCODERS
-from gr2st.types import Float32, Float64, Int64, Prepared
+from gr2st.types import Float32, Float64, Int64, Prepared, Progress
 
 if TYPE_CHECKING:
     from gr2st.config import Recipe
-    from gr2st.types import Section, Slide, Steps
+    from gr2st.types import Section, Slide, SpotCells, Steps
 
 ALL = frozenset({"features", "grid", "position", "cell_type", "spot_expression", "gene_expression", "depth"})
 MEASURED = frozenset({"spot_expression", "gene_expression", "depth"})
@@ -33,7 +34,8 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
     section : Section
     recipe : Recipe
     needs : set of str
-        Fields to fill; patches are encoded only for "features", counts are read only for the measured fields.
+        Fields to fill; patches are encoded only for "features", counts are read only for the measured fields, cell
+        types and their proportions only for "cell_type".
     device : str
         Where the encoder runs.
 
@@ -45,7 +47,8 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
     Raises
     ------
     DataError
-        The section has no image although features are needed, no scale, or lacks genes of the recipe.
+        The section has no image although features are needed, no scale, lacks genes of the recipe, or has no cell
+        types although the recipe takes them from files.
     """
     features: Float32 | None = None
     digests = {"recipe": recipe.digest()}
@@ -53,6 +56,9 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
     measured = _measured(section, recipe) if needs & MEASURED else {}
     if measured:
         digests["counts"] = _digest(measured["counts"])
+    cells = (yield from _cells(section, recipe)) if "cell_type" in needs else None
+    if cells is not None:
+        digests["cells"] = _digest(cells.cell_type)
     if "features" in needs:
         slide = _slide_of(section)
         digests["image"] = slide.digest()
@@ -75,11 +81,21 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
         grid=grid,
         position=array_positions(grid, pixel, section.grid_pitch),
         features=features,
+        cell_type=None if cells is None else cells.cell_type,
+        cell_share=None if cells is None else cells.cell_share,
         spot_expression=measured.get("spot_expression"),
         gene_expression=measured.get("gene_expression"),
         depth=measured.get("depth"),
         digests=digests,
     )
+
+
+def _cells(section: Section, recipe: Recipe) -> Steps[SpotCells | None]:
+    """Cell types as the recipe wants them; what the user should know of them goes into the progress."""
+    cells = yield from spot_cells_of(section, recipe.cell_types, recipe.patch)
+    if cells is not None and cells.notes:
+        yield Progress(f"Cell types of {section.name}", 1, 1, "; ".join(cells.notes))
+    return cells
 
 
 def encoder_identity(name: str) -> str:
@@ -133,5 +149,5 @@ def _positions(section: Section) -> tuple[Float64, Int64]:
     return pixel, grid
 
 
-def _digest(values: Float32) -> str:
+def _digest(values: Float32 | Int64) -> str:
     return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]

@@ -27,6 +27,13 @@ UInt8: TypeAlias = npt.NDArray[np.uint8]
 
 R = TypeVar("R")
 
+CELL_CLASSES = ("nolabe", "necros", "neopla", "inflam", "connec", "no-neo")
+"""Classes of nuclei in the published order of GR2ST: a class's id is its place here, and of a tie the first wins.
+
+The names are HoVer-Net's for PanNuke: no label, necrotic, neoplastic, inflammatory, connective, and non-neoplastic
+epithelial. HoVer-Net itself numbers them in another order.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -138,6 +145,48 @@ class Alignment:
     message: str
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Nuclei:
+    """Nuclei of one picture or of one patch.
+
+    Attributes
+    ----------
+    xy : (n, 2) float64
+        Centroids (x, y) in pixels of the picture or patch they were found in.
+    kind : (n,) int64
+        Places in `CELL_CLASSES`.
+    """
+
+    xy: Float64
+    kind: Int64
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SpotCells:
+    """Cell types of the spots of one section.
+
+    Attributes
+    ----------
+    cell_type : (n,) int64
+        Places in `CELL_CLASSES`: the most frequent class of the spot's nuclei, 0 where it has none.
+    cell_share : (n, 6) float32 or None
+        Proportion of each class among the spot's nuclei, a row of zeros where it has none; None where the source
+        tells only the type.
+    source : str
+        "files" or "estimate".
+    notes : tuple of str
+        What the user should know.
+    """
+
+    cell_type: Int64
+    cell_share: Float32 | None
+    source: str
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Section:
     """One tissue section: counts, positions, picture.
@@ -162,6 +211,8 @@ class Section:
     alignment : Alignment
     notes : tuple of str
         What the reader noticed and the user should know (rows without a partner, duplicates renamed, ...).
+    cells : Path or None
+        Where the cell types of this section lie: a file or folder, not read yet.
     """
 
     name: str
@@ -175,6 +226,7 @@ class Section:
     layout: str
     alignment: Alignment
     notes: tuple[str, ...] = ()
+    cells: Path | None = None
 
     @property
     def n_spots(self) -> int:
@@ -194,7 +246,7 @@ class SectionEntry:
     """Where one section of a study lies; light, picklable, opened by `gr2st.io.read_section`.
 
     ``path`` is the section's folder or main file; ``parts`` names the files of a layout that needs several
-    ("counts", "spots", "image", "labels").
+    ("counts", "spots", "image", "labels", "cells").
     """
 
     name: str
@@ -249,12 +301,15 @@ class Prepared:
     position : (n, 2) float64
         x, y in units of the array step: neighbouring spots are 1 apart.
     cell_type : (n,) int64 or None
+        Places in `CELL_CLASSES`. Cell types come from the picture, so a blind section keeps them.
+    cell_share : (n, 6) float32 or None
+        Proportions of the classes; zeros where a spot has no nucleus, None where the source tells only the type.
     spot_expression, gene_expression : (n, genes) float32 or None
         S and T of the recipe's genes; None in a blind section.
     depth : (n,) float32 or None
         Counts of the recipe's genes per spot; None in a blind section.
     digests : mapping
-        Digest of the image and of the counts behind this value.
+        Digests of the image, the counts and the cell types behind this value.
     """
 
     section: str
@@ -265,6 +320,7 @@ class Prepared:
     position: Float64
     features: Float32 | None = None
     cell_type: Int64 | None = None
+    cell_share: Float32 | None = None
     spot_expression: Float32 | None = None
     gene_expression: Float32 | None = None
     depth: Float32 | None = None

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gr2st import __version__
+from gr2st.cli.cells import cells_command
 from gr2st.cli.learn import evaluate_command, predict_command, train_command
 from gr2st.cli.look import demo_command, inspect_command, lists, view_command
 from gr2st.errors import Cancelled, Gr2stError
@@ -27,6 +28,7 @@ app.command("inspect")(inspect_command)
 app.command("train")(train_command)
 app.command("predict")(predict_command)
 app.command("evaluate")(evaluate_command)
+app.command("cells")(cells_command)
 app.command("view")(view_command)
 app.command("demo")(demo_command)
 app.command("list")(lists)

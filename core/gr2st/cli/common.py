@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+
+class CellTypesName(StrEnum):
+    """Where the cell types of the spots come from."""
+
+    none = "none"
+    files = "files"
+    estimate = "estimate"
+
+
 StudyArgument = Annotated[Path, typer.Argument(help="Study: a folder, a study.csv, a Space Ranger folder or an .h5ad.")]
 SectionsOption = Annotated[str, typer.Option(help="Section names, separated by commas. Default: all with an image.")]
 GenesOption = Annotated[Path | None, typer.Option(help="File with the genes to predict, one per line.")]
@@ -41,6 +51,10 @@ EpochsOption = Annotated[
     int | None, typer.Option(min=1, help="Passes over the training sections. Default: the model's.")
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
+CellTypesOption = Annotated[
+    CellTypesName,
+    typer.Option(help="Cell types: none, from the files named in study.csv, or an estimate from the picture."),
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 
 

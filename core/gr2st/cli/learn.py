@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from gr2st.cli.common import (
+    CellTypesName,
+    CellTypesOption,
     DeviceOption,
     EncoderOption,
     EpochsOption,
@@ -45,6 +47,9 @@ class ProtocolName(StrEnum):
     section = "section"
 
 
+CELL_TITLES = {"none": "", "files": ", cell types from files", "estimate": ", cell types estimated from the picture"}
+
+
 def train_command(
     study: StudyArgument,
     out: Annotated[Path, typer.Option(help="Folder of the model to write.")],
@@ -54,6 +59,7 @@ def train_command(
     variable_genes: VariableOption = 100,
     encoder: EncoderOption = "handcrafted",
     um_per_px: UmPerPxOption = None,
+    cell_types: CellTypesOption = CellTypesName.none,
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
@@ -78,13 +84,16 @@ def train_command(
             entries,
             model,
             gene_choice(genes, variable_genes),
-            recipe_fields(encoder, um_per_px),
+            recipe_fields(encoder, um_per_px, cell_types),
             training_of(model, epochs, seed, device),
         )
     )
     save_model(trained, out)
     _say_notes([*found.notes, *notes_of(entries)])
-    typer.echo(f"{model}, trained on {', '.join(trained.sections)} for {len(trained.recipe.genes)} genes: {out}")
+    typer.echo(
+        f"{model}, trained on {', '.join(trained.sections)} for {len(trained.recipe.genes)} genes"
+        f"{CELL_TITLES[trained.recipe.cell_types]}: {out}"
+    )
     typer.echo(f"Next: gr2st predict {out} {study} --section NAME --out prediction.h5ad")
 
 
@@ -130,6 +139,7 @@ def evaluate_command(
     variable_genes: VariableOption = 100,
     encoder: EncoderOption = "handcrafted",
     um_per_px: UmPerPxOption = None,
+    cell_types: CellTypesOption = CellTypesName.none,
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
@@ -148,7 +158,7 @@ def evaluate_command(
         genes=gene_choice(genes, variable_genes),
         protocol=protocol.value,
         sections=names_of(sections),
-        recipe=recipe_fields(encoder, um_per_px),
+        recipe=recipe_fields(encoder, um_per_px, cell_types),
         training={name: training_of(name, epochs, seed, device) for name in names},
     )
     found = read_study(study)
@@ -159,11 +169,13 @@ def evaluate_command(
     typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, folds/")
 
 
-def recipe_fields(encoder: str, um_per_px: float | None) -> dict[str, Any]:
+def recipe_fields(
+    encoder: str, um_per_px: float | None, cell_types: CellTypesName = CellTypesName.none
+) -> dict[str, Any]:
     """Fields of a recipe other than its genes, for an encoder at its own resolution unless told otherwise."""
     spec = ENCODERS[encoder]
     patch = PatchConfig(size_px=spec.input_px, um_per_px=um_per_px or spec.um_per_px)
-    return {"encoder": encoder, "patch": patch.model_dump()}
+    return {"encoder": encoder, "patch": patch.model_dump(), "cell_types": cell_types.value}
 
 
 def gene_choice(path: Path | None, variable: int) -> GeneChoice:
@@ -195,6 +207,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     """The table of models: mean Pearson r per gene in both expression spaces."""
     title = (
         f"Pearson r per gene, {summary['protocol']} held out, {summary['genes']} genes, {summary['encoder']} features"
+        f"{CELL_TITLES[summary['cell_types']]}"
     )
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("model")

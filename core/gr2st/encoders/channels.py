@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-RUIFROK = ((0.650, 0.704, 0.286), (0.072, 0.990, 0.105), (0.268, 0.570, 0.776))
-"""Optical density per channel (red, green, blue) of haematoxylin, eosin and a residual stain, unit length each."""
+from gr2st.preprocess.stain import RUIFROK
 
 
 @dataclass(frozen=True, eq=False, slots=True)

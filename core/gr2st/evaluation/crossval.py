@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gr2st import keys
-from gr2st.config import Recipe, Settings, TrainConfig
+from gr2st.config import CellSource, Recipe, Settings, TrainConfig
 from gr2st.errors import Cancelled, DataError, Gr2stError
 from gr2st.evaluation.fold import FoldJob, FoldResult, GeneChoice, fold_steps, gene_scores, run_fold
 from gr2st.evaluation.folds import WARNINGS, Protocol, make_folds
@@ -84,7 +84,16 @@ class Plan:
     @property
     def encoder(self) -> str:
         """Name of the patch encoder; settings that no recipe takes are refused here."""
-        return Recipe(genes=("any",), **self.recipe).encoder
+        return self._recipe.encoder
+
+    @property
+    def cell_types(self) -> CellSource:
+        """Where the cell types come from."""
+        return self._recipe.cell_types
+
+    @property
+    def _recipe(self) -> Recipe:
+        return Recipe(genes=("any",), **self.recipe)
 
 
 def evaluate(study: Study, plan: Plan, out: Path | str, *, executor: Executor | None = None) -> Steps[Evaluation]:
@@ -141,6 +150,7 @@ def summarise(results: Sequence[FoldResult], failures: Sequence[FoldFailure], pl
         "warning": WARNINGS[plan.protocol],
         "genes": max((result.n_genes for result in results), default=0),
         "encoder": plan.encoder,
+        "cell_types": plan.cell_types,
         "models": {model: _model_row([r for r in results if r.model == model]) for model in plan.models},
     }
     if failures:

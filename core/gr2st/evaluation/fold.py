@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from gr2st import __version__, keys
+from gr2st.cells import cache as cells
 from gr2st.config import Recipe, Settings, TrainConfig
 from gr2st.errors import DataError
 from gr2st.evaluation.measured import predict_section
@@ -80,6 +81,7 @@ class FoldJob:
                 "genes": [self.genes.listed, self.genes.n_variable],
                 "recipe": dict(self.recipe),
                 "encoder": encoder_identity(Recipe(genes=("any",), **self.recipe).encoder),
+                "estimate": cells.VERSION,
                 "version": __version__,
                 "config": (self.config or spec.config).model_dump(mode="json"),
                 "training": (self.training or spec.training).model_dump(mode="json"),
@@ -244,8 +246,9 @@ def _read_once(entry: SectionEntry, stamp: tuple[str, ...]) -> Section:
 
 
 def _stamp(entry: SectionEntry) -> tuple[str, ...]:
-    """Name, size and time of every file of a section."""
-    paths = sorted({entry.path, *entry.parts.values()})
+    """Name, size and time of every file of a section; cell types may be one file per spot."""
+    named = entry.parts.get("cells")
+    paths = sorted({entry.path, *entry.parts.values(), *(named.rglob("*") if named is not None else ())})
     return tuple(
         f"{path.name}:{stat.st_size}:{stat.st_mtime_ns}" for path in paths if path.exists() for stat in [path.stat()]
     )

@@ -79,6 +79,7 @@ def read_section(entry: SectionEntry, *, with_image: bool = True) -> Section:
         layout=entry.layout,
         alignment=alignment,
         notes=tuple(report.notes),
+        cells=entry.parts.get("cells"),
     )
 
 

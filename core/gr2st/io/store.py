@@ -79,10 +79,10 @@ def write_json(path: Path | str, value: Any) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def write_csv(path: Path | str, frame: pd.DataFrame, *, index: bool = False) -> None:
-    """Write a table as UTF-8 CSV with Unix line ends, atomically; without its index unless `index`."""
+def write_csv(path: Path | str, frame: pd.DataFrame, *, index: bool = False, separator: str = ",") -> None:
+    """Write a table as UTF-8 text with Unix line ends, atomically; without its index unless `index`."""
     with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=index, encoding="utf-8", lineterminator="\n")
+        frame.to_csv(temporary, sep=separator, index=index, encoding="utf-8", lineterminator="\n")
 
 
 def write_h5ad(path: Path | str, adata: AnnData) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from gr2st.types import Study
 
-PARTS = ("image", "counts", "spots", "labels")
-COLUMNS = ("section", "patient", "path", "image", "um_per_px", "counts", "spots", "labels")
+PARTS = ("image", "counts", "spots", "labels", "cells")
+COLUMNS = ("section", "patient", "path", "image", "um_per_px", "counts", "spots", "labels", "cells")
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def _centres(slide: Slide, xy: Float64) -> Int64:
 
 def _window(slide: Slide, config: PatchConfig, um_per_px: float | None) -> _Window:
     """Choose the level to read and the side of the window on it."""
-    factor = _level_0_per_pixel(slide, config, um_per_px)
+    factor = level_0_per_pixel(config, um_per_px, slide.path.name)
     sizes = [(level.shape[1], level.shape[0]) for level in slide.levels]
     scales = [(slide.width / width, slide.height / height) for width, height in sizes]
     fine = [index for index, scale in enumerate(scales) if max(scale) <= factor * (1 + EXACT)]
@@ -100,13 +100,13 @@ def _window(slide: Slide, config: PatchConfig, um_per_px: float | None) -> _Wind
     return _Window(level, scales[level], side, *sizes[level])
 
 
-def _level_0_per_pixel(slide: Slide, config: PatchConfig, um_per_px: float | None) -> float:
-    """Level-0 pixels of the slide per pixel of the patch."""
+def level_0_per_pixel(config: PatchConfig, um_per_px: float | None, picture: str) -> float:
+    """Level-0 pixels per pixel of the patch; DataError, naming the picture, where its resolution is not known."""
     if config.um_per_px is None:
         return 1.0
     if um_per_px is None or not um_per_px > 0:
         raise DataError(
-            f"Patches of {config.um_per_px} um per pixel were asked for, but the resolution of {slide.path.name} is "
+            f"Patches of {config.um_per_px} um per pixel were asked for, but the resolution of {picture} is "
             "not known. Give its micrometres per pixel in the column um_per_px of study.csv, or cut patches as scanned."
         )
     return config.um_per_px / um_per_px

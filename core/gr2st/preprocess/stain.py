@@ -22,6 +22,9 @@ They describe no real slide but a generic H&E tissue: three tenths violet nuclei
 colours above), each of the two with a spread of its own; mean and spread are those of the mixture.
 """
 
+RUIFROK = ((0.650, 0.704, 0.286), (0.072, 0.990, 0.105), (0.268, 0.570, 0.776))
+"""Optical density per channel (red, green, blue) of haematoxylin, eosin and a residual stain, unit length each."""
+
 LEAST_TISSUE = 0.02
 """A patch with a smaller share of tissue has no colour statistics to speak of and is left as it is."""
 
@@ -34,6 +37,7 @@ _TO_XYZ = np.array(
 )
 _WHITE = _TO_XYZ.sum(axis=1)
 _FROM_XYZ = np.linalg.inv(_TO_XYZ)
+_DENSITY = -np.log10((np.arange(256) + 1) / 256).astype(np.float32)
 _CUBE = (6 / 29) ** 3
 _SLOPE = (29 / 6) ** 2 / 3
 _LIGHT = np.arange(256) / 255
@@ -87,6 +91,15 @@ def tissue_statistics(lab: Float32, tissue: Bool) -> tuple[Float32, Float32, Boo
     spread = np.sqrt(np.square(centred, out=centred).sum(axis=(1, 2), dtype=np.float64) / divisor)
     enough = count >= LEAST_TISSUE * tissue[0].size
     return mean.astype(np.float32), spread.astype(np.float32), enough
+
+
+def haematoxylin(rgb: UInt8) -> Float32:
+    """Amount of haematoxylin (h, w) in RGB pixels (h, w, 3): its share of the optical density, -log10(light).
+
+    Source: colour deconvolution of Ruifrok and Johnston (2001), with their vectors of haematoxylin and eosin.
+    """
+    unmix = np.linalg.inv(np.array(RUIFROK))[:, 0].astype(np.float32)
+    return _DENSITY[rgb] @ unmix
 
 
 def to_lab(rgb: UInt8) -> Float32:

@@ -1,0 +1,1 @@
+"""Cell types of spots: from files such as HoVer-Net's, or estimated from the picture."""
