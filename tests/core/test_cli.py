@@ -121,3 +121,32 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = run("inspect", "nowhere", "--debug", cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" in done.stderr
+
+
+def test_estimated_cell_types_are_written_and_called_an_estimate(sample: Path, tmp_path: Path) -> None:
+    out = tmp_path / "summary_spot_types.tsv"
+    shown = run("cells", sample, "--section", "A1", "--source", "estimate", "--out", out)
+    assert shown.returncode == 0, shown.stderr
+    assert "ESTIMATED from the picture" in shown.stdout
+    rows = out.read_text().splitlines()
+    assert rows[0].split("\t")[:3] == ["spot", "type", "nolabe"]
+    assert len(rows) == 142
+    assert all(row.endswith("\testimate") for row in rows[1:])
+
+
+def test_cell_types_that_no_file_tells_end_with_a_sentence(sample: Path, genes: Path, tmp_path: Path) -> None:
+    shown = run(
+        "train", sample, "--sections", "A1,A2", "--genes", genes, "--cell-types", "files", "--out", tmp_path / "model"
+    )
+    assert shown.returncode == 2
+    assert "Section A1 has no cell types, but the recipe takes them from files" in shown.stderr
+
+
+def test_an_evaluation_with_estimated_cell_types_says_so(sample: Path, genes: Path, tmp_path: Path) -> None:
+    shown = run(
+        "evaluate", sample, "--sections", "A1,B1", "--models", "ridge", "--genes", genes,
+        "--cell-types", "estimate", "--out", tmp_path / "evaluation",
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    assert "cell types estimated from the picture" in " ".join(shown.stdout.split())
+    assert json.loads((tmp_path / "evaluation" / "summary.json").read_text())["cell_types"] == "estimate"

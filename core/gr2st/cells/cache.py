@@ -36,7 +36,7 @@ class NucleiKey:
     def of(cls, slide: Slide, xy: Float64, side: float, um_per_px: float) -> NucleiKey:
         """Key of the windows of `side` level-0 pixels round the spots `xy` of a slide."""
         centres = np.ascontiguousarray(xy, dtype="<f8").tobytes()
-        return cls(slide.digest(), hashlib.sha256(centres).hexdigest()[:16], side, um_per_px)
+        return cls(slide.digest(), hashlib.sha256(centres).hexdigest()[:16], float(side), um_per_px)
 
     @property
     def path(self) -> Path:
@@ -50,7 +50,7 @@ def read_cached(key: NucleiKey) -> Nuclei | None:
     if not key.path.is_file():
         return None
     try:
-        with np.load(key.path, allow_pickle=False) as stored:
+        with key.path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return Nuclei(stored["xy"], stored["kind"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -11,7 +11,7 @@ from gr2st.types import CELL_CLASSES
 
 if TYPE_CHECKING:
     from gr2st.cells.segment import Shapes
-    from gr2st.types import Bool, Float64, Int64
+    from gr2st.types import Float64, Int64
 
 SPINDLE = 0.5
 """Short over long axis below which a nucleus is a spindle, as those of fibroblasts and vessel walls are."""
@@ -19,8 +19,10 @@ LARGE_UM2 = 40.0
 """Area of a circle 7 um wide: nuclei of lymphocytes are smaller, those of epithelial tumours larger."""
 REACH_UM = 20.0
 """How far a neighbour may be, centre to centre."""
-CROWD = 4
-"""Small round dark nuclei within reach that make one of their kind part of an infiltrate."""
+INFILTRATE = 6
+"""Neighbours from which on a small dark nucleus is taken for part of an infiltrate."""
+NEST = 3
+"""Neighbours from which on a large nucleus is taken for part of a nest; a lone one is not told."""
 
 _NOLABE, _NEOPLA, _INFLAM, _CONNEC = (CELL_CLASSES.index(name) for name in ("nolabe", "neopla", "inflam", "connec"))
 
@@ -28,9 +30,9 @@ _NOLABE, _NEOPLA, _INFLAM, _CONNEC = (CELL_CLASSES.index(name) for name in ("nol
 def estimated_kinds(shapes: Shapes, um_per_px: float) -> Int64:
     """Classes (n,) of the nuclei of one section, centroids in level-0 pixels.
 
-    A spindle is connective; what is large and no spindle is neoplastic (necessarily so: neoplastic and other epithelium
-    do not differ in these measures); a small, round nucleus at least as dark as the section's median is inflammatory
-    where four others like it are near; all others stay "nolabe". "necros" and "no-neo" are never given.
+    A spindle is connective. A large nucleus with neighbours is neoplastic: other epithelium looks the same in these
+    measures and is called so too. A small one that is at least as dark as the median of its section and stands in a
+    crowd is inflammatory. All others stay "nolabe"; "necros" and "no-neo" are never given.
 
     Parameters
     ----------
@@ -41,18 +43,16 @@ def estimated_kinds(shapes: Shapes, um_per_px: float) -> Int64:
     kinds = np.full(len(shapes), _NOLABE, np.int64)
     if not len(shapes):
         return kinds
-    spindle, large = shapes.slimness < SPINDLE, shapes.area >= LARGE_UM2
-    small_dark = ~spindle & ~large & (shapes.darkness >= np.median(shapes.darkness))
-    kinds[small_dark & (_company(shapes.xy * um_per_px, small_dark) >= CROWD)] = _INFLAM
-    kinds[~spindle & large] = _NEOPLA
-    kinds[spindle] = _CONNEC
+    company = neighbours(shapes.xy * um_per_px)
+    large = shapes.area >= LARGE_UM2
+    dark = shapes.darkness >= np.median(shapes.darkness)
+    kinds[large & (company >= NEST)] = _NEOPLA
+    kinds[~large & dark & (company >= INFILTRATE)] = _INFLAM
+    kinds[shapes.slimness < SPINDLE] = _CONNEC
     return kinds
 
 
-def _company(um: Float64, of_kind: Bool) -> Int64:
-    """How many others of a kind lie within reach of each nucleus (n, 2); 0 for those that are not of it."""
-    company = np.zeros(len(um), np.int64)
-    if of_kind.any():
-        tree = cKDTree(um[of_kind])
-        company[of_kind] = tree.query_ball_point(um[of_kind], REACH_UM, return_length=True) - 1
-    return company
+def neighbours(um: Float64) -> Int64:
+    """Number of other nuclei within reach of each (n, 2), in micrometres."""
+    tree = cKDTree(um)
+    return np.asarray(tree.query_ball_point(um, REACH_UM, return_length=True), np.int64) - 1

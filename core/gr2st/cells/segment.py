@@ -27,6 +27,7 @@ _PARTED_UM = 4.5
 _SEED_BLUR_UM = 1.0
 _RADIUS_UM = 4.0
 _GLASS = 0.1
+_PALEST = 0.2
 _BINS = np.linspace(0, 2.5, 251)
 
 
@@ -85,7 +86,7 @@ def histogram_of(tile: UInt8) -> Int64:
 
 
 def limits_of(histogram: Int64) -> Limits:
-    """Otsu's threshold between pale and dark of a section, and the mean of the dark side."""
+    """Otsu's threshold between pale and dark of a section, not below what any stained nucleus has; mean of the dark."""
     middle = (_BINS[1:] + _BINS[:-1]) / 2
     below = np.cumsum(histogram)
     total, weighted = below[-1], np.cumsum(histogram * middle)
@@ -93,7 +94,8 @@ def limits_of(histogram: Int64) -> Limits:
         between = (weighted[-1] * below - weighted * total) ** 2 / (below * (total - below))
     cut = int(np.nanargmax(np.where(np.isfinite(between), between, -1)))
     dark = histogram[cut + 1 :]
-    return Limits(float(_BINS[cut + 1]), float((dark * middle[cut + 1 :]).sum() / max(int(dark.sum()), 1)))
+    core = (dark * middle[cut + 1 :]).sum() / max(int(dark.sum()), 1)
+    return Limits(max(_PALEST, float(_BINS[cut + 1])), float(core))
 
 
 def nuclei_of_tile(tile: UInt8, limits: Limits) -> Shapes:

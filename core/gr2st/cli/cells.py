@@ -63,7 +63,8 @@ def cells_command(
 
 def _print_cells(section: str, cells: SpotCells) -> None:
     """Spots of each class, and the mean proportion of its nuclei where it is known."""
-    table = Table(title=TITLES[cells.source].format(section), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    typer.echo(TITLES[cells.source].format(section))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("class", "spots", "share of nuclei"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
     spots = Counter(cells.cell_type.tolist())
