@@ -8,6 +8,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "CELL_CLASSES": "gr2st.types",
     "Cancelled": "gr2st.errors",
     "DataError": "gr2st.errors",
     "Evaluation": "gr2st.evaluation.crossval",
@@ -26,6 +27,7 @@ _HOME = {
     "SectionInvalid": "gr2st.errors",
     "Slide": "gr2st.types",
     "StorageError": "gr2st.errors",
+    "SpotCells": "gr2st.types",
     "Study": "gr2st.types",
     "TrainConfig": "gr2st.config",
     "TrainedModel": "gr2st.training.checkpoint",
@@ -53,10 +55,12 @@ _HOME = {
     "sample_study_path": "gr2st.io.sample",
     "save_model": "gr2st.training.checkpoint",
     "save_prediction": "gr2st.io.prediction",
+    "spot_cells_of": "gr2st.cells.source",
     "spot_normalise": "gr2st.preprocess.normalise",
     "train": "gr2st.training.loop",
     "with_measured": "gr2st.evaluation.measured",
     "write_csv": "gr2st.io.store",
+    "write_spot_types": "gr2st.io.spot_types",
     "write_study": "gr2st.io.study",
 }
 
