@@ -223,6 +223,13 @@ def test_pixels_of_another_magnification_are_scaled_with_a_note(bare: Section, t
     assert cells.notes == ("A1.json counts pixels at 40x; multiplied by 0.5.",)
 
 
+def test_a_magnification_without_the_slides_resolution_is_told(bare: Section, tmp_path: Path) -> None:
+    x, y = bare.table.obsm[keys.SPATIAL][5]
+    path = write(tmp_path / "A1.json", hovernet([(x, y, 1)], magnification=40))
+    (note,) = cells_of(replace(bare, um_per_px=None), path).notes
+    assert "counts pixels at 40x; taken as level 0" in note
+
+
 def test_a_magnification_that_does_not_fit_the_slide_is_refused(bare: Section, tmp_path: Path) -> None:
     path = write(tmp_path / "A1.json", hovernet([(1, 1, 1)], magnification=40))
     with pytest.raises(DataError, match="do not differ by a power of two"):
@@ -260,6 +267,12 @@ def test_a_spot_without_a_file_counts_as_nolabe_with_a_note(bare: Section, tmp_p
     assert not cells.cell_share[0].any()
     (note,) = cells.notes
     assert note.startswith(f"1 of {bare.n_spots} spots of A1 have no file of nuclei and count as nolabe")
+
+
+def test_files_named_by_no_spot_beside_those_of_the_spots_are_told(bare: Section, tmp_path: Path) -> None:
+    for spot in (*bare.spot_names, "99x99"):
+        write(tmp_path / "tiles" / f"{spot}.tsv", qupath([(1, 1, "neopla")]))
+    assert cells_of(bare, tmp_path / "tiles").notes == ("Files of tiles named by no spot of A1, not used: 99x99.tsv.",)
 
 
 def test_files_for_a_minority_of_the_spots_are_refused(bare: Section, tmp_path: Path) -> None:

@@ -55,9 +55,9 @@ def cells_from_files(section: Section, patch: PatchConfig) -> Steps[SpotCells]:
     yield Progress(f"Reading cell types of {section.name}", 0, 1)
     if (table := _table_at(path)) is not None:
         return _of_table(read_spot_types(table), section, table)
-    tiles = _tiles(path, section) if path.is_dir() else {}
+    tiles, notes = _tiles(path, section) if path.is_dir() else ({}, ())
     if tiles:
-        return (yield from _of_tiles(tiles, section))
+        return (yield from _of_tiles(tiles, section, notes))
     return _of_slide(_slide_file(path), section, patch)
 
 
@@ -118,8 +118,8 @@ def _nuclei_files(folder: Path) -> list[Path]:
     )
 
 
-def _tiles(folder: Path, section: Section) -> dict[str, Path]:
-    """File of each spot; empty where the folder holds one file for the whole slide."""
+def _tiles(folder: Path, section: Section) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """File of each spot, and a note on other files; no file where the folder holds one for the whole slide."""
     files = _nuclei_files(folder)
     spots = set(section.spot_names)
     tiles = {path.stem: path for path in files if path.stem in spots}
@@ -128,11 +128,13 @@ def _tiles(folder: Path, section: Section) -> dict[str, Path]:
             f"{folder} holds {len(files)} files of nuclei, none named by a spot of section {section.name}: found "
             f"{some((path.name for path in files), 3)}, wanted names such as {section.spot_names[0]}{files[0].suffix}."
         )
-    return tiles
+    others = [path.name for path in files if path.stem not in spots]
+    notes = (f"Files of {folder.name} named by no spot of {section.name}, not used: {some(others)}.",) if others else ()
+    return tiles, notes
 
 
-def _of_tiles(tiles: Mapping[str, Path], section: Section) -> Steps[SpotCells]:
-    notes = _missing(section, tiles, "file of nuclei")
+def _of_tiles(tiles: Mapping[str, Path], section: Section, notes: tuple[str, ...]) -> Steps[SpotCells]:
+    notes += _missing(section, tiles, "file of nuclei")
     counts = np.zeros((section.n_spots, len(CELL_CLASSES)), np.int64)
     for row, spot in enumerate(section.spot_names):
         if spot in tiles:
@@ -159,8 +161,12 @@ def _of_slide(path: Path, section: Section, patch: PatchConfig) -> SpotCells:
 
 def _on_level_0(read: NucleiFile, section: Section, where: str) -> tuple[Nuclei, tuple[str, ...]]:
     """Nuclei in level-0 pixels: HoVer-Net counts whole slides at the magnification it worked at."""
-    if read.magnification is None or section.um_per_px is None:
+    if read.magnification is None:
         return read.nuclei, ()
+    if section.um_per_px is None:
+        return read.nuclei, (
+            f"{where} counts pixels at {read.magnification:g}x; taken as level 0, for the slide's scale is not known.",
+        )
     exact = OBJECTIVE_UM / section.um_per_px / read.magnification
     ratio = min(_RATIOS, key=lambda known: abs(np.log(exact / known)))
     if abs(exact / ratio - 1) > _RATIO_TOLERANCE:
