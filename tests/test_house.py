@@ -33,7 +33,7 @@ def test_importing_the_library_loads_no_torch_no_window_and_no_tables() -> None:
 
 
 def test_the_command_line_starts_without_torch() -> None:
-    assert not loaded_after("import gr2st.cli") & {*HEAVY, *WINDOWS}
+    assert not loaded_after("import gr2st.cli.app") & {*HEAVY, *WINDOWS}
 
 
 def test_reading_functions_load_no_torch() -> None:

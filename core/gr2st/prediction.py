@@ -51,7 +51,7 @@ def predict(trained: TrainedModel, prepared: Prepared) -> Steps[Prediction]:
         graphs = _graphs(trained, seen, answer, device)
     table = _table(trained, seen, answer, graphs)
     yield Progress(f"Predicting {prepared.section}", 1, 1)
-    return Prediction(section=prepared.section, model=trained.name, table=table)
+    return Prediction(section=prepared.section, model=trained.name, table=table).noted(answer.notes)
 
 
 def _check_recipe(trained: TrainedModel, prepared: Prepared) -> None:

@@ -82,6 +82,15 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
     )
 
 
+def why_without_picture(section: Section) -> str:
+    """Why no model can be shown this section, with what was noticed when its pictures were looked at."""
+    noticed = f" {' '.join(section.notes)}" if section.notes else ""
+    return (
+        f"Section {section.name} has no picture that patches can be cut from.{noticed} Put its picture beside the "
+        "counts, or name it in the image column of study.csv."
+    )
+
+
 def encoder_identity(name: str) -> str:
     """Name and version of an encoder: what must agree between a model and the section it predicts."""
     spec = ENCODERS[name]
@@ -109,10 +118,7 @@ def _is_square(grid: Int64) -> bool:
 
 def _slide_of(section: Section) -> Slide:
     if section.slide is None:
-        raise DataError(
-            f"Section {section.name} has no image, but patch features were asked for. "
-            "Put its picture beside the counts or name it in the image column of study.csv."
-        )
+        raise DataError(why_without_picture(section))
     return section.slide
 
 

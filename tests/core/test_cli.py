@@ -102,7 +102,10 @@ BAD = {
     "unknown protocol": (("evaluate", "{sample}", "--protocol", "spot", "--out", "e"), "'patient', 'section'"),
     "too many genes": (("train", "{sample}", "--variable-genes", "5000", "--out", "m"), "5000 genes were asked for"),
     "no such gene": (("view", "{sample}", "--section", "B1", "--gene", "ERBB9", "--screenshot", "x.png"), "'ERBB9'"),
-    "not a prediction": (("view", "{sample}", "--prediction", "{sample}/study.csv", "--screenshot", "x.png"), "h5ad"),
+    "not a prediction": (
+        ("view", "{sample}", "--prediction", "{sample}/study.csv", "--screenshot", "x.png"),
+        "No prediction can be read",
+    ),
     "no such device": (("train", "{sample}", "--device", "toaster", "--sections", "A1", "--out", "m"), "toaster"),
 }
 
@@ -121,3 +124,36 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = run("inspect", "nowhere", "--debug", cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" in done.stderr
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["gr2st", "list"]
+from gr2st.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+@pytest.mark.parametrize("module", ["gr2st.cli.app", "typer", "pydantic", "gr2st.registry"])
+def test_ctrl_c_during_the_imports_ends_in_one_line(module: str) -> None:
+    code = INTERRUPTED_IMPORT.format(module=module)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped.\n")
+
+
+def test_the_entry_point_imports_next_to_nothing_before_it_hears_ctrl_c() -> None:
+    code = "import gr2st.cli, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"typer", "rich", "pydantic", "numpy", "gr2st.errors", "gr2st.cli.app"} & set(done.stdout.split())
+
+
+def test_the_commands_start_without_torch_and_tables() -> None:
+    code = "import gr2st.cli.app, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "scanpy", "anndata", "pandas", "qtpy", "napari"} & set(done.stdout.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -16,12 +17,14 @@ import pytest
 import gr2st
 from gr2st import keys
 from gr2st.config import TrainConfig
-from gr2st.errors import Cancelled, DataError, UnknownName
+from gr2st.errors import Cancelled, DataError, SectionInvalid, UnknownName
 from gr2st.evaluation import fold as fold_module
+from gr2st.evaluation import sections as sections_module
 from gr2st.evaluation.crossval import Evaluation, Plan, evaluate, usable_entries
 from gr2st.evaluation.fold import FoldJob, GeneChoice, chosen_genes
 from gr2st.evaluation.metrics import gene_pcc
 from gr2st.types import Fold, Study, finish
+from tests.builders import her2st_folder, visium_folder
 
 GENES = ("ERBB2", "KRT19", "COL1A1", "PLIN1", "GAPDH")
 
@@ -214,3 +217,66 @@ def test_results_of_another_encoder_version_are_not_taken_for_these(
     assert job.digest() == before
     monkeypatch.setattr(fold_module, "encoder_identity", lambda _: "handcrafted/next")
     assert job.digest() != before
+
+
+def refuse_to_train(*_: Any, **__: Any) -> Iterator[None]:
+    raise AssertionError("a model was trained")
+
+
+def test_unreadable_sections_are_all_named_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = her2st_folder(tmp_path / "study", names=("A1", "B1", "C1", "D1"))
+    (folder / "ST-cnts" / "B1.tsv.gz").write_bytes((folder / "ST-cnts" / "B1.tsv.gz").read_bytes()[:50])
+    (folder / "ST-spotfiles" / "D1_selection.tsv").write_text("")
+    monkeypatch.setattr(fold_module, "train", refuse_to_train)
+    with pytest.raises(SectionInvalid) as caught:
+        finish(evaluate(gr2st.read_study(folder), plan_of(sections=()), tmp_path / "out"))
+    text = str(caught.value)
+    assert text.startswith("2 of 4 sections cannot be used, so nothing was trained.")
+    assert text.count("B1.tsv.gz is cut off or damaged") == text.count("D1_selection.tsv is empty") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_section_whose_picture_cannot_be_used_is_refused_with_the_reason(tmp_path: Path) -> None:
+    for seed, name in enumerate(("V1", "V2")):
+        visium_folder(tmp_path / "study" / name, seed)
+    (tmp_path / "study" / "V2" / "outs" / "spatial" / "scalefactors_json.json").write_text("{}")
+    study = gr2st.read_study(tmp_path / "study")
+    with pytest.raises(
+        SectionInvalid, match=r"1 of 2 sections[\s\S]*Section V2 has no picture.*lacks tissue_hires_scalef"
+    ):
+        finish(evaluate(study, plan_of(sections=(), protocol="section"), tmp_path / "out"))
+
+
+def test_a_study_without_any_picture_says_so(study: Study) -> None:
+    from dataclasses import replace
+
+    blind = replace(study, entries=tuple(replace(entry, without_image="none lies there") for entry in study.entries))
+    with pytest.raises(DataError, match="has a picture to learn from. A1: none lies there"):
+        usable_entries(blind)
+
+
+def test_finished_folds_need_no_readable_section(study: Study, evaluation: Evaluation, monkeypatch: Any) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a section was read")
+
+    monkeypatch.setattr(sections_module, "_read_once", refuse)
+    assert finish(evaluate(study, plan_of(), evaluation.out)).failures == ()
+
+
+@pytest.mark.parametrize("write", ["write_bytes", "touch"])
+def test_a_full_disk_leaves_no_empty_folder(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    def refuse(path: Path, *_: Any, **__: Any) -> None:
+        if path.suffix == ".h5ad":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(path, *_, **__)
+
+    original = getattr(Path, write)
+    monkeypatch.setattr(Path, write, refuse)
+    evaluation = finish(evaluate(study, plan_of(models=("mean", "ridge")), tmp_path / "out"))
+    assert len(evaluation.failures) == 4
+    assert all("No space left on device" in failure.message for failure in evaluation.failures)
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["sections.csv", "summary.json"]

@@ -29,7 +29,10 @@ R = TypeVar("R")
 
 StudyArgument = Annotated[Path, typer.Argument(help="Study: a folder, a study.csv, a Space Ranger folder or an .h5ad.")]
 SectionsOption = Annotated[str, typer.Option(help="Section names, separated by commas. Default: all with an image.")]
-GenesOption = Annotated[Path | None, typer.Option(help="File with the genes to predict, one per line.")]
+GenesOption = Annotated[
+    Path | None,
+    typer.Option(help="File with the genes to predict: one per line, or a table with a column called gene."),
+]
 VariableOption = Annotated[
     int, typer.Option(min=2, help="Without --genes: number of variable genes, chosen from the training sections alone.")
 ]

@@ -63,7 +63,7 @@ def train_command(
     Example: gr2st train sample_data --sections A1,A2 --out model
     """
     from gr2st.evaluation.crossval import usable_entries
-    from gr2st.evaluation.fold import notes_of
+    from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
     from gr2st.training.checkpoint import check_model_folder, save_model
     from gr2st.training.loop import pick_device
@@ -111,7 +111,7 @@ def predict_command(
     read = read_section(read_study(study).entry(section))
     prediction = show_progress(predict_section(trained, read))
     save_prediction(prediction, out)
-    _say_notes(read.notes)
+    _say_notes([*read.notes, *prediction.notes])
     if section in trained.sections:
         typer.echo(f"Note: the model was trained on section {section}; its scores here say nothing.", err=True)
     typer.echo(f"{len(prediction.genes)} genes in {prediction.table.n_obs} spots of {section}: {out}")
@@ -139,7 +139,7 @@ def evaluate_command(
     Example: gr2st evaluate sample_data --models gr2st,ridge,mean --out evaluation
     """
     from gr2st.evaluation.crossval import Plan, evaluate, usable_entries
-    from gr2st.evaluation.fold import notes_of
+    from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
 
     names = names_of(models)
@@ -155,7 +155,7 @@ def evaluate_command(
     evaluation = show_progress(evaluate(found, plan, out))
     print_summary(evaluation.summary)
     _report_failures(evaluation)
-    _say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections))])
+    _say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
     typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, folds/")
 
 
@@ -169,7 +169,7 @@ def recipe_fields(encoder: str, um_per_px: float | None) -> dict[str, Any]:
 def gene_choice(path: Path | None, variable: int) -> GeneChoice:
     """The genes of a file, or a number of variable ones."""
     from gr2st.evaluation.fold import GeneChoice
-    from gr2st.preprocess.genes import read_gene_list
+    from gr2st.preprocess.gene_list import read_gene_list
 
     return GeneChoice(n_variable=variable) if path is None else GeneChoice(listed=read_gene_list(path))
 
@@ -185,8 +185,10 @@ def _train(
     entries: Sequence[SectionEntry], model: str, genes: GeneChoice, recipe: Mapping[str, Any], training: TrainConfig
 ) -> Steps[TrainedModel]:
     from gr2st.evaluation.fold import training_sections
+    from gr2st.evaluation.sections import refuse_unreadable
     from gr2st.training.loop import train
 
+    yield from refuse_unreadable(entries)
     sections, full = yield from training_sections(entries, model, genes, recipe)
     return (yield from train(model, sections, full, training=training))
 
@@ -219,7 +221,10 @@ def _score(value: float | None) -> str:
 
 
 def _report_failures(evaluation: Evaluation) -> None:
+    from gr2st.io.tables import plural
+
     for failure in evaluation.failures:
         typer.echo(f"Failed: {failure.model}, {failure.fold} held out: {failure.message}", err=True)
     if evaluation.failures:
-        raise DataError(f"{len(evaluation.failures)} folds failed; run the same command again to repeat only those.")
+        failed = plural(len(evaluation.failures), "fold")
+        raise DataError(f"{failed} failed; run the same command again to repeat only what failed.")

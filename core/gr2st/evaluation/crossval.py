@@ -14,9 +14,10 @@ import pandas as pd
 from gr2st import keys
 from gr2st.config import Recipe, Settings, TrainConfig
 from gr2st.errors import Cancelled, DataError, Gr2stError
-from gr2st.evaluation.fold import FoldJob, FoldResult, GeneChoice, fold_steps, gene_scores, run_fold
+from gr2st.evaluation.fold import FoldJob, FoldResult, GeneChoice, fold_steps, gene_scores, read_result, run_fold
 from gr2st.evaluation.folds import WARNINGS, Protocol, make_folds
 from gr2st.evaluation.metrics import mean_of_known
+from gr2st.evaluation.sections import refuse_unreadable
 from gr2st.io.store import write_csv, write_json
 from gr2st.registry import ENCODERS, MODELS
 from gr2st.types import Fold, Progress
@@ -47,11 +48,14 @@ class Evaluation:
         What summary.json holds.
     failures : tuple of FoldFailure
         Folds without a result; the others are complete.
+    notes : tuple of str
+        What the predictions of the folds note, each sentence once.
     """
 
     out: Path
     summary: Mapping[str, Any]
     failures: tuple[FoldFailure, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,23 +111,26 @@ def evaluate(study: Study, plan: Plan, out: Path | str, *, executor: Executor | 
     ------
     DataError, UnknownName
         Before anything runs: unknown names, too few sections or patients, sections without an image.
+    SectionInvalid
+        Before anything is trained: all sections that cannot be read.
     """
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; an evaluation is a folder. Choose another name.")
     jobs = _jobs(usable_entries(study, plan.sections), plan, out)
+    yield from refuse_unreadable(_entries_needed(jobs))
     outcomes = yield from (_here(jobs) if executor is None else _elsewhere(jobs, executor))
     results = [outcome for outcome in outcomes if isinstance(outcome, FoldResult)]
     failures = tuple(outcome for outcome in outcomes if isinstance(outcome, FoldFailure))
     summary = summarise(results, failures, plan)
     _write(out, jobs, results, summary)
-    return Evaluation(out, summary, failures)
+    return Evaluation(out, summary, failures, _notes_of_folds(results))
 
 
 def usable_entries(study: Study, sections: Sequence[str] = ()) -> tuple[SectionEntry, ...]:
     """The named sections of a study (all that have an image, where none is named); refuses named ones without."""
     if not sections:
-        return tuple(entry for entry in study.entries if not entry.without_image)
+        return _all_usable(study)
     twice = sorted({name for name in sections if list(sections).count(name) > 1})
     if twice:
         raise DataError(f"Sections named twice: {', '.join(twice)}. Name each section once.")
@@ -132,6 +139,14 @@ def usable_entries(study: Study, sections: Sequence[str] = ()) -> tuple[SectionE
     if faults:
         raise DataError("Sections that cannot be used: " + "; ".join(faults))
     return chosen
+
+
+def _all_usable(study: Study) -> tuple[SectionEntry, ...]:
+    usable = tuple(entry for entry in study.entries if not entry.without_image)
+    if not usable:
+        reasons = "; ".join(f"{entry.name}: {entry.without_image}" for entry in study.entries)
+        raise DataError(f"No section of {study.name} has a picture to learn from. {reasons}")
+    return usable
 
 
 def summarise(results: Sequence[FoldResult], failures: Sequence[FoldFailure], plan: Plan) -> dict[str, Any]:
@@ -146,6 +161,16 @@ def summarise(results: Sequence[FoldResult], failures: Sequence[FoldFailure], pl
     if failures:
         summary["failed"] = [{"model": f.model, "fold": f.fold, "message": f.message} for f in failures]
     return summary
+
+
+def _notes_of_folds(results: Sequence[FoldResult]) -> tuple[str, ...]:
+    """Every note once, with the models it holds for where these are not all."""
+    models = {result.model for result in results}
+    said: dict[str, list[str]] = {}
+    for result in results:
+        for note in result.notes:
+            said.setdefault(note, []).append(result.model)
+    return tuple(note if set(by) == models else f"{', '.join(by)}: {note}" for note, by in said.items())
 
 
 def _model_row(results: Sequence[FoldResult]) -> dict[str, Any]:
@@ -185,6 +210,13 @@ def _jobs(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[Fold
         for fold in plan.folds or make_folds(entries, plan.protocol)
         for model in plan.models
     ]
+
+
+def _entries_needed(jobs: Sequence[FoldJob]) -> list[SectionEntry]:
+    """Sections of the folds that are not finished yet, in the order of the study."""
+    open_jobs = [job for job in jobs if read_result(job) is None]
+    used = {name for job in open_jobs for name in (*job.fold.train, *job.fold.test)}
+    return [entry for entry in (jobs[0].entries if jobs else ()) if entry.name in used]
 
 
 def _here(jobs: Sequence[FoldJob]) -> Steps[list[FoldResult | FoldFailure]]:

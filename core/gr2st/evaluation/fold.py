@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,8 @@ from gr2st.config import Recipe, Settings, TrainConfig
 from gr2st.errors import DataError
 from gr2st.evaluation.measured import predict_section
 from gr2st.evaluation.metrics import mean_score
+from gr2st.evaluation.sections import section_of, stamp_of
 from gr2st.io.prediction import save_prediction
-from gr2st.io.section import read_section
 from gr2st.io.store import write_csv, write_json
 from gr2st.preparation import encoder_identity, prepare
 from gr2st.preprocess.genes import select_genes
@@ -30,7 +29,7 @@ from gr2st.types import Fold, Progress, finish
 
 if TYPE_CHECKING:
     from gr2st.training.checkpoint import TrainedModel
-    from gr2st.types import Prepared, Section, SectionEntry, Steps
+    from gr2st.types import Prepared, SectionEntry, Steps
 
 RESULT = "result.json"
 GENES = "genes.csv"
@@ -76,7 +75,7 @@ class FoldJob:
                 "model": self.model,
                 "train": self.fold.train,
                 "test": self.fold.test,
-                "files": [_stamp(entry) for entry in used],
+                "files": [stamp_of(entry) for entry in used],
                 "genes": [self.genes.listed, self.genes.n_variable],
                 "recipe": dict(self.recipe),
                 "encoder": encoder_identity(Recipe(genes=("any",), **self.recipe).encoder),
@@ -111,6 +110,7 @@ class FoldResult:
     digest: str
     n_genes: int
     scores: tuple[SectionScore, ...]
+    notes: tuple[str, ...] = ()
 
 
 def run_fold(job: FoldJob) -> FoldResult:
@@ -132,10 +132,13 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
     sections, recipe = yield from training_sections(training, job.model, job.genes, job.recipe)
     trained = yield from train(job.model, sections, recipe, training=job.training, config=job.config)
     seconds = (time.perf_counter() - started) / len(job.fold.test)
-    scores = []
+    scores: list[SectionScore] = []
+    notes: list[str] = []
     for name in job.fold.test:
-        scores.append((yield from _score(job, trained, name, seconds)))
-    result = FoldResult(job.model, job.fold.name, job.digest(), len(recipe.genes), tuple(scores))
+        score, noted = yield from _score(job, trained, name, seconds)
+        scores.append(score)
+        notes += noted
+    result = FoldResult(job.model, job.fold.name, job.digest(), len(recipe.genes), tuple(scores), tuple(notes))
     _write_result(job, result)
     return result
 
@@ -148,7 +151,7 @@ def training_sections(
     needs = fields_to_learn_from(model)
     sections: list[Prepared] = []
     for entry in entries:
-        sections.append((yield from prepare(_section(entry), full, needs=needs)))
+        sections.append((yield from prepare(section_of(entry), full, needs=needs)))
     return sections, full
 
 
@@ -162,9 +165,10 @@ def read_result(job: FoldJob) -> FoldResult | None:
         if stored["digest"] != job.digest() or stored["files"] != _sizes(job):
             return None
         scores = tuple(SectionScore(**score) for score in stored["scores"])
+        notes = tuple(map(str, stored.get("notes", ())))
     except (ValueError, KeyError, TypeError):
         return None
-    return FoldResult(stored["model"], stored["fold"], stored["digest"], stored["n_genes"], scores)
+    return FoldResult(stored["model"], stored["fold"], stored["digest"], stored["n_genes"], scores, notes)
 
 
 def gene_scores(job: FoldJob) -> pd.DataFrame:
@@ -172,15 +176,17 @@ def gene_scores(job: FoldJob) -> pd.DataFrame:
     return pd.read_csv(job.folder / GENES, keep_default_na=False, na_values=[""])
 
 
-def _score(job: FoldJob, trained: TrainedModel, name: str, training_seconds: float) -> Steps[SectionScore]:
+def _score(
+    job: FoldJob, trained: TrainedModel, name: str, training_seconds: float
+) -> Steps[tuple[SectionScore, tuple[str, ...]]]:
     started = time.perf_counter()
-    prediction = yield from predict_section(trained, _section(job.entry(name)))
+    prediction = yield from predict_section(trained, section_of(job.entry(name)))
     save_prediction(prediction, job.folder / f"{name}.h5ad")
     scores = prediction.table.var
     spot, gene = (np.asarray(scores[key], np.float64) for key in (keys.PCC_SPOT, keys.PCC_GENE))
     frame = pd.DataFrame({"section": name, "gene": prediction.genes, "pcc_spot": spot, "pcc_gene": gene})
     write_csv(job.folder / f"{name}.genes.csv", frame)
-    return SectionScore(
+    score = SectionScore(
         section=name,
         pcc_spot=mean_score(spot),
         pcc_gene=mean_score(gene),
@@ -188,6 +194,7 @@ def _score(job: FoldJob, trained: TrainedModel, name: str, training_seconds: flo
         n_genes_scored=int((~np.isnan(spot)).sum()),
         seconds=round(training_seconds + time.perf_counter() - started, 3),
     )
+    return score, prediction.notes
 
 
 def _write_result(job: FoldJob, result: FoldResult) -> None:
@@ -204,6 +211,7 @@ def _write_result(job: FoldJob, result: FoldResult) -> None:
             "train": list(job.fold.train),
             "n_genes": result.n_genes,
             "scores": [_as_dict(score) for score in result.scores],
+            "notes": list(result.notes),
             "files": _sizes(job),
         },
     )
@@ -219,33 +227,10 @@ def _as_dict(score: SectionScore) -> dict[str, Any]:
     return {name: getattr(score, name) for name in SectionScore.__slots__}
 
 
-def notes_of(entries: Sequence[SectionEntry]) -> list[str]:
-    """What reading the sections noticed and the user should know, one line each, with the section's name."""
-    return [f"{entry.name}: {note}" for entry in entries for note in _section(entry).notes]
-
-
 def chosen_genes(choice: GeneChoice, training: Sequence[SectionEntry]) -> tuple[str, ...]:
     """The listed genes, or the most variable ones of the training sections alone."""
     if choice.listed:
         return choice.listed
     if choice.n_variable < 1:
         raise DataError("No genes to predict: give a gene list or a number of variable genes.")
-    return select_genes([_section(entry).table for entry in training], choice.n_variable)
-
-
-def _section(entry: SectionEntry) -> Section:
-    return _read_once(entry, _stamp(entry))
-
-
-@lru_cache(maxsize=16)
-def _read_once(entry: SectionEntry, stamp: tuple[str, ...]) -> Section:
-    """One reading serves all models of an evaluation, until a file of the section changes (then `stamp` does)."""
-    return read_section(entry)
-
-
-def _stamp(entry: SectionEntry) -> tuple[str, ...]:
-    """Name, size and time of every file of a section."""
-    paths = sorted({entry.path, *entry.parts.values()})
-    return tuple(
-        f"{path.name}:{stat.st_size}:{stat.st_mtime_ns}" for path in paths if path.exists() for stat in [path.stat()]
-    )
+    return select_genes([section_of(entry).table for entry in training], choice.n_variable)

@@ -47,7 +47,16 @@ def with_measured(prediction: Prediction, section: Section) -> Prediction:
         measured[:, present] = normalise(counts[:, present])
         table.layers[layer] = measured
         table.var[score] = gene_pcc(np.asarray(table.layers[keys.PREDICTED]), measured)
-    return replace(prediction, table=table)
+    return replace(prediction, table=table).noted(_notes_on_scores(prediction.section, table.n_obs))
+
+
+def _notes_on_scores(section: str, n_spots: int) -> tuple[str, ...]:
+    """What a correlation over one or two spots is worth."""
+    if n_spots == 1:
+        return (f"Section {section} has 1 spot: no gene has a score, a correlation needs several spots.",)
+    if n_spots == 2:
+        return (f"Section {section} has 2 spots: every score is 1 or -1 whatever is predicted, and says nothing.",)
+    return ()
 
 
 def measured_counts(table: AnnData, genes: tuple[str, ...]) -> Float32:

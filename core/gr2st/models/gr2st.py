@@ -23,7 +23,7 @@ from gr2st.models.dropout import Dropout
 from gr2st.models.fields import expression_field, required
 from gr2st.models.reference import Ridge
 from gr2st.models.retrieval import appended, filled, retrieve
-from gr2st.models.scaling import GeneScale, on_common_scale
+from gr2st.models.scaling import GeneScale, notes_on_scale, on_common_scale
 
 if TYPE_CHECKING:
     from gr2st.config import Gr2stConfig
@@ -141,6 +141,7 @@ class Gr2st(SpotModel):
             reference=found.row,
             reference_weight=found.weight,
             confidence=found.confidence(),
+            notes=notes_on_scale(batch, config),
         )
 
     @torch.no_grad()
