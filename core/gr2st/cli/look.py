@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich import box
@@ -187,7 +187,10 @@ def _print_sections(name: str, rows: list[dict[str, Any]]) -> None:
     console = Console()
     table = Table(title=f"Study {name}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("section", "patient", "spots", "genes", "image", "um/px", "alignment", "tissue"):
-        table.add_column(heading, justify="right" if heading in NUMBERS else "left", no_wrap=True)
+        # Names may run over several lines; numbers, and the headings above them, stay whole.
+        is_number = heading in NUMBERS
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(heading, justify=justify, no_wrap=is_number, overflow="fold", min_width=len(heading))
     for row in rows:
         table.add_row(*_cells(row))
     console.print(table)
