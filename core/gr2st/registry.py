@@ -108,7 +108,7 @@ OURS = Gr2stConfig(
     blend=0.5,
     feature_scale="section",
     expression_scale="section",
-    linear_share=0.5,
+    kernel_share=0.7,
 )
 """What differs from the published settings, and why, stands in docs/method.md."""
 CLOSED_FORM = TrainConfig(epochs=0)
