@@ -69,10 +69,10 @@ class Gr2stConfig(Settings):
     dropout: float = Field(0.1, ge=0, lt=1)
     temperature: float = Field(1.0, gt=0)
     type_share: float = Field(0.3, ge=0, description="Bonus of a shared cell type in the functional score.")
-    functional: Literal["threshold", "top-k"] = "threshold"
+    functional: Literal["threshold", "top-k", "none"] = "threshold"
     functional_threshold: float = 0.6
     functional_k: int = Field(20, ge=1)
-    spatial: Literal["radius", "nearest"] = "radius"
+    spatial: Literal["radius", "nearest", "none"] = "radius"
     spatial_radius: float = Field(3.0, gt=0, description="In units of the array step.")
     spatial_k: int = Field(20, ge=1)
     fusion: Literal["sum", "concat", "max", "mean"] = "sum"

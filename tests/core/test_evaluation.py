@@ -21,8 +21,11 @@ from gr2st.errors import Cancelled, DataError, SectionInvalid, UnknownName
 from gr2st.evaluation import fold as fold_module
 from gr2st.evaluation import sections as sections_module
 from gr2st.evaluation.crossval import Evaluation, Plan, evaluate, usable_entries
+from gr2st.evaluation.executors import executor_of
 from gr2st.evaluation.fold import FoldJob, GeneChoice, chosen_genes
 from gr2st.evaluation.metrics import gene_pcc
+from gr2st.evaluation.rows import rows_of
+from gr2st.evaluation.scores import COLUMNS
 from gr2st.types import Fold, Study, finish
 from tests.builders import her2st_folder, visium_folder
 
@@ -55,7 +58,7 @@ def test_the_summary_has_the_agreed_form(evaluation: Evaluation) -> None:
     assert summary["encoder"] == "handcrafted"
     assert list(summary["models"]) == ["ridge", "mean", "depth-oracle"]
     row = summary["models"]["ridge"]
-    assert set(row) == {"pcc_spot", "pcc_gene", "sections"}
+    assert set(row) >= {"pcc_spot", "pcc_gene", "sections"}
     assert set(row["sections"]) == {"A1", "B1"}
     assert set(row["sections"]["A1"]) == {"pcc_spot", "pcc_gene", "n_spots", "seconds"}
 
@@ -212,7 +215,8 @@ def test_results_of_another_encoder_version_are_not_taken_for_these(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fold = Fold("mine", train=("A1",), test=("B1",))
-    job = FoldJob(fold, "ridge", study.entries, GeneChoice(listed=GENES), tmp_path)
+    (row,) = rows_of(["ridge"], {}, {})
+    job = FoldJob(fold, row, study.entries, GeneChoice(listed=GENES), tmp_path)
     before = job.digest()
     assert job.digest() == before
     monkeypatch.setattr(fold_module, "encoder_identity", lambda _: "handcrafted/next")
@@ -280,3 +284,48 @@ def test_a_full_disk_leaves_no_empty_folder(
     assert len(evaluation.failures) == 4
     assert all("No space left on device" in failure.message for failure in evaluation.failures)
     assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["sections.csv", "summary.json"]
+
+
+def test_every_score_of_every_gene_stands_in_the_tables(evaluation: Evaluation) -> None:
+    genes = pd.read_csv(evaluation.out / keys.GENE_SCORES)
+    assert list(genes.columns) == ["model", "seed", *COLUMNS]
+    ridge = genes[(genes["model"] == "ridge") & (genes["section"] == "B1")].set_index("gene")
+    assert ridge["ceiling_spot"].between(0, 1).all()
+    assert (ridge["ceiling_gene"] > ridge["pcc_gene"]).sum() >= 4
+    assert ridge["moran_measured"].max() > 0.2
+    sections = pd.read_csv(evaluation.out / keys.SECTION_SCORES)
+    assert {"spearman_spot", "rmse_gene", "pcc_spot_heg50", "ceiling_gene"} <= set(sections.columns)
+
+
+def test_a_model_is_compared_with_ridge_section_by_section(evaluation: Evaluation) -> None:
+    models = evaluation.summary["models"]
+    oracle, ridge = models["depth-oracle"], models["ridge"]
+    told = oracle["minus_ridge"]["pcc_gene"]
+    expected = [oracle["sections"][name]["pcc_gene"] - ridge["sections"][name]["pcc_gene"] for name in ("A1", "B1")]
+    assert told["mean"] == pytest.approx(np.mean(expected))
+    assert (told["low"], told["high"]) == (pytest.approx(min(expected)), pytest.approx(max(expected)))
+    assert (told["unit"], told["n"]) == ("patients", 2)
+    assert "minus_ridge" not in ridge
+
+
+def test_seeds_are_averaged_and_told_one_by_one(study: Study, tmp_path: Path) -> None:
+    training = {"gr2st-v2": TrainConfig(epochs=1, device="cpu")}
+    plan = plan_of(models=("gr2st-v2",), training=training, seeds=2, ablations=("no-spatial",))
+    evaluation = finish(evaluate(study, plan, tmp_path))
+    assert evaluation.failures == ()
+    assert list(evaluation.summary["models"]) == ["gr2st-v2", "gr2st-v2.no-spatial"]
+    row = evaluation.summary["models"]["gr2st-v2"]
+    assert [seed["seed"] for seed in row["seeds"]] == [0, 1]
+    assert row["seeds"][0]["pcc_spot"] != row["seeds"][1]["pcc_spot"]
+    assert row["pcc_spot"] == pytest.approx(np.mean([seed["pcc_spot"] for seed in row["seeds"]]))
+    assert (tmp_path / "folds" / "gr2st-v2.no-spatial.seed1" / "A" / "result.json").is_file()
+
+
+def test_folds_in_processes_of_their_own_give_the_same_numbers_to_the_bit(
+    study: Study, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    with executor_of(2, "") as executor:
+        elsewhere = finish(evaluate(study, plan_of(), tmp_path, executor=executor))
+    for name, row in evaluation.summary["models"].items():
+        for space in ("pcc_spot", "pcc_gene"):
+            assert elsewhere.summary["models"][name][space] == row[space]

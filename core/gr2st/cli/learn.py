@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gr2st.cli.common import (
@@ -133,12 +134,19 @@ def evaluate_command(
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
+    ablate: Annotated[
+        str, typer.Option(help="Parts to leave out of GR2ST, one at a time, separated by commas; `list` names them.")
+    ] = "",
+    seeds: Annotated[int, typer.Option(min=1, help="How often each model that draws lots is trained.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Folds computed at once, each in a process of its own.")] = 1,
+    scheduler: Annotated[str, typer.Option(help="Address of a dask.distributed cluster that computes the folds.")] = "",
 ) -> None:
     """Train and score models on held-out patients or sections.
 
     Example: gr2st evaluate sample_data --models gr2st,ridge,mean --out evaluation
     """
     from gr2st.evaluation.crossval import Plan, evaluate, usable_entries
+    from gr2st.evaluation.executors import executor_of
     from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
 
@@ -150,9 +158,12 @@ def evaluate_command(
         sections=names_of(sections),
         recipe=recipe_fields(encoder, um_per_px),
         training={name: training_of(name, epochs, seed, device) for name in names},
+        ablations=names_of(ablate),
+        seeds=seeds,
     )
     found = read_study(study)
-    evaluation = show_progress(evaluate(found, plan, out))
+    with executor_of(workers, scheduler) as executor:
+        evaluation = show_progress(evaluate(found, plan, out, executor=executor))
     print_summary(evaluation.summary)
     _report_failures(evaluation)
     _say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
@@ -199,14 +210,15 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         f"Pearson r per gene, {summary['protocol']} held out, {summary['genes']} genes, {summary['encoder']} features"
     )
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("model")
-    table.add_column("spot-normalised", justify="right")
-    table.add_column("gene-normalised", justify="right")
-    table.add_column("sections", justify="right")
+    table.add_column("model", overflow="fold")
+    table.add_column("spot-normalised", justify="right", no_wrap=True)
+    table.add_column("gene-normalised", justify="right", no_wrap=True)
     for name, row in summary["models"].items():
-        shown = f"{name} (oracle: reads the test section)" if MODELS[name].is_oracle else name
-        table.add_row(shown, _score(row["pcc_spot"]), _score(row["pcc_gene"]), str(len(row["sections"])))
+        shown = f"{name} (oracle: reads the test section)" if MODELS[name.partition(".")[0]].is_oracle else name
+        table.add_row(shown, *(_cell(row, key) for key in ("pcc_spot", "pcc_gene")))
     Console().print(table)
+    if any("minus_ridge" in row for row in summary["models"].values()):
+        typer.echo("Below each score: its difference to ridge, paired by section, with the 95 % interval.")
     if summary["warning"]:
         typer.echo(f"Note: {summary['warning']}")
 
@@ -214,6 +226,15 @@ def print_summary(summary: Mapping[str, Any]) -> None:
 def _say_notes(notes: Sequence[str]) -> None:
     for note in notes:
         typer.echo(f"Note: {note}", err=True)
+
+
+def _cell(row: Mapping[str, Any], key: str) -> str:
+    """A score; below it how much better it is than ridge, section by section, with the 95 % interval of that."""
+    told = row.get("minus_ridge", {}).get(key)
+    if told is None:
+        return _score(row[key])
+    interval = "" if told["low"] is None else f" [{told['low']:+.3f}, {told['high']:+.3f}]"
+    return f"{_score(row[key])}\n[dim]{told['mean']:+.4f}{escape(interval)}[/dim]"
 
 
 def _score(value: float | None) -> str:

@@ -14,20 +14,21 @@ import numpy as np
 import pandas as pd
 
 from gr2st import __version__, keys
-from gr2st.config import Recipe, Settings, TrainConfig
+from gr2st.config import Recipe
 from gr2st.errors import DataError
 from gr2st.evaluation.measured import predict_section
 from gr2st.evaluation.metrics import mean_score
+from gr2st.evaluation.scores import further_means, score_table
 from gr2st.evaluation.sections import section_of, stamp_of
 from gr2st.io.prediction import save_prediction
 from gr2st.io.store import write_csv, write_json
 from gr2st.preparation import encoder_identity, prepare
 from gr2st.preprocess.genes import select_genes
-from gr2st.registry import MODELS
 from gr2st.training.loop import fields_to_learn_from, train
 from gr2st.types import Fold, Progress, finish
 
 if TYPE_CHECKING:
+    from gr2st.evaluation.rows import Row
     from gr2st.training.checkpoint import TrainedModel
     from gr2st.types import Prepared, SectionEntry, Steps
 
@@ -48,18 +49,21 @@ class FoldJob:
     """All that `run_fold` needs, small and picklable: names, paths and settings travel, arrays do not."""
 
     fold: Fold
-    model: str
+    row: Row
     entries: tuple[SectionEntry, ...]
     genes: GeneChoice
     out: Path
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    config: Settings | None = None
-    training: TrainConfig | None = None
 
     @property
     def folder(self) -> Path:
-        """Where this job writes: one folder per model and fold."""
-        return self.out / "folds" / self.model / self.fold.name
+        """Where this job writes: one folder per model, seed and fold."""
+        return self.out / "folds" / self.row.folder / self.fold.name
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.row.folder}, {self.fold.name} held out"
 
     def entry(self, name: str) -> SectionEntry:
         """The entry of a section of this fold."""
@@ -67,12 +71,11 @@ class FoldJob:
 
     def digest(self) -> str:
         """Changes with anything that changes the result: files, genes, settings, split, encoder, version of gr2st."""
-        spec = MODELS[self.model]
         used = [self.entry(name) for name in (*self.fold.train, *self.fold.test)]
         text = json.dumps(
             {
                 "format": keys.FORMAT,
-                "model": self.model,
+                "model": self.row.model,
                 "train": self.fold.train,
                 "test": self.fold.test,
                 "files": [stamp_of(entry) for entry in used],
@@ -80,8 +83,8 @@ class FoldJob:
                 "recipe": dict(self.recipe),
                 "encoder": encoder_identity(Recipe(genes=("any",), **self.recipe).encoder),
                 "version": __version__,
-                "config": (self.config or spec.config).model_dump(mode="json"),
-                "training": (self.training or spec.training).model_dump(mode="json"),
+                "config": self.row.config.model_dump(mode="json"),
+                "training": self.row.training.model_dump(mode="json"),
             },
             sort_keys=True,
             default=str,
@@ -91,7 +94,10 @@ class FoldJob:
 
 @dataclass(frozen=True, slots=True)
 class SectionScore:
-    """Scores of one model on one held-out section; None where no gene could be scored."""
+    """Scores of one model on one held-out section, means over genes; None where no gene could be scored.
+
+    ``more`` holds the means of all other columns of the score table, and of the 50 genes of highest expression.
+    """
 
     section: str
     pcc_spot: float | None
@@ -99,13 +105,15 @@ class SectionScore:
     n_spots: int
     n_genes_scored: int
     seconds: float
+    more: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
     """What a fold leaves behind, in memory; its predictions lie in its folder."""
 
-    model: str
+    label: str
+    seed: int
     fold: str
     digest: str
     n_genes: int
@@ -125,12 +133,13 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
     """
     stored = read_result(job)
     if stored is not None:
-        yield Progress(f"{job.model}, {job.fold.name} held out: already there", 1, 1)
+        yield Progress(f"{job.name}: already there", 1, 1)
         return stored
     started = time.perf_counter()
     training = [job.entry(name) for name in job.fold.train]
-    sections, recipe = yield from training_sections(training, job.model, job.genes, job.recipe)
-    trained = yield from train(job.model, sections, recipe, training=job.training, config=job.config)
+    row = job.row
+    sections, recipe = yield from training_sections(training, row.model, job.genes, job.recipe)
+    trained = yield from train(row.model, sections, recipe, training=row.training, config=row.config)
     seconds = (time.perf_counter() - started) / len(job.fold.test)
     scores: list[SectionScore] = []
     notes: list[str] = []
@@ -138,7 +147,8 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
         score, noted = yield from _score(job, trained, name, seconds)
         scores.append(score)
         notes += noted
-    result = FoldResult(job.model, job.fold.name, job.digest(), len(recipe.genes), tuple(scores), tuple(notes))
+    found = tuple(scores), tuple(notes)
+    result = FoldResult(row.label, row.training.seed, job.fold.name, job.digest(), len(recipe.genes), *found)
     _write_result(job, result)
     return result
 
@@ -168,11 +178,12 @@ def read_result(job: FoldJob) -> FoldResult | None:
         notes = tuple(map(str, stored.get("notes", ())))
     except (ValueError, KeyError, TypeError):
         return None
-    return FoldResult(stored["model"], stored["fold"], stored["digest"], stored["n_genes"], scores, notes)
+    row, fold = job.row, job.fold.name
+    return FoldResult(row.label, row.training.seed, fold, stored["digest"], stored["n_genes"], scores, notes)
 
 
 def gene_scores(job: FoldJob) -> pd.DataFrame:
-    """Per-gene scores of a finished job: section, gene, pcc_spot, pcc_gene (NaN where undefined)."""
+    """The score table of a finished job: a line per section and gene (NaN where undefined)."""
     return pd.read_csv(job.folder / GENES, keep_default_na=False, na_values=[""])
 
 
@@ -180,19 +191,19 @@ def _score(
     job: FoldJob, trained: TrainedModel, name: str, training_seconds: float
 ) -> Steps[tuple[SectionScore, tuple[str, ...]]]:
     started = time.perf_counter()
-    prediction = yield from predict_section(trained, section_of(job.entry(name)))
+    section = section_of(job.entry(name))
+    prediction = yield from predict_section(trained, section)
     save_prediction(prediction, job.folder / f"{name}.h5ad")
-    scores = prediction.table.var
-    spot, gene = (np.asarray(scores[key], np.float64) for key in (keys.PCC_SPOT, keys.PCC_GENE))
-    frame = pd.DataFrame({"section": name, "gene": prediction.genes, "pcc_spot": spot, "pcc_gene": gene})
-    write_csv(job.folder / f"{name}.genes.csv", frame)
+    table = score_table(prediction, section)
+    write_csv(job.folder / f"{name}.genes.csv", table)
     score = SectionScore(
         section=name,
-        pcc_spot=mean_score(spot),
-        pcc_gene=mean_score(gene),
+        pcc_spot=mean_score(table["pcc_spot"].to_numpy(np.float64)),
+        pcc_gene=mean_score(table["pcc_gene"].to_numpy(np.float64)),
         n_spots=prediction.table.n_obs,
-        n_genes_scored=int((~np.isnan(spot)).sum()),
+        n_genes_scored=int(table["pcc_spot"].notna().sum()),
         seconds=round(training_seconds + time.perf_counter() - started, 3),
+        more=further_means(table),
     )
     return score, prediction.notes
 
@@ -206,7 +217,8 @@ def _write_result(job: FoldJob, result: FoldResult) -> None:
         job.folder / RESULT,
         {
             "digest": result.digest,
-            "model": result.model,
+            "model": result.label,
+            "seed": result.seed,
             "fold": result.fold,
             "train": list(job.fold.train),
             "n_genes": result.n_genes,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gr2st.errors import DataError
 from gr2st.graph.functional import edges_of, threshold_graph, top_k_graph
-from gr2st.graph.spatial import nearest_graph, radius_graph
+from gr2st.graph.spatial import nearest_graph, no_graph, radius_graph
 from gr2st.models import losses
 from gr2st.models.attention import Graph
 from gr2st.models.base import Answer, Batch, Loss, SpotModel
@@ -43,14 +43,15 @@ class Gr2st(SpotModel):
         Rows of each position table: every grid coordinate must be below it.
     """
 
+    needs = frozenset({"features"})
+
     def __init__(self, config: Gr2stConfig, *, n_genes: int, n_features: int, grid_size: int) -> None:
         super().__init__()
         _check(config)
         width, share = config.projection, config.dropout
         self.config = config
-        self.needs = frozenset(
-            {"features", "position"} if config.kernel_share and config.context_radius else {"features"}
-        )
+        if config.kernel_share and config.context_radius:
+            self.needs = self.needs | {"position"}
         self.learns_from = frozenset({"grid", "position", "cell_type"} | {self._input_field, self._bank_field})
         self.x_embed = nn.Embedding(grid_size, n_genes)
         self.y_embed = nn.Embedding(grid_size, n_genes)
@@ -192,6 +193,8 @@ class Gr2st(SpotModel):
 
     def _functional_mask(self, head: Tensor, state: Tensor, cell_type: Tensor) -> Tensor:
         config = self.config
+        if config.functional == "none":
+            return no_graph(len(state), device=state.device)
         with torch.no_grad():
             tail = self.dynamic_tail_proj(state)
         scored = {"temperature": config.temperature, "type_share": config.type_share}
@@ -200,6 +203,8 @@ class Gr2st(SpotModel):
         return top_k_graph(head, tail, cell_type, k=config.functional_k, **scored)
 
     def _spatial_mask(self, position: Tensor) -> Tensor:
+        if self.config.spatial == "none":
+            return no_graph(len(position), device=position.device)
         if self.config.spatial == "radius":
             return radius_graph(position, radius=self.config.spatial_radius)
         return nearest_graph(position, k=self.config.spatial_k)
