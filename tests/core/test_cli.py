@@ -14,7 +14,7 @@ from anndata import read_h5ad
 import gr2st
 from gr2st import keys
 
-COMMANDS = ("inspect", "train", "predict", "evaluate", "view", "demo", "list")
+COMMANDS = ("inspect", "train", "predict", "evaluate", "view", "demo", "list", "encoders")
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -43,6 +43,35 @@ def test_every_help_has_one_example(command: str) -> None:
 
 def test_the_version_is_printed() -> None:
     assert run("--version").stdout.strip() == f"gr2st {gr2st.__version__}"
+
+
+def test_encoders_are_listed_with_what_is_ready_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GR2ST_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    (tmp_path / "uni").mkdir()
+    (tmp_path / "uni" / "pytorch_model.bin").write_bytes(b"weights")
+    listed = json.loads(run("encoders", "--json").stdout)["encoders"]
+    rows = {row["name"]: row for row in listed}
+    assert [name for name, row in rows.items() if row["ready"]] == ["handcrafted", "uni"]
+    assert rows["virchow2"]["missing"] == ["weights"]
+    assert rows["virchow2"] | {"width": 2560, "input_px": 224, "um_per_px": 0.5, "gated": True} == rows["virchow2"]
+    table = run("encoders")
+    assert table.returncode == 0, table.stderr
+    lines = {line.split()[0]: line.split() for line in table.stdout.splitlines() if line.strip()}
+    assert lines["uni"] == ["uni", "1024", "224", "0.5", "CC-BY-NC-ND-4.0", "yes", "yes"]
+    assert lines["phikon"][-3:] == ["no", "weights", "missing"]
+
+
+def test_a_chosen_encoder_brings_its_own_patch_size_and_resolution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gr2st.cli.learn import recipe_fields
+
+    monkeypatch.setenv("GR2ST_WEIGHTS", str(tmp_path))
+    (tmp_path / "uni").mkdir()
+    (tmp_path / "uni" / "pytorch_model.bin").write_bytes(b"weights")
+    assert recipe_fields("uni", None) == {"encoder": "uni", "patch": {"size_px": 224, "um_per_px": 0.5}}
+    assert recipe_fields("uni", 0.25)["patch"] == {"size_px": 224, "um_per_px": 0.25}
 
 
 def test_inspect_prints_json_for_programs(sample: Path) -> None:
@@ -95,6 +124,13 @@ BAD = {
     "no such section": (("train", "{sample}", "--sections", "Z9", "--out", "m"), "No section is called 'Z9'"),
     "no such model": (("train", "{sample}", "--model", "gr3st", "--out", "m"), "Did you mean 'gr2st'"),
     "no such encoder": (("train", "{sample}", "--encoder", "uni3", "--out", "m"), "No encoder is called 'uni3'"),
+    "weights missing": (
+        ("train", "{sample}", "--encoder", "virchow2", "--out", "m"),
+        "gr2st encoders --download virchow2",
+    ),
+    "weights missing for an evaluation": (("evaluate", "{sample}", "--encoder", "uni", "--out", "e"), "hf auth login"),
+    "nothing to download": (("encoders", "--download", "handcrafted"), "is built without weights"),
+    "nothing known to download": (("encoders", "--download", "uno"), "Did you mean 'uni'"),
     "no such gene list": (("train", "{sample}", "--genes", "none.txt", "--out", "m"), "none.txt"),
     "not a model": (("predict", "{sample}", "{sample}", "--section", "B1", "--out", "x.h5ad"), "no model folder"),
     "not an h5ad name": (("predict", "m", "{sample}", "--section", "B1", "--out", "x.csv"), "the ending .h5ad"),

@@ -18,7 +18,8 @@ from gr2st.evaluation.fold import FoldJob, FoldResult, GeneChoice, fold_steps, g
 from gr2st.evaluation.folds import WARNINGS, Protocol, make_folds
 from gr2st.evaluation.metrics import mean_of_known
 from gr2st.io.store import write_csv, write_json
-from gr2st.registry import ENCODERS, MODELS
+from gr2st.preparation import encoder_identity
+from gr2st.registry import MODELS
 from gr2st.types import Fold, Progress
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def evaluate(study: Study, plan: Plan, out: Path | str, *, executor: Executor | 
     ------
     DataError, UnknownName
         Before anything runs: unknown names, too few sections or patients, sections without an image.
+    WeightsMissing
+        Before anything runs: the weights of the encoder are not on this machine.
     """
     out = Path(out)
     if out.exists() and not out.is_dir():
@@ -170,7 +173,7 @@ def _jobs(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[Fold
         raise DataError("No model to evaluate; name at least one.")
     for name in (*plan.models, *plan.training, *plan.config):
         MODELS[name]
-    ENCODERS[plan.encoder]
+    encoder_identity(plan.encoder)
     return [
         FoldJob(
             fold=fold,
