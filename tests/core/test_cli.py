@@ -153,6 +153,26 @@ def test_an_error_is_a_sentence_with_exit_code_two(case: str, sample: Path, tmp_
     assert not any(tmp_path.iterdir()), "something half-written stayed behind"
 
 
+def test_a_log_gets_a_line_for_every_tenth_and_for_news_but_not_for_every_loss(capsys) -> None:
+    from gr2st.cli.common import show_progress
+    from gr2st.types import Progress
+
+    def steps():
+        for done in range(1, 101):
+            yield Progress("Training", done, 100, f"loss {done}", {"loss": float(done)})
+        for done in range(1, 5):
+            yield Progress("Encoding", done, 100, "on the CPU, about 3 h" if done > 2 else "")
+        return "result"
+
+    assert show_progress(steps()) == "result"
+    lines = capsys.readouterr().err.splitlines()
+    assert len([line for line in lines if line.startswith("Training")]) == 11
+    assert [line for line in lines if line.startswith("Encoding")] == [
+        "Encoding 0 %",
+        "Encoding 0 % on the CPU, about 3 h",
+    ]
+
+
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = run("inspect", "nowhere", "--debug", cwd=tmp_path)
     assert done.returncode == 2

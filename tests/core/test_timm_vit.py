@@ -177,3 +177,11 @@ def test_a_torchvision_that_does_not_fit_torch_is_told_as_such(tmp_path, monkeyp
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(DataError, match="torchvision, which timm needs, does not fit torch .* from the same index"):
         build_vit(TINY.timm)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+def test_on_a_gpu_features_differ_by_no_more_than_bfloat16_drops(encoder, patches) -> None:
+    there = TimmVit(TINY, device="cuda")
+    assert there.batch == TINY.timm.batch
+    wanted, found = encoder.encode(patches), there.encode(patches)
+    assert np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max()

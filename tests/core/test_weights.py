@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import huggingface_hub
@@ -14,7 +15,7 @@ from gr2st.config import Recipe
 from gr2st.encoders.base import load_encoder
 from gr2st.encoders.cache import FeatureKey
 from gr2st.encoders.weights import download_weights, encoder_version, find_weights, need_weights, weights_dir
-from gr2st.errors import DataError, RecipeMismatch, WeightsMissing
+from gr2st.errors import Cancelled, DataError, RecipeMismatch, StorageError, WeightsMissing
 from gr2st.evaluation.fold import GeneChoice, training_sections
 from gr2st.evaluation.measured import predict_section
 from gr2st.io.array_slide import ArraySlide
@@ -166,6 +167,16 @@ def test_a_download_asks_the_hub_for_the_first_file(weights, tmp_path, monkeypat
     assert asked == [("owkin/phikon", "model.safetensors")]
 
 
+def test_without_the_hubs_library_own_files_count_and_a_download_is_refused(weights, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(WeightsMissing):
+        need_weights(PHIKON)
+    with pytest.raises(DataError, match=r"needs huggingface_hub.*pip install 'gr2st-napari\[encoders\]'"):
+        finish(download_weights(PHIKON))
+    own = put(weights / "phikon" / "model.safetensors")
+    assert need_weights(PHIKON) == own
+
+
 def test_what_is_here_is_not_downloaded_again(weights, monkeypatch) -> None:
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", None)
     own = put(weights / "uni" / "pytorch_model.bin")
@@ -178,6 +189,9 @@ def test_what_is_here_is_not_downloaded_again(weights, monkeypatch) -> None:
         (GatedRepoError, WeightsMissing, "refused MahmoodLab/UNI to this login.\n.*accept the licence"),
         (LocalEntryNotFoundError, DataError, r"could not be downloaded: no way out\. Try again"),
         (ConnectionError, DataError, r"could not be downloaded: no way out\. Try again"),
+        (RuntimeError, DataError, r"could not be downloaded: no way out\. Try again"),
+        (PermissionError, StorageError, "could not be written"),
+        (Cancelled, Cancelled, "no way out"),
     ],
 )
 def test_a_download_that_fails_is_a_sentence(weights, monkeypatch, failure, kind, told: str) -> None:

@@ -93,10 +93,13 @@ def _drain(steps: Steps[R], bars: Progress) -> R:
 
 
 def _say(now: Step, said: dict[str, tuple[int, str]]) -> None:
-    """Where no bar can be drawn (a log file, a pipe): a line whenever a tenth more is done or there is news."""
+    """Where no bar can be drawn (a log file, a pipe): a line whenever a tenth more is done or there is news.
+
+    A note beside values is no news: it repeats them, anew at every step.
+    """
     tenth = 10 * now.done // now.total if now.total else 0
     before, note = said.get(now.stage, (-1, ""))
-    if before != tenth or (now.note and now.note != note):
+    if before != tenth or (now.note and now.note != note and not now.values):
         said[now.stage] = tenth, now.note
         sys.stderr.write(f"{now.stage} {10 * tenth} % {now.note}".rstrip() + "\n")
         sys.stderr.flush()

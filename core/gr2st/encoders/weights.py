@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from gr2st.encoder_specs import SAFETENSORS, TORCH_FILE, TimmFacts
-from gr2st.errors import DataError, StorageError, WeightsMissing
+from gr2st.errors import DataError, Gr2stError, StorageError, WeightsMissing
 from gr2st.io.store import file_digest
 from gr2st.types import Progress, Steps
 
@@ -105,8 +105,10 @@ def _from_hub(spec: EncoderSpec, facts: TimmFacts) -> Path:
         raise WeightsMissing(f"The hub refused {facts.hub} to this login.\n{_how_to_get(spec)}") from error
     except PermissionError as error:
         raise StorageError(f"The weights of {spec.name} could not be written: {error}.") from error
-    # Whatever the network or the hub did; its own errors are OSError and ValueError.
-    except (OSError, ValueError) as error:
+    except Gr2stError:
+        raise
+    # Hub, network and transfer raise errors of several libraries, which have nothing in common.
+    except Exception as error:
         raise DataError(
             f"{facts.files[0]} of {facts.hub} could not be downloaded: {first_line(error)}. Try again when the hub "
             f"can be reached, or put the file into {weights_dir() / spec.name}."
