@@ -42,7 +42,8 @@ def test_reading_functions_load_no_torch() -> None:
 
 
 def test_asking_which_encoders_are_ready_loads_no_torch() -> None:
-    code = "from gr2st.cli.encoders import encoders_command; encoders_command(as_json=True)"
+    elsewhere = "import os; os.environ |= {'GR2ST_WEIGHTS': '/nowhere', 'HF_HUB_CACHE': '/nowhere'}"
+    code = f"{elsewhere}\nfrom gr2st.cli.encoders import encoders_command; encoders_command(as_json=True)"
     assert not loaded_after(code) & {*HEAVY, "transformers"}
 
 

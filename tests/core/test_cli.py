@@ -50,16 +50,30 @@ def test_encoders_are_listed_with_what_is_ready_here(tmp_path: Path, monkeypatch
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     (tmp_path / "uni").mkdir()
     (tmp_path / "uni" / "pytorch_model.bin").write_bytes(b"weights")
-    listed = json.loads(run("encoders", "--json").stdout)["encoders"]
-    rows = {row["name"]: row for row in listed}
-    assert [name for name, row in rows.items() if row["ready"]] == ["handcrafted", "uni"]
+    fits = subprocess.run([sys.executable, "-c", "import timm"], capture_output=True, check=False).returncode == 0
+    rows = {row["name"]: row for row in json.loads(run("encoders", "--json").stdout)["encoders"]}
+    assert rows["handcrafted"]["ready"]
+    assert rows["uni"]["missing"] == ([] if fits else ["timm"])
     assert rows["virchow2"]["missing"] == ["weights"]
     assert rows["virchow2"] | {"width": 2560, "input_px": 224, "um_per_px": 0.5, "gated": True} == rows["virchow2"]
     table = run("encoders")
     assert table.returncode == 0, table.stderr
     lines = {line.split()[0]: line.split() for line in table.stdout.splitlines() if line.strip()}
-    assert lines["uni"] == ["uni", "1024", "224", "0.5", "CC-BY-NC-ND-4.0", "yes", "yes"]
+    ready = ["yes"] if fits else ["timm", "missing"]
+    assert lines["uni"] == ["uni", "1024", "224", "0.5", "CC-BY-NC-ND-4.0", "yes", *ready]
     assert lines["phikon"][-3:] == ["no", "weights", "missing"]
+    assert ("torchvision, which timm needs, does not fit" in table.stdout) is not fits
+
+
+def test_a_machine_without_timm_and_weights_misses_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gr2st.cli import encoders
+    from gr2st.registry import ENCODERS
+
+    monkeypatch.setenv("GR2ST_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(encoders, "find_spec", lambda name: None)
+    row = encoders._row(ENCODERS["h-optimus-0"])
+    assert (row["ready"], row["missing"]) == (False, ["timm", "weights"])
+    assert encoders._cells(row)[-1] == "timm and weights missing"
 
 
 def test_a_chosen_encoder_brings_its_own_patch_size_and_resolution(

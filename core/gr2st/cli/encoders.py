@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gr2st.cli.common import show_progress
+from gr2st.errors import DataError
 from gr2st.registry import ENCODERS, EncoderSpec
 
 HEADINGS = ("name", "width", "input px", "um/px", "licence", "gated", "ready here")
@@ -61,17 +63,31 @@ def _row(spec: EncoderSpec) -> dict[str, Any]:
 
 
 def _missing(spec: EncoderSpec) -> list[str]:
-    """What must still be brought here: "timm", "weights"; nothing is imported or downloaded to find out."""
+    """What must still be brought here: "timm", "weights"; nothing is downloaded to find out."""
     from gr2st.encoders.weights import find_weights
 
     if not spec.needs_weights:
         return []
-    packages = [] if find_spec("timm") and find_spec("torchvision") else ["timm"]
-    return packages + ([] if find_weights(spec) else ["weights"])
+    weights = [] if find_weights(spec) else ["weights"]
+    # timm takes seconds to import: it is tried only where the weights are there.
+    works = find_spec("timm") is not None if weights else not _timm_fault()
+    return ([] if works else ["timm"]) + weights
+
+
+@lru_cache(maxsize=1)
+def _timm_fault() -> str:
+    """Why timm cannot be imported here, with what to do; empty where it can."""
+    from gr2st.encoders.timm_vit import import_timm
+
+    try:
+        import_timm()
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from gr2st.encoders.weights import INSTALL, weights_dir
+    from gr2st.encoders.weights import weights_dir
 
     table = Table(
         title="Patch encoders", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
@@ -89,7 +105,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
     Console().print(table)
     typer.echo(f"Weights: gr2st encoders --download NAME, or files in {weights_dir()}")
     if any("timm" in row["missing"] for row in rows):
-        typer.echo(f"timm: {INSTALL}")
+        typer.echo(_timm_fault())
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
