@@ -164,6 +164,15 @@ def test_out_of_memory_for_half_a_batch_is_an_error(encoder, patches, monkeypatc
     assert tried == [8, 4]
 
 
+def test_a_network_that_does_not_fit_into_the_memory_is_an_error(encoder, monkeypatch) -> None:
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with pytest.raises(TrainingFailed, match="'tiny' needs more memory than cpu has free, for the network alone"):
+        TimmVit(TINY)
+
+
 def test_a_missing_timm_is_told_with_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(DataError, match=r"need timm.*pip install 'gr2st-napari\[encoders\]'"):

@@ -45,13 +45,15 @@ class TimmVit:
         The weights are not on this machine.
     DataError
         timm cannot be imported, or the file does not hold the weights of this encoder.
+    TrainingFailed
+        The network does not fit into the memory of the device.
     """
 
     def __init__(self, spec: EncoderSpec, *, device: str = "cpu") -> None:
         self.spec = spec
         self._facts = facts_of(spec)
         self._device = torch.device(device)
-        self._model = load_weights(build_vit(self._facts), spec, need_weights(spec)).to(self._device)
+        self._model = self._placed(load_weights(build_vit(self._facts), spec, need_weights(spec)))
         self._mean, self._std = (
             torch.tensor(values, device=self._device).view(1, 3, 1, 1) for values in (self._facts.mean, self._facts.std)
         )
@@ -86,14 +88,23 @@ class TimmVit:
             return self._features(patches)
         except torch.OutOfMemoryError as error:
             if not self._may_halve or self.batch == 1:
-                raise TrainingFailed(
-                    f"The encoder {self.spec.name!r} needs more memory than {self._device} has free, for {self.batch} "
-                    "patches at once too. Close what else uses it, or take a smaller encoder or --device cpu."
-                ) from error
+                raise self._too_large(f"for {self.batch} patches at once too") from error
         self._may_halve = False
         self.batch //= 2
         torch.cuda.empty_cache()
         return None
+
+    def _placed(self, model: Any) -> Any:
+        try:
+            return model.to(self._device)
+        except torch.OutOfMemoryError as error:
+            raise self._too_large("for the network alone") from error
+
+    def _too_large(self, what: str) -> TrainingFailed:
+        return TrainingFailed(
+            f"The encoder {self.spec.name!r} needs more memory than {self._device} has free, {what}. "
+            "Close what else uses it, or take a smaller encoder or --device cpu."
+        )
 
     @torch.inference_mode()
     def _features(self, patches: UInt8) -> Float32:
