@@ -41,6 +41,12 @@ def test_reading_functions_load_no_torch() -> None:
     assert not loaded_after(code) & set(HEAVY)
 
 
+def test_asking_which_encoders_are_ready_loads_no_torch() -> None:
+    elsewhere = "import os; os.environ |= {'GR2ST_WEIGHTS': '/nowhere', 'HF_HUB_CACHE': '/nowhere'}"
+    code = f"{elsewhere}\nfrom gr2st.cli.encoders import encoders_command; encoders_command(as_json=True)"
+    assert not loaded_after(code) & {*HEAVY, "transformers"}
+
+
 def test_every_name_at_the_front_door_opens() -> None:
     for name in gr2st.__all__:
         assert getattr(gr2st, name) is not None

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from gr2st import keys
 from gr2st.encoders.cache import encode_section
+from gr2st.encoders.weights import encoder_version
 from gr2st.errors import DataError
 from gr2st.preprocess.genes import counts_of
 from gr2st.preprocess.normalise import gene_normalise, spot_normalise
@@ -35,7 +36,7 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
     needs : set of str
         Fields to fill; patches are encoded only for "features", counts are read only for the measured fields.
     device : str
-        Where the encoder runs.
+        Where an encoder with weights runs.
 
     Returns
     -------
@@ -46,6 +47,8 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
     ------
     DataError
         The section has no image although features are needed, no scale, or lacks genes of the recipe.
+    WeightsMissing
+        The weights of the recipe's encoder are not on this machine.
     """
     features: Float32 | None = None
     digests = {"recipe": recipe.digest()}
@@ -92,9 +95,17 @@ def why_without_picture(section: Section) -> str:
 
 
 def encoder_identity(name: str) -> str:
-    """Name and version of an encoder: what must agree between a model and the section it predicts."""
+    """Name, version and weights of an encoder: what must agree between a model and the section it predicts.
+
+    Raises
+    ------
+    UnknownName
+        No encoder has this name.
+    WeightsMissing
+        Its weights are not on this machine.
+    """
     spec = ENCODERS[name]
-    return f"{spec.name}/{spec.version}"
+    return f"{spec.name}/{encoder_version(spec)}"
 
 
 def array_positions(grid: Int64, pixel: Float64, pitch: float) -> Float64:

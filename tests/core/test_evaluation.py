@@ -154,7 +154,7 @@ def test_variable_genes_are_chosen_without_the_held_out_section(study: Study) ->
         ({"sections": ("A1", "A9")}, UnknownName, "No section is called 'A9'"),
         ({"sections": ("A1", "A1")}, DataError, "named twice: A1"),
         ({"sections": ("A1", "A2")}, DataError, "at least two patients"),
-        ({"recipe": {"encoder": "phikon"}}, UnknownName, "No encoder"),
+        ({"recipe": {"encoder": "phykon"}}, UnknownName, "No encoder"),
     ],
 )
 def test_a_plan_that_cannot_work_is_refused_before_anything_runs(

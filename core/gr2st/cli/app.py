@@ -11,6 +11,7 @@ import typer
 
 from gr2st import __version__
 from gr2st.cli import INTERRUPTED
+from gr2st.cli.encoders import encoders_command
 from gr2st.cli.learn import evaluate_command, predict_command, train_command
 from gr2st.cli.look import demo_command, inspect_command, lists, view_command
 from gr2st.errors import Cancelled, Gr2stError
@@ -31,6 +32,7 @@ app.command("evaluate")(evaluate_command)
 app.command("view")(view_command)
 app.command("demo")(demo_command)
 app.command("list")(lists)
+app.command("encoders")(encoders_command)
 
 
 @app.callback(invoke_without_command=True)

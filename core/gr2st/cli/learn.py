@@ -171,8 +171,14 @@ def evaluate_command(
 
 
 def recipe_fields(encoder: str, um_per_px: float | None) -> dict[str, Any]:
-    """Fields of a recipe other than its genes, for an encoder at its own resolution unless told otherwise."""
+    """Fields of a recipe other than its genes, for an encoder at its own resolution unless told otherwise.
+
+    WeightsMissing, before any section is read, where the encoder's weights are not on this machine.
+    """
+    from gr2st.encoders.weights import encoder_version
+
     spec = ENCODERS[encoder]
+    encoder_version(spec)
     patch = PatchConfig(size_px=spec.input_px, um_per_px=um_per_px or spec.um_per_px)
     return {"encoder": encoder, "patch": patch.model_dump()}
 
@@ -197,10 +203,11 @@ def _train(
 ) -> Steps[TrainedModel]:
     from gr2st.evaluation.fold import training_sections
     from gr2st.evaluation.sections import refuse_unreadable
-    from gr2st.training.loop import train
+    from gr2st.training.loop import pick_device, train
 
     yield from refuse_unreadable(entries)
-    sections, full = yield from training_sections(entries, model, genes, recipe)
+    device = str(pick_device(training.device))
+    sections, full = yield from training_sections(entries, model, genes, recipe, device=device)
     return (yield from train(model, sections, full, training=training))
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from gr2st.cli.common import StudyArgument, new_file
 from gr2st.errors import DataError, Gr2stError
-from gr2st.registry import ENCODERS, MODELS
+from gr2st.registry import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,7 @@ def demo_command(
 
 
 def lists() -> None:
-    """List the models and the patch encoders.
+    """List the models; the patch encoders have a list of their own, `gr2st encoders`.
 
     Example: gr2st list
     """
@@ -113,14 +113,8 @@ def lists() -> None:
         models.add_column(heading)
     for model in MODELS.values():
         models.add_row(model.name, model.title, str(model.training.epochs or "closed form"))
-    encoders = Table(title="Patch encoders", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("name", "what it is", "features", "um/px", "licence"):
-        encoders.add_column(heading)
-    for encoder in ENCODERS.values():
-        encoders.add_row(encoder.name, encoder.title, str(encoder.width), str(encoder.um_per_px), encoder.licence)
-    console = Console()
-    console.print(models)
-    console.print(encoders)
+    Console().print(models)
+    typer.echo("Patch encoders: gr2st encoders")
 
 
 def viewer() -> Callable[..., None]:

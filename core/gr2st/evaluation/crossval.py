@@ -16,7 +16,7 @@ from gr2st.evaluation.folds import Protocol, make_folds
 from gr2st.evaluation.rows import Row, rows_of
 from gr2st.evaluation.sections import refuse_unreadable
 from gr2st.evaluation.summary import summarise, write_results
-from gr2st.registry import ENCODERS
+from gr2st.preparation import encoder_identity
 from gr2st.types import Fold, Progress
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ def evaluate(study: Study, plan: Plan, out: Path | str, *, executor: Executor | 
         Before anything runs: unknown names, too few sections or patients, sections without an image.
     SectionInvalid
         Before anything is trained: all sections that cannot be read.
+    WeightsMissing
+        Before anything runs: the weights of the encoder are not on this machine.
     """
     out = Path(out)
     if out.exists() and not out.is_dir():
@@ -171,7 +173,7 @@ def _jobs(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[Fold
     if not plan.models:
         raise DataError("No model to evaluate; name at least one.")
     rows = plan.rows()
-    ENCODERS[plan.encoder]
+    encoder_identity(plan.encoder)
     return [
         FoldJob(fold=fold, row=row, entries=entries, genes=plan.genes, out=out, recipe=plan.recipe)
         for fold in plan.folds or make_folds(entries, plan.protocol)

@@ -24,7 +24,7 @@ from gr2st.io.prediction import save_prediction
 from gr2st.io.store import write_csv, write_json
 from gr2st.preparation import encoder_identity, prepare
 from gr2st.preprocess.genes import select_genes
-from gr2st.training.loop import fields_to_learn_from, train
+from gr2st.training.loop import fields_to_learn_from, pick_device, train
 from gr2st.types import Fold, Progress, finish
 
 if TYPE_CHECKING:
@@ -138,7 +138,8 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
     started = time.perf_counter()
     training = [job.entry(name) for name in job.fold.train]
     row = job.row
-    sections, recipe = yield from training_sections(training, row.model, job.genes, job.recipe)
+    device = str(pick_device(row.training.device))
+    sections, recipe = yield from training_sections(training, row.model, job.genes, job.recipe, device=device)
     trained = yield from train(row.model, sections, recipe, training=row.training, config=row.config)
     seconds = (time.perf_counter() - started) / len(job.fold.test)
     scores: list[SectionScore] = []
@@ -154,14 +155,17 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
 
 
 def training_sections(
-    entries: Sequence[SectionEntry], model: str, genes: GeneChoice, recipe: Mapping[str, Any]
+    entries: Sequence[SectionEntry], model: str, genes: GeneChoice, recipe: Mapping[str, Any], *, device: str = "cpu"
 ) -> Steps[tuple[list[Prepared], Recipe]]:
-    """Choose the genes from the training sections alone, then prepare those sections as the model learns from them."""
+    """Choose the genes from the training sections alone, then prepare those sections as the model learns from them.
+
+    The encoder runs on `device`.
+    """
     full = Recipe(genes=chosen_genes(genes, entries), **recipe)
     needs = fields_to_learn_from(model)
     sections: list[Prepared] = []
     for entry in entries:
-        sections.append((yield from prepare(section_of(entry), full, needs=needs)))
+        sections.append((yield from prepare(section_of(entry), full, needs=needs, device=device)))
     return sections, full
 
 

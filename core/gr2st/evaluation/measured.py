@@ -9,7 +9,7 @@ import numpy as np
 
 from gr2st import keys
 from gr2st.evaluation.metrics import gene_pcc
-from gr2st.prediction import predict
+from gr2st.prediction import device_of, predict
 from gr2st.preparation import prepare
 from gr2st.preprocess.genes import counts_of
 from gr2st.preprocess.normalise import gene_normalise, spot_normalise
@@ -26,7 +26,7 @@ def predict_section(trained: TrainedModel, section: Section) -> Steps[Prediction
     """Prepare a section as the model wants it, predict it blind, then lay the measured values and scores beside."""
     oracle = {"depth"} if MODELS[trained.name].is_oracle else set()
     needs = trained.module.needs | {"grid", "position"} | oracle
-    prepared = yield from prepare(section, trained.recipe, needs=needs)
+    prepared = yield from prepare(section, trained.recipe, needs=needs, device=str(device_of(trained)))
     prediction = yield from predict(trained, prepared)
     return with_measured(prediction, section)
 
