@@ -54,7 +54,8 @@ def _about(opened: Opened) -> Card:
             f"{_predicted(opened.prediction)} Open its section to see the slide and the measured values.", ("open",)
         )
     warning = _warning(opened.section, opened.prediction)
-    details = "\n".join((*opened.notes, *opened.section.notes))
+    predicted = () if opened.prediction is None else opened.prediction.notes
+    details = "\n".join((*opened.notes, *opened.section.notes, *predicted))
     actions: tuple[Action, ...] = () if opened.prediction is not None else ("predict",)
     if opened.section.slide is None:
         actions = ()

@@ -53,6 +53,8 @@ def _start(program: str) -> int:
     os.close(writing)
     if guard is None:
         atexit.register(_stop, server)
+    else:
+        atexit.register(setattr, server, "returncode", 0)  # Python need not warn that the server outlives it
     with os.fdopen(reading) as answer:
         number = answer.readline().strip()
     if not number.isdigit():

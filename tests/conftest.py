@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +26,29 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     """Keep the user's cache out of the tests; one cache folder serves the whole run."""
     base = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("GR2ST_CACHE", str(base))
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of weights in the place of the user's own, and no cache of the hub."""
+    from huggingface_hub import constants
+
+    folder = tmp_path / "weights"
+    monkeypatch.setenv("GR2ST_WEIGHTS", str(folder))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def timm() -> Iterator[Any]:
+    """The package timm, made to import where torchvision does not fit torch."""
+    from tests.torchvision_stand_in import declare_missing_operators
+
+    kept = declare_missing_operators()
+    import timm
+
+    yield timm
+    del kept
 
 
 @pytest.fixture

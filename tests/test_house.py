@@ -33,12 +33,18 @@ def test_importing_the_library_loads_no_torch_no_window_and_no_tables() -> None:
 
 
 def test_the_command_line_starts_without_torch() -> None:
-    assert not loaded_after("import gr2st.cli") & {*HEAVY, *WINDOWS}
+    assert not loaded_after("import gr2st.cli.app") & {*HEAVY, *WINDOWS}
 
 
 def test_reading_functions_load_no_torch() -> None:
     code = "import gr2st; gr2st.read_study, gr2st.read_section, gr2st.read_prediction, gr2st.open_slide, gr2st.build_pyramid"
     assert not loaded_after(code) & set(HEAVY)
+
+
+def test_asking_which_encoders_are_ready_loads_no_torch() -> None:
+    elsewhere = "import os; os.environ |= {'GR2ST_WEIGHTS': '/nowhere', 'HF_HUB_CACHE': '/nowhere'}"
+    code = f"{elsewhere}\nfrom gr2st.cli.encoders import encoders_command; encoders_command(as_json=True)"
+    assert not loaded_after(code) & {*HEAVY, "transformers"}
 
 
 def test_every_name_at_the_front_door_opens() -> None:

@@ -48,7 +48,7 @@ _HOME = {
     "open_slide": "gr2st.io.slide",
     "predict": "gr2st.prediction",
     "prepare": "gr2st.preparation",
-    "read_gene_list": "gr2st.preprocess.genes",
+    "read_gene_list": "gr2st.preprocess.gene_list",
     "read_prediction": "gr2st.io.prediction",
     "read_section": "gr2st.io.section",
     "read_study": "gr2st.io.study",

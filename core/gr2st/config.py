@@ -74,10 +74,10 @@ class Gr2stConfig(Settings):
     dropout: float = Field(0.1, ge=0, lt=1)
     temperature: float = Field(1.0, gt=0)
     type_share: float = Field(0.3, ge=0, description="Bonus of a shared cell type in the functional score.")
-    functional: Literal["threshold", "top-k"] = "threshold"
+    functional: Literal["threshold", "top-k", "none"] = "threshold"
     functional_threshold: float = 0.6
     functional_k: int = Field(20, ge=1)
-    spatial: Literal["radius", "nearest"] = "radius"
+    spatial: Literal["radius", "nearest", "none"] = "radius"
     spatial_radius: float = Field(3.0, gt=0, description="In units of the array step.")
     spatial_k: int = Field(20, ge=1)
     fusion: Literal["sum", "concat", "max", "mean"] = "sum"
@@ -97,8 +97,12 @@ class Gr2stConfig(Settings):
     expression_scale: Literal["as given", "section"] = Field(
         "as given", description="section: one scale for input, target and bank, each gene standardised in its section."
     )
-    linear_share: float = Field(0.0, ge=0, le=1, description="Share of a closed-form linear branch in the prediction.")
-    linear_penalty: float = Field(4.0, gt=0, description="Penalty of that branch, relative to the training spots.")
+    kernel_share: float = Field(0.0, ge=0, le=1, description="Share of the kernel branch in the prediction.")
+    kernel_penalty: float = Field(0.3, gt=0, description="Penalty of that branch.")
+    kernel_gamma: float = Field(0.5, gt=0, description="Its kernel falls to exp(-gamma) at the median distance.")
+    kernel_rank: int = Field(6, ge=1, description="Principal components of the expression it predicts.")
+    kernel_landmarks: int = Field(2048, ge=1, description="Training spots that span its kernel.")
+    context_radius: float = Field(3.0, ge=0, description="Surroundings it sees, in array steps; 0: the patch alone.")
 
 
 class RidgeConfig(Settings):

@@ -31,7 +31,9 @@ CONFIDENCE: Final = "gr2st_confidence"
 SPATIAL_GRAPH: Final = "gr2st_spatial_graph"
 FUNCTIONAL_GRAPH: Final = "gr2st_functional_graph"
 PROVENANCE: Final = "gr2st"
-"""uns: dict with format, model, section, encoder, recipe digest, seed, versions, space."""
+"""uns: dict with format, model, section, encoder, recipe digest, seed, versions, space, and notes where any are due."""
+NOTES: Final = "notes"
+"""Key of that dict: sentences about this prediction that the user should know."""
 
 # Files of a model folder
 MODEL_WEIGHTS: Final = "model.safetensors"

@@ -45,13 +45,18 @@ def predict(trained: TrainedModel, prepared: Prepared) -> Steps[Prediction]:
     seen = prepared.blind()
     if MODELS[trained.name].is_oracle:
         seen = replace(seen, depth=prepared.depth)
-    device = next((tensor.device for tensor in trained.module.state_dict().values()), torch.device("cpu"))
+    device = device_of(trained)
     with torch.no_grad():
         answer = trained.module.predict(to_batch(seen, trained.module.needs, device))
         graphs = _graphs(trained, seen, answer, device)
     table = _table(trained, seen, answer, graphs)
     yield Progress(f"Predicting {prepared.section}", 1, 1)
-    return Prediction(section=prepared.section, model=trained.name, table=table)
+    return Prediction(section=prepared.section, model=trained.name, table=table).noted(answer.notes)
+
+
+def device_of(trained: TrainedModel) -> torch.device:
+    """Where the model's numbers lie; the CPU for a model without any."""
+    return next((tensor.device for tensor in trained.module.state_dict().values()), torch.device("cpu"))
 
 
 def _check_recipe(trained: TrainedModel, prepared: Prepared) -> None:

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from gr2st import keys
 from gr2st.cells.source import spot_cells_of
 from gr2st.encoders.cache import encode_section
+from gr2st.encoders.weights import encoder_version
 from gr2st.errors import DataError
 from gr2st.preprocess.genes import counts_of
 from gr2st.preprocess.normalise import gene_normalise, spot_normalise
@@ -37,7 +38,7 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
         Fields to fill; patches are encoded only for "features", counts are read only for the measured fields, cell
         types and their proportions only for "cell_type".
     device : str
-        Where the encoder runs.
+        Where an encoder with weights runs.
 
     Returns
     -------
@@ -49,6 +50,8 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
     DataError
         The section has no image although features are needed, no scale, lacks genes of the recipe, or has no cell
         types although the recipe takes them from files.
+    WeightsMissing
+        The weights of the recipe's encoder are not on this machine.
     """
     features: Float32 | None = None
     digests = {"recipe": recipe.digest()}
@@ -98,10 +101,27 @@ def _cells(section: Section, recipe: Recipe) -> Steps[SpotCells | None]:
     return cells
 
 
+def why_without_picture(section: Section) -> str:
+    """Why no model can be shown this section, with what was noticed when its pictures were looked at."""
+    noticed = f" {' '.join(section.notes)}" if section.notes else ""
+    return (
+        f"Section {section.name} has no picture that patches can be cut from.{noticed} Put its picture beside the "
+        "counts, or name it in the image column of study.csv."
+    )
+
+
 def encoder_identity(name: str) -> str:
-    """Name and version of an encoder: what must agree between a model and the section it predicts."""
+    """Name, version and weights of an encoder: what must agree between a model and the section it predicts.
+
+    Raises
+    ------
+    UnknownName
+        No encoder has this name.
+    WeightsMissing
+        Its weights are not on this machine.
+    """
     spec = ENCODERS[name]
-    return f"{spec.name}/{spec.version}"
+    return f"{spec.name}/{encoder_version(spec)}"
 
 
 def array_positions(grid: Int64, pixel: Float64, pitch: float) -> Float64:
@@ -125,10 +145,7 @@ def _is_square(grid: Int64) -> bool:
 
 def _slide_of(section: Section) -> Slide:
     if section.slide is None:
-        raise DataError(
-            f"Section {section.name} has no image, but patch features were asked for. "
-            "Put its picture beside the counts or name it in the image column of study.csv."
-        )
+        raise DataError(why_without_picture(section))
     return section.slide
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from gr2st.config import ConstantConfig, Gr2stConfig, NeighboursConfig, RidgeConfig, Settings, TrainConfig
+from gr2st.encoder_specs import HANDCRAFTED, PATHOLOGY_ENCODERS, EncoderSpec
 from gr2st.errors import UnknownName
+
+__all__ = ["ENCODERS", "MODELS", "EncoderSpec", "ModelSpec", "Registry", "load"]
 
 T = TypeVar("T")
 
@@ -40,26 +43,6 @@ def load(factory: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderSpec:
-    """Facts about a patch encoder.
-
-    ``input_px`` is the side of the patch it takes, ``um_per_px`` the resolution it was made for, ``width`` the number
-    of features it gives, ``version`` changes whenever its output does (it is part of the cache key).
-    """
-
-    name: str
-    title: str
-    factory: str
-    width: int
-    input_px: int
-    um_per_px: float | None
-    licence: str
-    gated: bool
-    needs_weights: bool
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """Facts about a model: what builds it, its settings, how it is trained, what it may see.
 
@@ -75,26 +58,7 @@ class ModelSpec:
     is_oracle: bool = False
 
 
-ENCODERS: Registry[EncoderSpec] = Registry(
-    "encoder",
-    {
-        spec.name: spec
-        for spec in (
-            EncoderSpec(
-                name="handcrafted",
-                title="Colour, texture and nuclear statistics",
-                factory="gr2st.encoders.handcrafted:Handcrafted",
-                width=207,
-                input_px=224,
-                um_per_px=1.38,
-                licence="BSD-3-Clause",
-                gated=False,
-                needs_weights=False,
-                version="1",
-            ),
-        )
-    },
-)
+ENCODERS: Registry[EncoderSpec] = Registry("encoder", {spec.name: spec for spec in (HANDCRAFTED, *PATHOLOGY_ENCODERS)})
 
 V1 = Gr2stConfig(functional="top-k", spatial="nearest", experts=0, blend=1.0, retrieval_epsilon=0.0)
 V2 = Gr2stConfig()
@@ -108,7 +72,7 @@ OURS = Gr2stConfig(
     blend=0.5,
     feature_scale="section",
     expression_scale="section",
-    linear_share=0.5,
+    kernel_share=0.7,
 )
 """What differs from the published settings, and why, stands in docs/method.md."""
 CLOSED_FORM = TrainConfig(epochs=0)

@@ -6,7 +6,7 @@ Orientation, everywhere: spots are rows, genes are columns; pixel positions are 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from gr2st import keys
 from gr2st.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -346,6 +347,20 @@ class Prediction:
     @property
     def genes(self) -> tuple[str, ...]:
         return tuple(map(str, self.table.var_names))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about this prediction, one sentence each."""
+        return tuple(map(str, self.table.uns.get(keys.PROVENANCE, {}).get(keys.NOTES, ())))
+
+    def noted(self, notes: Sequence[str]) -> Prediction:
+        """The same prediction with these notes too, each once; they are stored with it."""
+        if set(notes) <= set(self.notes):
+            return self
+        table = self.table.copy()
+        all_notes = list(dict.fromkeys([*self.notes, *notes]))
+        table.uns[keys.PROVENANCE] = {**table.uns[keys.PROVENANCE], keys.NOTES: all_notes}
+        return replace(self, table=table)
 
 
 @dataclass(frozen=True, slots=True)

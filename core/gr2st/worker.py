@@ -124,11 +124,12 @@ def predict_steps(request: Request) -> Steps[dict[str, str]]:
     from gr2st.io.section import read_section
     from gr2st.io.study import read_study
     from gr2st.training.checkpoint import load_model
+    from gr2st.training.loop import pick_device
     from gr2st.types import Progress
 
     model, study, section, out = (request[key] for key in ("model", "study", "section", "out"))
     yield Progress("Loading the model")
-    trained = load_model(Path(model))
+    trained = load_model(Path(model), device=str(pick_device("auto")))
     yield Progress(f"Reading section {section}")
     read = read_section(read_study(Path(study)).entry(section))
     prediction = yield from predict_section(trained, read)

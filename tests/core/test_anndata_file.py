@@ -211,7 +211,8 @@ def test_a_folder_of_files_is_a_study_and_other_files_are_noted(tmp_path: Path) 
     (tmp_path / "fake.h5ad").write_text("no HDF5")
     study = read_study(tmp_path)
     assert study.names == ("H1", "H2")
-    assert study.notes == ("fake.h5ad is no AnnData file: it is not HDF5.",)
+    (note,) = study.notes
+    assert note.startswith("fake.h5ad is not an HDF5 file: it is a text file that begins with 'no HDF5'.")
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
@@ -222,7 +223,9 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_cut_file_is_refused(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:3000])
-    with pytest.raises(DataError, match=r"H1\.h5ad is damaged or cut off"):
+    with pytest.raises(
+        DataError, match=r"H1\.h5ad is cut off: 3,000 of [\d,]+ bytes are there. Copy or download it again."
+    ):
         read_study(file)
 
 
@@ -237,7 +240,7 @@ def test_hdf5_that_is_no_anndata_is_refused(tmp_path: Path) -> None:
 
     with h5py.File(tmp_path / "H1.h5ad", "w") as file:
         file["x"] = [1]
-    with pytest.raises(DataError, match="is no AnnData file: it lacks obs and var; it holds x"):
+    with pytest.raises(DataError, match="is no AnnData file: obs and var are wanted, it holds x"):
         read_study(tmp_path / "H1.h5ad")
 
 

@@ -13,6 +13,7 @@ from gr2st import keys
 from gr2st.config import PatchConfig, Recipe
 from gr2st.errors import DataError
 from gr2st.evaluation.fold import FoldJob, GeneChoice
+from gr2st.evaluation.rows import rows_of
 from gr2st.io.section import read_section
 from gr2st.io.study import read_study
 from gr2st.prediction import predict
@@ -93,7 +94,8 @@ def test_changed_files_of_cell_types_make_a_fold_run_again(tmp_path: Path) -> No
 
     def digest() -> str:
         entries = read_study(tmp_path).entries
-        return FoldJob(Fold("A1", (), ("A1",)), "ridge", entries, GeneChoice(n_variable=2), tmp_path).digest()
+        (row,) = rows_of(["ridge"], {}, {})
+        return FoldJob(Fold("A1", (), ("A1",)), row, entries, GeneChoice(n_variable=2), tmp_path).digest()
 
     before = digest()
     (tmp_path / "cells" / "5x8.tsv").write_text("x\ty\tclass\tname\tcolor\n1\t1\t\tneopla\t0\n")

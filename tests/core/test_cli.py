@@ -14,7 +14,7 @@ from anndata import read_h5ad
 import gr2st
 from gr2st import keys
 
-COMMANDS = ("inspect", "train", "predict", "evaluate", "cells", "view", "demo", "list")
+COMMANDS = ("inspect", "train", "predict", "evaluate", "cells", "view", "demo", "list", "encoders")
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -43,6 +43,50 @@ def test_every_help_has_one_example(command: str) -> None:
 
 def test_the_version_is_printed() -> None:
     assert run("--version").stdout.strip() == f"gr2st {gr2st.__version__}"
+
+
+def test_encoders_are_listed_with_what_is_ready_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GR2ST_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    (tmp_path / "uni").mkdir()
+    (tmp_path / "uni" / "pytorch_model.bin").write_bytes(b"weights")
+    fits = subprocess.run([sys.executable, "-c", "import timm"], capture_output=True, check=False).returncode == 0
+    rows = {row["name"]: row for row in json.loads(run("encoders", "--json").stdout)["encoders"]}
+    assert rows["handcrafted"]["ready"]
+    assert rows["uni"]["missing"] == ([] if fits else ["timm"])
+    assert rows["virchow2"]["missing"] == ["weights"]
+    assert rows["virchow2"] | {"width": 2560, "input_px": 224, "um_per_px": 0.5, "gated": True} == rows["virchow2"]
+    table = run("encoders")
+    assert table.returncode == 0, table.stderr
+    lines = {line.split()[0]: line.split() for line in table.stdout.splitlines() if line.strip()}
+    ready = ["yes"] if fits else ["timm", "missing"]
+    assert lines["uni"] == ["uni", "1024", "224", "0.5", "CC-BY-NC-ND-4.0", "yes", *ready]
+    assert lines["phikon"][-3:] == ["no", "weights", "missing"]
+    assert ("torchvision, which timm needs, does not fit" in table.stdout) is not fits
+
+
+def test_a_machine_without_timm_and_weights_misses_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gr2st.cli import encoders
+    from gr2st.registry import ENCODERS
+
+    monkeypatch.setenv("GR2ST_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(encoders, "find_spec", lambda name: None)
+    row = encoders._row(ENCODERS["h-optimus-0"])
+    assert (row["ready"], row["missing"]) == (False, ["timm", "weights"])
+    assert encoders._cells(row)[-1] == "timm and weights missing"
+
+
+def test_a_chosen_encoder_brings_its_own_patch_size_and_resolution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gr2st.cli.learn import recipe_fields
+
+    monkeypatch.setenv("GR2ST_WEIGHTS", str(tmp_path))
+    (tmp_path / "uni").mkdir()
+    (tmp_path / "uni" / "pytorch_model.bin").write_bytes(b"weights")
+    fields = recipe_fields("uni", None)
+    assert fields == {"encoder": "uni", "patch": {"size_px": 224, "um_per_px": 0.5}, "cell_types": "none"}
+    assert recipe_fields("uni", 0.25)["patch"] == {"size_px": 224, "um_per_px": 0.25}
 
 
 def test_inspect_prints_json_for_programs(sample: Path) -> None:
@@ -95,6 +139,13 @@ BAD = {
     "no such section": (("train", "{sample}", "--sections", "Z9", "--out", "m"), "No section is called 'Z9'"),
     "no such model": (("train", "{sample}", "--model", "gr3st", "--out", "m"), "Did you mean 'gr2st'"),
     "no such encoder": (("train", "{sample}", "--encoder", "uni3", "--out", "m"), "No encoder is called 'uni3'"),
+    "weights missing": (
+        ("train", "{sample}", "--encoder", "virchow2", "--out", "m"),
+        "gr2st encoders --download virchow2",
+    ),
+    "weights missing for an evaluation": (("evaluate", "{sample}", "--encoder", "uni", "--out", "e"), "hf auth login"),
+    "nothing to download": (("encoders", "--download", "handcrafted"), "is built without weights"),
+    "nothing known to download": (("encoders", "--download", "uno"), "Did you mean 'uni'"),
     "no such gene list": (("train", "{sample}", "--genes", "none.txt", "--out", "m"), "none.txt"),
     "not a model": (("predict", "{sample}", "{sample}", "--section", "B1", "--out", "x.h5ad"), "no model folder"),
     "not an h5ad name": (("predict", "m", "{sample}", "--section", "B1", "--out", "x.csv"), "the ending .h5ad"),
@@ -102,7 +153,10 @@ BAD = {
     "unknown protocol": (("evaluate", "{sample}", "--protocol", "spot", "--out", "e"), "'patient', 'section'"),
     "too many genes": (("train", "{sample}", "--variable-genes", "5000", "--out", "m"), "5000 genes were asked for"),
     "no such gene": (("view", "{sample}", "--section", "B1", "--gene", "ERBB9", "--screenshot", "x.png"), "'ERBB9'"),
-    "not a prediction": (("view", "{sample}", "--prediction", "{sample}/study.csv", "--screenshot", "x.png"), "h5ad"),
+    "not a prediction": (
+        ("view", "{sample}", "--prediction", "{sample}/study.csv", "--screenshot", "x.png"),
+        "No prediction can be read",
+    ),
     "no such device": (("train", "{sample}", "--device", "toaster", "--sections", "A1", "--out", "m"), "toaster"),
 }
 
@@ -115,6 +169,26 @@ def test_an_error_is_a_sentence_with_exit_code_two(case: str, sample: Path, tmp_
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert not any(tmp_path.iterdir()), "something half-written stayed behind"
+
+
+def test_a_log_gets_a_line_for_every_tenth_and_for_news_but_not_for_every_loss(capsys) -> None:
+    from gr2st.cli.common import show_progress
+    from gr2st.types import Progress
+
+    def steps():
+        for done in range(1, 101):
+            yield Progress("Training", done, 100, f"loss {done}", {"loss": float(done)})
+        for done in range(1, 5):
+            yield Progress("Encoding", done, 100, "on the CPU, about 3 h" if done > 2 else "")
+        return "result"
+
+    assert show_progress(steps()) == "result"
+    lines = capsys.readouterr().err.splitlines()
+    assert len([line for line in lines if line.startswith("Training")]) == 11
+    assert [line for line in lines if line.startswith("Encoding")] == [
+        "Encoding 0 %",
+        "Encoding 0 % on the CPU, about 3 h",
+    ]
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
@@ -150,3 +224,36 @@ def test_an_evaluation_with_estimated_cell_types_says_so(sample: Path, genes: Pa
     assert shown.returncode == 0, shown.stderr
     assert "cell types estimated from the picture" in " ".join(shown.stdout.split())
     assert json.loads((tmp_path / "evaluation" / "summary.json").read_text())["cell_types"] == "estimate"
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["gr2st", "list"]
+from gr2st.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+@pytest.mark.parametrize("module", ["gr2st.cli.app", "typer", "pydantic", "gr2st.registry"])
+def test_ctrl_c_during_the_imports_ends_in_one_line(module: str) -> None:
+    code = INTERRUPTED_IMPORT.format(module=module)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped.\n")
+
+
+def test_the_entry_point_imports_next_to_nothing_before_it_hears_ctrl_c() -> None:
+    code = "import gr2st.cli, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"typer", "rich", "pydantic", "numpy", "gr2st.errors", "gr2st.cli.app"} & set(done.stdout.split())
+
+
+def test_the_commands_start_without_torch_and_tables() -> None:
+    code = "import gr2st.cli.app, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "scanpy", "anndata", "pandas", "qtpy", "napari"} & set(done.stdout.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -16,12 +17,17 @@ import pytest
 import gr2st
 from gr2st import keys
 from gr2st.config import TrainConfig
-from gr2st.errors import Cancelled, DataError, UnknownName
+from gr2st.errors import Cancelled, DataError, SectionInvalid, UnknownName
 from gr2st.evaluation import fold as fold_module
+from gr2st.evaluation import sections as sections_module
 from gr2st.evaluation.crossval import Evaluation, Plan, evaluate, usable_entries
+from gr2st.evaluation.executors import executor_of
 from gr2st.evaluation.fold import FoldJob, GeneChoice, chosen_genes
 from gr2st.evaluation.metrics import gene_pcc
+from gr2st.evaluation.rows import rows_of
+from gr2st.evaluation.scores import COLUMNS
 from gr2st.types import Fold, Study, finish
+from tests.builders import her2st_folder, visium_folder
 
 GENES = ("ERBB2", "KRT19", "COL1A1", "PLIN1", "GAPDH")
 
@@ -52,7 +58,7 @@ def test_the_summary_has_the_agreed_form(evaluation: Evaluation) -> None:
     assert summary["encoder"] == "handcrafted"
     assert list(summary["models"]) == ["ridge", "mean", "depth-oracle"]
     row = summary["models"]["ridge"]
-    assert set(row) == {"pcc_spot", "pcc_gene", "sections"}
+    assert set(row) >= {"pcc_spot", "pcc_gene", "sections"}
     assert set(row["sections"]) == {"A1", "B1"}
     assert set(row["sections"]["A1"]) == {"pcc_spot", "pcc_gene", "n_spots", "seconds"}
 
@@ -148,7 +154,7 @@ def test_variable_genes_are_chosen_without_the_held_out_section(study: Study) ->
         ({"sections": ("A1", "A9")}, UnknownName, "No section is called 'A9'"),
         ({"sections": ("A1", "A1")}, DataError, "named twice: A1"),
         ({"sections": ("A1", "A2")}, DataError, "at least two patients"),
-        ({"recipe": {"encoder": "phikon"}}, UnknownName, "No encoder"),
+        ({"recipe": {"encoder": "phykon"}}, UnknownName, "No encoder"),
     ],
 )
 def test_a_plan_that_cannot_work_is_refused_before_anything_runs(
@@ -209,8 +215,117 @@ def test_results_of_another_encoder_version_are_not_taken_for_these(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fold = Fold("mine", train=("A1",), test=("B1",))
-    job = FoldJob(fold, "ridge", study.entries, GeneChoice(listed=GENES), tmp_path)
+    (row,) = rows_of(["ridge"], {}, {})
+    job = FoldJob(fold, row, study.entries, GeneChoice(listed=GENES), tmp_path)
     before = job.digest()
     assert job.digest() == before
     monkeypatch.setattr(fold_module, "encoder_identity", lambda _: "handcrafted/next")
     assert job.digest() != before
+
+
+def refuse_to_train(*_: Any, **__: Any) -> Iterator[None]:
+    raise AssertionError("a model was trained")
+
+
+def test_unreadable_sections_are_all_named_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = her2st_folder(tmp_path / "study", names=("A1", "B1", "C1", "D1"))
+    (folder / "ST-cnts" / "B1.tsv.gz").write_bytes((folder / "ST-cnts" / "B1.tsv.gz").read_bytes()[:50])
+    (folder / "ST-spotfiles" / "D1_selection.tsv").write_text("")
+    monkeypatch.setattr(fold_module, "train", refuse_to_train)
+    with pytest.raises(SectionInvalid) as caught:
+        finish(evaluate(gr2st.read_study(folder), plan_of(sections=()), tmp_path / "out"))
+    text = str(caught.value)
+    assert text.startswith("2 of 4 sections cannot be used, so nothing was trained.")
+    assert text.count("B1.tsv.gz is cut off or damaged") == text.count("D1_selection.tsv is empty") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_section_whose_picture_cannot_be_used_is_refused_with_the_reason(tmp_path: Path) -> None:
+    for seed, name in enumerate(("V1", "V2")):
+        visium_folder(tmp_path / "study" / name, seed)
+    (tmp_path / "study" / "V2" / "outs" / "spatial" / "scalefactors_json.json").write_text("{}")
+    study = gr2st.read_study(tmp_path / "study")
+    with pytest.raises(
+        SectionInvalid, match=r"1 of 2 sections[\s\S]*Section V2 has no picture.*lacks tissue_hires_scalef"
+    ):
+        finish(evaluate(study, plan_of(sections=(), protocol="section"), tmp_path / "out"))
+
+
+def test_a_study_without_any_picture_says_so(study: Study) -> None:
+    from dataclasses import replace
+
+    blind = replace(study, entries=tuple(replace(entry, without_image="none lies there") for entry in study.entries))
+    with pytest.raises(DataError, match="has a picture to learn from. A1: none lies there"):
+        usable_entries(blind)
+
+
+def test_finished_folds_need_no_readable_section(study: Study, evaluation: Evaluation, monkeypatch: Any) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a section was read")
+
+    monkeypatch.setattr(sections_module, "_read_once", refuse)
+    assert finish(evaluate(study, plan_of(), evaluation.out)).failures == ()
+
+
+@pytest.mark.parametrize("write", ["write_bytes", "touch"])
+def test_a_full_disk_leaves_no_empty_folder(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    def refuse(path: Path, *_: Any, **__: Any) -> None:
+        if path.suffix == ".h5ad":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(path, *_, **__)
+
+    original = getattr(Path, write)
+    monkeypatch.setattr(Path, write, refuse)
+    evaluation = finish(evaluate(study, plan_of(models=("mean", "ridge")), tmp_path / "out"))
+    assert len(evaluation.failures) == 4
+    assert all("No space left on device" in failure.message for failure in evaluation.failures)
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["sections.csv", "summary.json"]
+
+
+def test_every_score_of_every_gene_stands_in_the_tables(evaluation: Evaluation) -> None:
+    genes = pd.read_csv(evaluation.out / keys.GENE_SCORES)
+    assert list(genes.columns) == ["model", "seed", *COLUMNS]
+    ridge = genes[(genes["model"] == "ridge") & (genes["section"] == "B1")].set_index("gene")
+    assert ridge["ceiling_spot"].between(0, 1).all()
+    assert (ridge["ceiling_gene"] > ridge["pcc_gene"]).sum() >= 4
+    assert ridge["moran_measured"].max() > 0.2
+    sections = pd.read_csv(evaluation.out / keys.SECTION_SCORES)
+    assert {"spearman_spot", "rmse_gene", "pcc_spot_heg50", "ceiling_gene"} <= set(sections.columns)
+
+
+def test_a_model_is_compared_with_ridge_section_by_section(evaluation: Evaluation) -> None:
+    models = evaluation.summary["models"]
+    oracle, ridge = models["depth-oracle"], models["ridge"]
+    told = oracle["minus_ridge"]["pcc_gene"]
+    expected = [oracle["sections"][name]["pcc_gene"] - ridge["sections"][name]["pcc_gene"] for name in ("A1", "B1")]
+    assert told["mean"] == pytest.approx(np.mean(expected))
+    assert (told["low"], told["high"]) == (pytest.approx(min(expected)), pytest.approx(max(expected)))
+    assert (told["unit"], told["n"]) == ("patients", 2)
+    assert "minus_ridge" not in ridge
+
+
+def test_seeds_are_averaged_and_told_one_by_one(study: Study, tmp_path: Path) -> None:
+    training = {"gr2st-v2": TrainConfig(epochs=1, device="cpu")}
+    plan = plan_of(models=("gr2st-v2",), training=training, seeds=2, ablations=("no-spatial",))
+    evaluation = finish(evaluate(study, plan, tmp_path))
+    assert evaluation.failures == ()
+    assert list(evaluation.summary["models"]) == ["gr2st-v2", "gr2st-v2.no-spatial"]
+    row = evaluation.summary["models"]["gr2st-v2"]
+    assert [seed["seed"] for seed in row["seeds"]] == [0, 1]
+    assert row["seeds"][0]["pcc_spot"] != row["seeds"][1]["pcc_spot"]
+    assert row["pcc_spot"] == pytest.approx(np.mean([seed["pcc_spot"] for seed in row["seeds"]]))
+    assert (tmp_path / "folds" / "gr2st-v2.no-spatial.seed1" / "A" / "result.json").is_file()
+
+
+def test_folds_in_processes_of_their_own_give_the_same_numbers_to_the_bit(
+    study: Study, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    with executor_of(2, "") as executor:
+        elsewhere = finish(evaluate(study, plan_of(), tmp_path, executor=executor))
+    for name, row in evaluation.summary["models"].items():
+        for space in ("pcc_spot", "pcc_gene"):
+            assert elsewhere.summary["models"][name][space] == row[space]

@@ -15,6 +15,8 @@ from gr2st.encoders.cache import FeatureKey, encode_section, feature_path, read_
 from gr2st.errors import DataError, StorageError
 from gr2st.io.array_slide import ArraySlide
 from gr2st.registry import ENCODERS
+from gr2st.types import Progress
+from tests.tiny_vit import TINY, write_weights
 
 RECIPE = Recipe(genes=("A",), patch=PatchConfig(um_per_px=0.69))
 XY = np.array([[200.0, 200.0], [150.5, 130.25], [20.0, 300.0]])
@@ -26,6 +28,7 @@ class FirstPixels:
     spec = ENCODERS["handcrafted"]
 
     def __init__(self):
+        self.batch = 32
         self.calls = []
 
     def encode(self, patches):
@@ -159,8 +162,8 @@ def test_the_second_run_reads_the_cache_and_says_so(slide, encoder) -> None:
     np.testing.assert_array_equal(cached, features)
 
 
-def test_progress_comes_once_per_batch_in_spot_order(slide, encoder, monkeypatch) -> None:
-    monkeypatch.setattr(cache, "BATCH", 2)
+def test_progress_comes_once_per_batch_in_spot_order(slide, encoder) -> None:
+    encoder.batch = 2
     seen, features = run(slide)
     assert [step.done for step in seen] == [0, 2, 3]
     np.testing.assert_array_equal(run(slide, XY[1:2])[1], features[1:2])
@@ -174,6 +177,71 @@ def test_mirrored_patches_are_noted_also_from_the_cache(slide, encoder) -> None:
 
 def test_nothing_is_noted_where_all_is_well(slide, encoder) -> None:
     assert {step.note for step in run(slide, XY[:1])[0]} == {""}
+
+
+class Slow(FirstPixels):
+    """A stand-in encoder with weights, whose memory suffices for two patches."""
+
+    spec = replace(TINY, name="handcrafted", input_px=224, width=207)
+
+    def encode(self, patches):
+        self.batch = min(self.batch, 2)
+        return super().encode(patches)
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    stand_in = Slow()
+    stand_in.batch = 1
+    monkeypatch.setattr(cache, "load_encoder", lambda name, *, device: stand_in)
+    return stand_in
+
+
+def test_an_encoder_with_weights_says_after_one_batch_how_long_the_cpu_will_take(slide, slow, monkeypatch) -> None:
+    ticks = iter([0.0, 300.0])
+    monkeypatch.setattr(cache.time, "perf_counter", lambda: next(ticks))
+    seen, _ = run(slide)
+    assert [step.note.split(";")[0] for step in seen[1:]] == ["on the CPU, about 10 min after the first 1 patches"] * 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.2, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (9000, "2.5 h")]
+)
+def test_a_duration_is_told_as_people_say_it(seconds: float, told: str) -> None:
+    assert cache._duration(seconds) == told
+
+
+def test_a_batch_that_was_halved_is_told_from_then_on(slide, slow) -> None:
+    slow.batch = 4
+    seen, _ = run(slide, XY[[0, 1, 2, 0, 1]])
+    assert slow.calls == [4, 1]
+    assert all(step.note.endswith("out of memory: 2 patches at once from here on, not 4") for step in seen if step.done)
+
+
+def test_a_killed_run_goes_on_at_the_unfinished_section(slide, rng, timm, weights, monkeypatch) -> None:
+    monkeypatch.setitem(ENCODERS._entries, "tiny", TINY)
+    write_weights(TINY, weights)
+    recipe = Recipe(genes=("A",), encoder="tiny", patch=PatchConfig(size_px=32, um_per_px=1.0))
+    other = ArraySlide(Path("C3.jpg"), rng.integers(0, 256, (400, 420, 3)).astype(np.uint8))
+    many = np.tile(XY, (4, 1))
+    _, first = run(slide, many, recipe)
+    killed = encode_section(other, many, recipe=recipe, um_per_px=0.69, section="C3")
+    assert [next(killed).done for _ in range(2)] == [0, 8]
+    killed.close()
+    again, same = run(slide, many, recipe)
+    assert [step.note.split(";")[0] for step in again] == ["from the cache"]
+    np.testing.assert_array_equal(same, first)
+    assert [step.done for step in run(other, many, recipe)[0]] == [0, 8, 12]
+    assert [step.done for step in run(other, many, recipe)[0]] == [12]
+
+
+def test_an_encoder_without_weights_runs_on_the_cpu_whatever_the_device(slide, encoder, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(cache, "load_encoder", lambda name, *, device: asked.append(device) or encoder)
+    steps = encode_section(slide, XY, recipe=RECIPE, um_per_px=0.69, section="C2", device="cuda")
+    assert all(isinstance(step, Progress) for step in steps)
+    assert asked == ["cpu"]
+    assert "from the cache" in run(slide)[0][0].note
 
 
 def test_a_closed_run_leaves_no_entry(slide, encoder) -> None:

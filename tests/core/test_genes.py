@@ -11,7 +11,8 @@ from anndata import AnnData
 from scipy import sparse
 
 from gr2st.errors import DataError
-from gr2st.preprocess.genes import counts_of, read_gene_list, select_genes
+from gr2st.preprocess.gene_list import read_gene_list
+from gr2st.preprocess.genes import counts_of, select_genes
 
 
 def table(counts, genes) -> AnnData:
@@ -102,6 +103,53 @@ def test_a_tab_separated_table_gives_its_first_column(tmp_path: Path) -> None:
     path = tmp_path / "genes.tsv"
     path.write_text("symbol\tscore\nERBB2\t1\n")
     assert read_gene_list(path) == ("ERBB2",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("genes.csv", "rank,gene,score\n1,ERBB2,0.5\n2,GNAS,0.4\n"),
+        ("genes.csv", "rank;Gene_Name;score\n1;ERBB2;0,5\n2;GNAS;0,4\n"),
+        ("genes.tsv", "gene_id\tsymbol\nENSG1\tERBB2\nENSG2\tGNAS\n"),
+        ("genes.csv", "gene,gene_symbol\nENSG1,ERBB2\nENSG2,GNAS\n"),
+        ("genes.csv", ",symbol,score\n0,ERBB2,1\n1,GNAS,2\n"),
+        ("genes.txt", "id\tgene\n1\tERBB2\n2\tGNAS\n"),
+        ("genes.txt", "rank symbol\n1 ERBB2\n2 GNAS\n"),
+        ("genes.txt", "gene\nERBB2\nGNAS\n"),
+        ("genes.txt", '"ERBB2"\n"GNAS"\n'),
+        ("genes.txt", "ERBB2\t1.5\nGNAS\t0.5\n"),
+    ],
+)
+def test_the_column_of_names_is_found_by_its_title(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    assert read_gene_list(path) == ("ERBB2", "GNAS")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("genes.csv", "Feature,logFC\nERBB2,1\n", r"a table of 2 columns \('Feature', 'logFC'\)"),
+        ("genes.csv", "1,ERBB2,0.5\n2,GNAS,0.4\n", r"a table of 3 columns \('1', 'ERBB2', '0.5'\)"),
+        ("genes.txt", "ERBB2,GNAS,CD4\n", r"a table of 3 columns \('ERBB2', 'GNAS', 'CD4'\)"),
+        ("genes.txt", "ERBB2\tkinase\nGNAS\tprotein\n", "a table of 2 columns"),
+        ("genes.csv", "rank,gene\n1,ERBB2\n2\n", "1 row without column 2, where the gene names stand: '2'"),
+    ],
+)
+def test_a_table_without_a_column_of_names_says_what_was_found_and_wanted(
+    tmp_path: Path, name: str, content: str, found: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(
+        DataError, match=rf"{name} .*{found}.* Expected one gene name per line, or a table with a column"
+    ):
+        read_gene_list(path)
+
+
+def test_a_folder_is_no_gene_list(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder; a gene list is a text file with one gene name per line"):
+        read_gene_list(tmp_path)
 
 
 def test_every_repeated_and_broken_name_is_listed_at_once(tmp_path: Path) -> None:

@@ -290,7 +290,7 @@ def test_all_problems_of_a_section_are_told_at_once(folder: Path) -> None:
     )
     text = problems(entry)
     assert text.startswith("S1 has 6 problems:")
-    assert "1 value that is no number (NaN)" in text
+    assert "1 value that is NaN, no number: it stands in row 1" in text
     assert "1 negative value" in text
     assert "1 value that is not whole (for example 1.5)" in text
     assert "names 1 gene more than once: GENE2" in text

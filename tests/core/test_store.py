@@ -139,3 +139,37 @@ def test_the_digest_is_the_start_of_the_sha256(tmp_path):
     assert file_digest(tmp_path / "big") == hashlib.sha256(content).hexdigest()[:16]
     with pytest.raises(DataError, match="cannot be read: No such file"):
         file_digest(Path(tmp_path / "absent"))
+
+
+@pytest.mark.parametrize("place", [atomic_path, atomic_folder])
+def test_folders_made_for_a_result_that_failed_are_taken_away_again(tmp_path, place):
+    (tmp_path / "kept").mkdir()
+
+    def write():
+        with place(tmp_path / "kept" / "folds" / "ridge" / "result"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(StorageError, match="No space left"):
+        write()
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept"]
+
+
+def test_a_folder_in_which_something_else_lies_meanwhile_stays(tmp_path):
+    def write():
+        with atomic_path(tmp_path / "folds" / "ridge" / "result.json"):
+            (tmp_path / "folds" / "other").write_text("of another process")
+            raise KeyError("stop")
+
+    with pytest.raises(KeyError, match="stop"):
+        write()
+    assert [path.name for path in (tmp_path / "folds").iterdir()] == ["other"]
+
+
+def test_a_disk_without_room_for_a_new_file_leaves_no_folder(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(StorageError, match="No space left"):
+        write_json(tmp_path / "folds" / "ridge" / "result.json", {})
+    assert list(tmp_path.iterdir()) == []

@@ -178,7 +178,7 @@ def test_two_sections_of_one_name_in_a_folder_are_refused(tmp_path: Path) -> Non
 def test_a_row_with_a_broken_section_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "H1.h5ad").write_bytes(b"nothing")
     write_table(tmp_path / "study.csv", "section,path\nH1,H1.h5ad\n")
-    assert "line 2 (H1): H1.h5ad is no AnnData file: it is not HDF5." in findings(tmp_path)
+    assert "line 2 (H1): H1.h5ad is not an HDF5 file: it is a text file that begins with" in findings(tmp_path)
 
 
 def test_a_row_whose_folder_holds_other_sections_is_refused(tmp_path: Path) -> None:
@@ -220,8 +220,33 @@ def test_a_folder_that_is_not_recognised_says_what_was_looked_for_and_found(tmp_
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"Found: nothing\."):
+    with pytest.raises(DataError, match=r"Found: nothing, the folder is empty\."):
         read_study(tmp_path)
+
+
+def test_a_folder_of_hidden_files_is_not_called_empty(tmp_path: Path) -> None:
+    write_table(tmp_path / ".hidden", "x")
+    with pytest.raises(DataError, match="Found: nothing but hidden files"):
+        read_study(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["study.csv", "H1.h5ad"])
+def test_a_folder_with_the_name_of_a_file_is_called_a_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match=f"{name}, which is a folder with the name of a file"):
+        read_study(tmp_path / name)
+    with pytest.raises(DataError, match=f"Found: {name}/"):
+        read_study(tmp_path)
+
+
+@pytest.mark.parametrize("column", ["counts", "spots", "image"])
+def test_a_folder_in_a_column_of_files_is_called_a_folder(tmp_path: Path, column: str) -> None:
+    loose_section(tmp_path)
+    (tmp_path / "box").mkdir()
+    files = {"counts": "S1.tsv.gz", "spots": "S1_selection.tsv", "image": "S1.jpg"} | {column: "box"}
+    write_table(tmp_path / "study.csv", f"section,{','.join(files)}\nS1,{','.join(files.values())}\n")
+    with pytest.raises(DataError, match="box is a folder; a"):
+        read_section(read_study(tmp_path).entry("S1"))
 
 
 def test_half_written_files_are_not_sections(tmp_path: Path) -> None:

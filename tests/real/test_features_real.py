@@ -15,7 +15,8 @@ from gr2st.config import PatchConfig, Recipe
 from gr2st.encoders.cache import encode_section
 from gr2st.io.section import read_section
 from gr2st.io.study import read_study
-from gr2st.preprocess.genes import counts_of, read_gene_list, select_genes
+from gr2st.preprocess.gene_list import read_gene_list
+from gr2st.preprocess.genes import counts_of, select_genes
 from gr2st.preprocess.normalise import gene_normalise, spot_normalise
 from gr2st.preprocess.patches import count_padded, cut_patches
 from gr2st.preprocess.stain import TARGET_MEAN, reinhard, to_lab

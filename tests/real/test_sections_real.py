@@ -225,7 +225,7 @@ def test_cscc_positions_are_turned_the_right_way_up(real_data: Path) -> None:
 
 
 def test_cscc_without_counts_is_not_recognised(real_data: Path) -> None:
-    with pytest.raises(DataError, match="Found: cell_locations, lowres_images"):
+    with pytest.raises(DataError, match="Found: cell_locations/, lowres_images/"):
         read_study(real_data / "cscc_P2")
 
 

@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from gr2st import __version__
+from gr2st.cli import INTERRUPTED
 from gr2st.cli.cells import cells_command
+from gr2st.cli.encoders import encoders_command
 from gr2st.cli.learn import evaluate_command, predict_command, train_command
 from gr2st.cli.look import demo_command, inspect_command, lists, view_command
 from gr2st.errors import Cancelled, Gr2stError
@@ -32,6 +34,7 @@ app.command("cells")(cells_command)
 app.command("view")(view_command)
 app.command("demo")(demo_command)
 app.command("list")(lists)
+app.command("encoders")(encoders_command)
 
 
 @app.callback(invoke_without_command=True)
@@ -51,13 +54,13 @@ def options(
 def main() -> None:
     """Run the command line; errors of ours are one sentence and exit code 2."""
     share_the_cores()
-    signal.signal(signal.SIGINT, _stop)
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
+        signal.signal(signal.SIGINT, _stop)
         app(args=(["--debug"] if debug else []) + arguments, standalone_mode=True)
     except Cancelled as error:
-        _end(str(error), 130, debug=debug)
+        _end(str(error), INTERRUPTED, debug=debug)
     except Gr2stError as error:
         _end(f"Error: {error}", 2, debug=debug)
     except OSError as error:

@@ -39,11 +39,14 @@ class CellTypesName(StrEnum):
 
 StudyArgument = Annotated[Path, typer.Argument(help="Study: a folder, a study.csv, a Space Ranger folder or an .h5ad.")]
 SectionsOption = Annotated[str, typer.Option(help="Section names, separated by commas. Default: all with an image.")]
-GenesOption = Annotated[Path | None, typer.Option(help="File with the genes to predict, one per line.")]
+GenesOption = Annotated[
+    Path | None,
+    typer.Option(help="File with the genes to predict: one per line, or a table with a column called gene."),
+]
 VariableOption = Annotated[
     int, typer.Option(min=2, help="Without --genes: number of variable genes, chosen from the training sections alone.")
 ]
-EncoderOption = Annotated[str, typer.Option(help="Patch encoder.")]
+EncoderOption = Annotated[str, typer.Option(help="Patch encoder; see `gr2st encoders`.")]
 UmPerPxOption = Annotated[
     float | None, typer.Option(min=0.01, help="Micrometres per patch pixel. Default: the encoder's own.")
 ]
@@ -92,7 +95,7 @@ def show_progress(steps: Steps[R]) -> R:
 
 def _drain(steps: Steps[R], bars: Progress) -> R:
     tasks: dict[str, TaskID] = {}
-    said: dict[str, int] = {}
+    said: dict[str, tuple[int, str]] = {}
     while True:
         try:
             now = next(steps)
@@ -106,10 +109,14 @@ def _drain(steps: Steps[R], bars: Progress) -> R:
         bars.update(tasks[now.stage], completed=now.done, total=now.total or None, note=now.note)
 
 
-def _say(now: Step, said: dict[str, int]) -> None:
-    """Where no bar can be drawn (a log file, a pipe): a line whenever a tenth more is done."""
+def _say(now: Step, said: dict[str, tuple[int, str]]) -> None:
+    """Where no bar can be drawn (a log file, a pipe): a line whenever a tenth more is done or there is news.
+
+    A note beside values is no news: it repeats them, anew at every step.
+    """
     tenth = 10 * now.done // now.total if now.total else 0
-    if said.get(now.stage) != tenth:
-        said[now.stage] = tenth
+    before, note = said.get(now.stage, (-1, ""))
+    if before != tenth or (now.note and now.note != note and not now.values):
+        said[now.stage] = tenth, now.note
         sys.stderr.write(f"{now.stage} {10 * tenth} % {now.note}".rstrip() + "\n")
         sys.stderr.flush()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gr2st.cli.common import (
@@ -69,7 +70,7 @@ def train_command(
     Example: gr2st train sample_data --sections A1,A2 --out model
     """
     from gr2st.evaluation.crossval import usable_entries
-    from gr2st.evaluation.fold import notes_of
+    from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
     from gr2st.training.checkpoint import check_model_folder, save_model
     from gr2st.training.loop import pick_device
@@ -120,7 +121,7 @@ def predict_command(
     read = read_section(read_study(study).entry(section))
     prediction = show_progress(predict_section(trained, read))
     save_prediction(prediction, out)
-    _say_notes(read.notes)
+    _say_notes([*read.notes, *prediction.notes])
     if section in trained.sections:
         typer.echo(f"Note: the model was trained on section {section}; its scores here say nothing.", err=True)
     typer.echo(f"{len(prediction.genes)} genes in {prediction.table.n_obs} spots of {section}: {out}")
@@ -143,13 +144,20 @@ def evaluate_command(
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
+    ablate: Annotated[
+        str, typer.Option(help="Parts to leave out of GR2ST, one at a time, separated by commas; `list` names them.")
+    ] = "",
+    seeds: Annotated[int, typer.Option(min=1, help="How often each model that draws lots is trained.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Folds computed at once, each in a process of its own.")] = 1,
+    scheduler: Annotated[str, typer.Option(help="Address of a dask.distributed cluster that computes the folds.")] = "",
 ) -> None:
     """Train and score models on held-out patients or sections.
 
     Example: gr2st evaluate sample_data --models gr2st,ridge,mean --out evaluation
     """
     from gr2st.evaluation.crossval import Plan, evaluate, usable_entries
-    from gr2st.evaluation.fold import notes_of
+    from gr2st.evaluation.executors import executor_of
+    from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
 
     names = names_of(models)
@@ -160,20 +168,29 @@ def evaluate_command(
         sections=names_of(sections),
         recipe=recipe_fields(encoder, um_per_px, cell_types),
         training={name: training_of(name, epochs, seed, device) for name in names},
+        ablations=names_of(ablate),
+        seeds=seeds,
     )
     found = read_study(study)
-    evaluation = show_progress(evaluate(found, plan, out))
+    with executor_of(workers, scheduler) as executor:
+        evaluation = show_progress(evaluate(found, plan, out, executor=executor))
     print_summary(evaluation.summary)
     _report_failures(evaluation)
-    _say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections))])
+    _say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
     typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, folds/")
 
 
 def recipe_fields(
     encoder: str, um_per_px: float | None, cell_types: CellTypesName = CellTypesName.none
 ) -> dict[str, Any]:
-    """Fields of a recipe other than its genes, for an encoder at its own resolution unless told otherwise."""
+    """Fields of a recipe other than its genes, for an encoder at its own resolution unless told otherwise.
+
+    WeightsMissing, before any section is read, where the encoder's weights are not on this machine.
+    """
+    from gr2st.encoders.weights import encoder_version
+
     spec = ENCODERS[encoder]
+    encoder_version(spec)
     patch = PatchConfig(size_px=spec.input_px, um_per_px=um_per_px or spec.um_per_px)
     return {"encoder": encoder, "patch": patch.model_dump(), "cell_types": cell_types.value}
 
@@ -181,7 +198,7 @@ def recipe_fields(
 def gene_choice(path: Path | None, variable: int) -> GeneChoice:
     """The genes of a file, or a number of variable ones."""
     from gr2st.evaluation.fold import GeneChoice
-    from gr2st.preprocess.genes import read_gene_list
+    from gr2st.preprocess.gene_list import read_gene_list
 
     return GeneChoice(n_variable=variable) if path is None else GeneChoice(listed=read_gene_list(path))
 
@@ -197,9 +214,12 @@ def _train(
     entries: Sequence[SectionEntry], model: str, genes: GeneChoice, recipe: Mapping[str, Any], training: TrainConfig
 ) -> Steps[TrainedModel]:
     from gr2st.evaluation.fold import training_sections
-    from gr2st.training.loop import train
+    from gr2st.evaluation.sections import refuse_unreadable
+    from gr2st.training.loop import pick_device, train
 
-    sections, full = yield from training_sections(entries, model, genes, recipe)
+    yield from refuse_unreadable(entries)
+    device = str(pick_device(training.device))
+    sections, full = yield from training_sections(entries, model, genes, recipe, device=device)
     return (yield from train(model, sections, full, training=training))
 
 
@@ -210,14 +230,15 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         f"{CELL_TITLES[summary['cell_types']]}"
     )
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("model")
-    table.add_column("spot-normalised", justify="right")
-    table.add_column("gene-normalised", justify="right")
-    table.add_column("sections", justify="right")
+    table.add_column("model", overflow="fold")
+    table.add_column("spot-normalised", justify="right", no_wrap=True)
+    table.add_column("gene-normalised", justify="right", no_wrap=True)
     for name, row in summary["models"].items():
-        shown = f"{name} (oracle: reads the test section)" if MODELS[name].is_oracle else name
-        table.add_row(shown, _score(row["pcc_spot"]), _score(row["pcc_gene"]), str(len(row["sections"])))
+        shown = f"{name} (oracle: reads the test section)" if MODELS[name.partition(".")[0]].is_oracle else name
+        table.add_row(shown, *(_cell(row, key) for key in ("pcc_spot", "pcc_gene")))
     Console().print(table)
+    if any("minus_ridge" in row for row in summary["models"].values()):
+        typer.echo("Below each score: its difference to ridge, paired by section, with the 95 % interval.")
     if summary["warning"]:
         typer.echo(f"Note: {summary['warning']}")
 
@@ -227,12 +248,24 @@ def _say_notes(notes: Sequence[str]) -> None:
         typer.echo(f"Note: {note}", err=True)
 
 
+def _cell(row: Mapping[str, Any], key: str) -> str:
+    """A score; below it how much better it is than ridge, section by section, with the 95 % interval of that."""
+    told = row.get("minus_ridge", {}).get(key)
+    if told is None:
+        return _score(row[key])
+    interval = "" if told["low"] is None else f" [{told['low']:+.3f}, {told['high']:+.3f}]"
+    return f"{_score(row[key])}\n[dim]{told['mean']:+.4f}{escape(interval)}[/dim]"
+
+
 def _score(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
 
 
 def _report_failures(evaluation: Evaluation) -> None:
+    from gr2st.io.tables import plural
+
     for failure in evaluation.failures:
         typer.echo(f"Failed: {failure.model}, {failure.fold} held out: {failure.message}", err=True)
     if evaluation.failures:
-        raise DataError(f"{len(evaluation.failures)} folds failed; run the same command again to repeat only those.")
+        failed = plural(len(evaluation.failures), "fold")
+        raise DataError(f"{failed} failed; run the same command again to repeat only what failed.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich import box
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from gr2st.cli.common import StudyArgument, new_file
 from gr2st.errors import DataError, Gr2stError
-from gr2st.registry import ENCODERS, MODELS
+from gr2st.registry import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,23 +104,20 @@ def demo_command(
 
 
 def lists() -> None:
-    """List the models and the patch encoders.
+    """List the models and what can be left out of them; the patch encoders have `gr2st encoders`.
 
     Example: gr2st list
     """
+    from gr2st.evaluation.rows import ABLATIONS
+
     models = Table(title="Models", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("name", "what it is", "epochs"):
         models.add_column(heading)
     for model in MODELS.values():
         models.add_row(model.name, model.title, str(model.training.epochs or "closed form"))
-    encoders = Table(title="Patch encoders", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("name", "what it is", "features", "um/px", "licence"):
-        encoders.add_column(heading)
-    for encoder in ENCODERS.values():
-        encoders.add_row(encoder.name, encoder.title, str(encoder.width), str(encoder.um_per_px), encoder.licence)
-    console = Console()
-    console.print(models)
-    console.print(encoders)
+    Console().print(models)
+    typer.echo(f"Parts of GR2ST for evaluate --ablate: {', '.join(ABLATIONS)}")
+    typer.echo("Patch encoders: gr2st encoders")
 
 
 def viewer() -> Callable[..., None]:
@@ -187,7 +184,10 @@ def _print_sections(name: str, rows: list[dict[str, Any]]) -> None:
     console = Console()
     table = Table(title=f"Study {name}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("section", "patient", "spots", "genes", "image", "um/px", "alignment", "tissue"):
-        table.add_column(heading, justify="right" if heading in NUMBERS else "left", no_wrap=True)
+        # Names may run over several lines; numbers, and the headings above them, stay whole.
+        is_number = heading in NUMBERS
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(heading, justify=justify, no_wrap=is_number, overflow="fold", min_width=len(heading))
     for row in rows:
         table.add_row(*_cells(row))
     console.print(table)

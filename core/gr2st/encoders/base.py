@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
+from gr2st.encoders.weights import encoder_version
 from gr2st.errors import DataError
 from gr2st.registry import ENCODERS, EncoderSpec, load
 
@@ -15,8 +17,10 @@ class Encoder(Protocol):
     """Turns patches into features; deterministic, and the same for a patch whatever patches stand beside it.
 
     A class that keeps it is made by ``Class(spec, device=device)``; it raises WeightsMissing where its weights are not
-    on this machine.
+    on this machine. `batch` is how many patches it wants at once; it may fall when the memory does not suffice.
     """
+
+    batch: int
 
     @property
     def spec(self) -> EncoderSpec: ...
@@ -27,7 +31,7 @@ class Encoder(Protocol):
 
 
 def load_encoder(name: str, *, device: str = "cpu") -> Encoder:
-    """Load a registered encoder onto a device.
+    """Load a registered encoder onto a device; the last one stays loaded, for the sections of a study.
 
     Raises
     ------
@@ -37,6 +41,12 @@ def load_encoder(name: str, *, device: str = "cpu") -> Encoder:
         Its weights are not on this machine; the message says how to get them.
     """
     spec = ENCODERS[name]
+    return _loaded(spec, encoder_version(spec), device)
+
+
+@lru_cache(maxsize=1)
+def _loaded(spec: EncoderSpec, version: str, device: str) -> Encoder:
+    """The encoder with the weights of this version."""
     encoder: Encoder = load(spec.factory)(spec, device=device)
     return encoder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ import zarr
 from zarr.storage import ZipStore
 
 from gr2st.encoders.base import Encoder, load_encoder
+from gr2st.encoders.weights import encoder_version
 from gr2st.errors import DataError, StorageError
 from gr2st.io.store import atomic_path, cache_dir
 from gr2st.preprocess.patches import count_padded, cut_patches
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
 
     from gr2st.config import PatchConfig, Recipe
 
-BATCH = 32
-"""Patches cut and encoded between two reports of progress."""
-
 _FORMAT = 1
 """Raised when patches are cut or stains are normalised differently: older features are then computed again."""
 
@@ -41,6 +40,7 @@ class FeatureKey:
     Attributes
     ----------
     encoder, version : str
+        The version names the weights, and the arithmetic where it is not float32.
     patch : PatchConfig
     stain : str
     um_per_px : float or None
@@ -60,13 +60,15 @@ class FeatureKey:
     positions: str
 
     @classmethod
-    def of(cls, slide: Slide, xy: Float64, recipe: Recipe, um_per_px: float | None) -> FeatureKey:
-        """Key of the spots `xy` of a slide under a recipe."""
+    def of(
+        cls, slide: Slide, xy: Float64, recipe: Recipe, um_per_px: float | None, *, device: str = "cpu"
+    ) -> FeatureKey:
+        """Key of the spots `xy` of a slide under a recipe, encoded on a device; WeightsMissing as `encoder_version`."""
         spec = ENCODERS[recipe.encoder]
         centres = np.ascontiguousarray(xy, dtype="<f8").tobytes()
         return cls(
             encoder=spec.name,
-            version=spec.version,
+            version=encoder_version(spec) + ("-bf16" if device.startswith("cuda") else ""),
             patch=recipe.patch,
             stain=recipe.stain,
             um_per_px=um_per_px,
@@ -152,13 +154,14 @@ def encode_section(
     section : str
         Name for the progress.
     device : str
-        Device of the encoder.
+        Device of an encoder with weights. One without runs on the CPU, where it comes out the same to the bit.
 
     Yields
     ------
     Progress
         One at the start and one per batch; the notes tell of cached features, of patches that reach over the edge of
-        the picture, and of a cache that could not be read or written.
+        the picture, of a cache that could not be read or written, and, for an encoder with weights, how long the CPU
+        will take and that a batch had to be halved.
 
     Returns
     -------
@@ -168,9 +171,14 @@ def encode_section(
     ------
     DataError
         As `cut_patches`; or the encoder gave values that are not finite.
+    WeightsMissing
+        The weights of the encoder are not on this machine.
+    TrainingFailed
+        The memory of the device does not suffice for the encoder.
     """
-    key = FeatureKey.of(slide, xy, recipe, um_per_px)
-    stage, total = f"Encoding patches of {section}", len(xy)
+    where = device if ENCODERS[recipe.encoder].needs_weights else "cpu"
+    key = FeatureKey.of(slide, xy, recipe, um_per_px, device=where)
+    stage, total = _stage(section), len(xy)
     mirrored = _padding_note(slide, xy, recipe, um_per_px)
     cached = read_features(key)
     if cached is not None and cached.shape == (total, ENCODERS[recipe.encoder].width):
@@ -178,17 +186,43 @@ def encode_section(
         return cached
     unreadable = "the cached features cannot be read and are computed again" if feature_path(key).exists() else ""
     yield Progress(stage, 0, total, note=_joined(unreadable, mirrored))
-    encoder = load_encoder(recipe.encoder, device=device)
-    parts: list[Float32] = []
-    for patches in _normalised(cut_patches(slide, xy, recipe.patch, um_per_px, batch=BATCH), recipe.stain):
-        parts.append(_encoded(encoder, patches, section))
-        yield Progress(stage, sum(map(len, parts)), total)
-    features = np.concatenate(parts) if parts else np.zeros((0, encoder.spec.width), dtype=np.float32)
+    encoder = load_encoder(recipe.encoder, device=where)
+    patches = _normalised(cut_patches(slide, xy, recipe.patch, um_per_px, batch=encoder.batch), recipe.stain)
+    features = yield from _encode(encoder, patches, section, total, on_cpu=where == "cpu")
     try:
         write_features(key, features)
     except StorageError as error:
         yield Progress(stage, total, total, note=f"not kept for the next time: {error}")
     return features
+
+
+def _stage(section: str) -> str:
+    return f"Encoding patches of {section}"
+
+
+def _encode(encoder: Encoder, batches: Iterator[UInt8], section: str, total: int, *, on_cpu: bool) -> Steps[Float32]:
+    """Features of all batches. The first one is timed: an encoder with weights may keep a CPU busy for hours."""
+    parts = [np.zeros((0, encoder.spec.width), dtype=np.float32)]
+    started, wanted, forecast, done = time.perf_counter(), encoder.batch, "", 0
+    for patches in batches:
+        parts.append(_encoded(encoder, patches, section))
+        done += len(patches)
+        if on_cpu and encoder.spec.needs_weights and not forecast and done < total:
+            rest = (time.perf_counter() - started) / done * (total - done)
+            forecast = f"on the CPU, about {_duration(rest)} after the first {done} patches"
+        yield Progress(_stage(section), done, total, note=_joined(forecast, _halved_note(wanted, encoder.batch)))
+    return np.concatenate(parts)
+
+
+def _halved_note(wanted: int, batch: int) -> str:
+    return f"out of memory: {batch} patches at once from here on, not {wanted}" if batch < wanted else ""
+
+
+def _duration(seconds: float) -> str:
+    """As people say it: seconds below two minutes, minutes below two hours, then hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _padding_note(slide: Slide, xy: Float64, recipe: Recipe, um_per_px: float | None) -> str:

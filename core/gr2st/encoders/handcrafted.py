@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gr2st.encoders.statistics import Named
     from gr2st.types import Float32, UInt8
 
+BATCH = 32
+"""Patches between two reports of progress."""
 AT_ONCE = 8
 """Patches computed together; more no longer fit the processor's cache."""
 
@@ -40,6 +42,7 @@ class Handcrafted:
 
     def __init__(self, spec: EncoderSpec | None = None, *, device: str = "cpu") -> None:
         self.spec = spec or ENCODERS["handcrafted"]
+        self.batch = BATCH
         self._device = torch.device(device)
 
     def encode(self, patches: UInt8) -> Float32:

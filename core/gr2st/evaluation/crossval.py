@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, as_completed
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from gr2st import keys
 from gr2st.config import CellSource, Recipe, Settings, TrainConfig
 from gr2st.errors import Cancelled, DataError, Gr2stError
-from gr2st.evaluation.fold import FoldJob, FoldResult, GeneChoice, fold_steps, gene_scores, run_fold
-from gr2st.evaluation.folds import WARNINGS, Protocol, make_folds
-from gr2st.evaluation.metrics import mean_of_known
-from gr2st.io.store import write_csv, write_json
-from gr2st.registry import ENCODERS, MODELS
+from gr2st.evaluation.fold import FoldJob, FoldResult, GeneChoice, fold_steps, read_result, run_fold
+from gr2st.evaluation.folds import Protocol, make_folds
+from gr2st.evaluation.rows import Row, rows_of
+from gr2st.evaluation.sections import refuse_unreadable
+from gr2st.evaluation.summary import summarise, write_results
+from gr2st.preparation import encoder_identity
 from gr2st.types import Fold, Progress
 
 if TYPE_CHECKING:
@@ -47,11 +45,14 @@ class Evaluation:
         What summary.json holds.
     failures : tuple of FoldFailure
         Folds without a result; the others are complete.
+    notes : tuple of str
+        What the predictions of the folds note, each sentence once.
     """
 
     out: Path
     summary: Mapping[str, Any]
     failures: tuple[FoldFailure, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,10 @@ class Plan:
         Splits of the user's own, in place of those the protocol makes.
     recipe : fields of `Recipe` other than the genes
     training, config : settings per model name, in place of the registered ones
+    ablations : names of `gr2st.evaluation.rows.ABLATIONS`
+        Each model that has the part is also trained without it.
+    seeds : int
+        How often each model that draws lots is trained, with one seed after the other.
     """
 
     models: tuple[str, ...]
@@ -80,6 +85,19 @@ class Plan:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, TrainConfig] = field(default_factory=dict)
     config: Mapping[str, Settings] = field(default_factory=dict)
+    ablations: tuple[str, ...] = ()
+    seeds: int = 1
+
+    def rows(self) -> tuple[Row, ...]:
+        """Every model, ablation and seed, in the order of the table."""
+        return rows_of(
+            self.models,
+            self.config,
+            self.training,
+            recipe=self.recipe,
+            ablations=self.ablations,
+            seeds=self.seeds,
+        )
 
     @property
     def encoder(self) -> str:
@@ -116,23 +134,29 @@ def evaluate(study: Study, plan: Plan, out: Path | str, *, executor: Executor | 
     ------
     DataError, UnknownName
         Before anything runs: unknown names, too few sections or patients, sections without an image.
+    SectionInvalid
+        Before anything is trained: all sections that cannot be read.
+    WeightsMissing
+        Before anything runs: the weights of the encoder are not on this machine.
     """
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; an evaluation is a folder. Choose another name.")
     jobs = _jobs(usable_entries(study, plan.sections), plan, out)
+    yield from refuse_unreadable(_entries_needed(jobs))
     outcomes = yield from (_here(jobs) if executor is None else _elsewhere(jobs, executor))
     results = [outcome for outcome in outcomes if isinstance(outcome, FoldResult)]
     failures = tuple(outcome for outcome in outcomes if isinstance(outcome, FoldFailure))
-    summary = summarise(results, failures, plan)
-    _write(out, jobs, results, summary)
-    return Evaluation(out, summary, failures)
+    patients = {entry.name: entry.patient for entry in study.entries}
+    summary = summarise(results, failures, plan, patients)
+    write_results(out, jobs, results, summary)
+    return Evaluation(out, summary, failures, _notes_of_folds(results))
 
 
 def usable_entries(study: Study, sections: Sequence[str] = ()) -> tuple[SectionEntry, ...]:
     """The named sections of a study (all that have an image, where none is named); refuses named ones without."""
     if not sections:
-        return tuple(entry for entry in study.entries if not entry.without_image)
+        return _all_usable(study)
     twice = sorted({name for name in sections if list(sections).count(name) > 1})
     if twice:
         raise DataError(f"Sections named twice: {', '.join(twice)}. Name each section once.")
@@ -143,64 +167,47 @@ def usable_entries(study: Study, sections: Sequence[str] = ()) -> tuple[SectionE
     return chosen
 
 
-def summarise(results: Sequence[FoldResult], failures: Sequence[FoldFailure], plan: Plan) -> dict[str, Any]:
-    """The content of summary.json: per model the section scores and their mean over sections."""
-    summary: dict[str, Any] = {
-        "protocol": plan.protocol,
-        "warning": WARNINGS[plan.protocol],
-        "genes": max((result.n_genes for result in results), default=0),
-        "encoder": plan.encoder,
-        "cell_types": plan.cell_types,
-        "models": {model: _model_row([r for r in results if r.model == model]) for model in plan.models},
-    }
-    if failures:
-        summary["failed"] = [{"model": f.model, "fold": f.fold, "message": f.message} for f in failures]
-    return summary
+def _all_usable(study: Study) -> tuple[SectionEntry, ...]:
+    usable = tuple(entry for entry in study.entries if not entry.without_image)
+    if not usable:
+        reasons = "; ".join(f"{entry.name}: {entry.without_image}" for entry in study.entries)
+        raise DataError(f"No section of {study.name} has a picture to learn from. {reasons}")
+    return usable
 
 
-def _model_row(results: Sequence[FoldResult]) -> dict[str, Any]:
-    scores = [score for result in results for score in result.scores]
-    return {
-        "pcc_spot": mean_of_known([score.pcc_spot for score in scores]),
-        "pcc_gene": mean_of_known([score.pcc_gene for score in scores]),
-        "sections": {
-            score.section: {
-                "pcc_spot": score.pcc_spot,
-                "pcc_gene": score.pcc_gene,
-                "n_spots": score.n_spots,
-                "seconds": score.seconds,
-            }
-            for score in scores
-        },
-    }
+def _notes_of_folds(results: Sequence[FoldResult]) -> tuple[str, ...]:
+    """Every note once, with the models it holds for where these are not all."""
+    models = {result.label for result in results}
+    said: dict[str, list[str]] = {}
+    for result in results:
+        for note in result.notes:
+            said.setdefault(note, []).append(result.label)
+    return tuple(note if set(by) == models else f"{', '.join(dict.fromkeys(by))}: {note}" for note, by in said.items())
 
 
 def _jobs(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[FoldJob]:
     if not plan.models:
         raise DataError("No model to evaluate; name at least one.")
-    for name in (*plan.models, *plan.training, *plan.config):
-        MODELS[name]
-    ENCODERS[plan.encoder]
+    rows = plan.rows()
+    encoder_identity(plan.encoder)
     return [
-        FoldJob(
-            fold=fold,
-            model=model,
-            entries=entries,
-            genes=plan.genes,
-            out=out,
-            recipe=plan.recipe,
-            config=plan.config.get(model),
-            training=plan.training.get(model),
-        )
+        FoldJob(fold, row, entries, plan.genes, out, recipe={**plan.recipe, **row.recipe})
         for fold in plan.folds or make_folds(entries, plan.protocol)
-        for model in plan.models
+        for row in rows
     ]
+
+
+def _entries_needed(jobs: Sequence[FoldJob]) -> list[SectionEntry]:
+    """Sections of the folds that are not finished yet, in the order of the study."""
+    open_jobs = [job for job in jobs if read_result(job) is None]
+    used = {name for job in open_jobs for name in (*job.fold.train, *job.fold.test)}
+    return [entry for entry in (jobs[0].entries if jobs else ()) if entry.name in used]
 
 
 def _here(jobs: Sequence[FoldJob]) -> Steps[list[FoldResult | FoldFailure]]:
     outcomes: list[FoldResult | FoldFailure] = []
     for done, job in enumerate(jobs):
-        yield Progress("Evaluating", done, len(jobs), f"{job.model}, {job.fold.name} held out")
+        yield Progress("Evaluating", done, len(jobs), job.name)
         outcomes.append((yield from _guarded(job)))
     yield Progress("Evaluating", len(jobs), len(jobs))
     return outcomes
@@ -218,48 +225,22 @@ def _guarded(job: FoldJob) -> Steps[FoldResult | FoldFailure]:
 
 def _elsewhere(jobs: Sequence[FoldJob], executor: Executor) -> Steps[list[FoldResult | FoldFailure]]:
     futures = {executor.submit(run_fold, job): job for job in jobs}
-    outcomes: list[FoldResult | FoldFailure] = []
+    outcomes: dict[Future[FoldResult], FoldResult | FoldFailure] = {}
     try:
         yield Progress("Evaluating", 0, len(jobs))
         for future in as_completed(futures):
             job = futures[future]
             try:
-                outcomes.append(future.result())
+                outcomes[future] = future.result()
             except (Gr2stError, OSError, RuntimeError, ArithmeticError, MemoryError) as error:
-                outcomes.append(_failure(job, error))
-            yield Progress("Evaluating", len(outcomes), len(jobs), f"{job.model}, {job.fold.name} held out")
+                outcomes[future] = _failure(job, error)
+            yield Progress("Evaluating", len(outcomes), len(jobs), job.name)
     finally:
         for future in futures:
             future.cancel()
-    order = {(job.model, job.fold.name): index for index, job in enumerate(jobs)}
-    return sorted(outcomes, key=lambda outcome: order[outcome.model, outcome.fold])
+    return [outcomes[future] for future in futures]
 
 
 def _failure(job: FoldJob, error: BaseException) -> FoldFailure:
     details = "".join(traceback.format_exception(error))
-    return FoldFailure(job.model, job.fold.name, f"{type(error).__name__}: {error}", details)
-
-
-def _write(out: Path, jobs: Sequence[FoldJob], results: Sequence[FoldResult], summary: Mapping[str, Any]) -> None:
-    by_key = {(job.model, job.fold.name): job for job in jobs}
-    rows = [row for result in results for row in _section_rows(result)]
-    write_csv(out / keys.SECTION_SCORES, pd.DataFrame(rows))
-    tables = [gene_scores(by_key[result.model, result.fold]).assign(model=result.model) for result in results]
-    if tables:
-        columns = ["model", "section", "gene", "pcc_spot", "pcc_gene"]
-        write_csv(out / keys.GENE_SCORES, pd.concat(tables)[columns])
-    write_json(out / keys.SUMMARY, summary)
-
-
-def _section_rows(result: FoldResult) -> Iterator[dict[str, Any]]:
-    for score in result.scores:
-        yield {
-            "model": result.model,
-            "fold": result.fold,
-            "section": score.section,
-            "pcc_spot": score.pcc_spot,
-            "pcc_gene": score.pcc_gene,
-            "n_spots": score.n_spots,
-            "genes_scored": score.n_genes_scored,
-            "seconds": score.seconds,
-        }
+    return FoldFailure(job.row.folder, job.fold.name, f"{type(error).__name__}: {error}", details)

@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,22 +15,23 @@ import pandas as pd
 
 from gr2st import __version__, keys
 from gr2st.cells import cache as cells
-from gr2st.config import Recipe, Settings, TrainConfig
+from gr2st.config import Recipe
 from gr2st.errors import DataError
 from gr2st.evaluation.measured import predict_section
 from gr2st.evaluation.metrics import mean_score
+from gr2st.evaluation.scores import further_means, score_table
+from gr2st.evaluation.sections import section_of, stamp_of
 from gr2st.io.prediction import save_prediction
-from gr2st.io.section import read_section
 from gr2st.io.store import write_csv, write_json
 from gr2st.preparation import encoder_identity, prepare
 from gr2st.preprocess.genes import select_genes
-from gr2st.registry import MODELS
-from gr2st.training.loop import fields_to_learn_from, train
+from gr2st.training.loop import fields_to_learn_from, pick_device, train
 from gr2st.types import Fold, Progress, finish
 
 if TYPE_CHECKING:
+    from gr2st.evaluation.rows import Row
     from gr2st.training.checkpoint import TrainedModel
-    from gr2st.types import Prepared, Section, SectionEntry, Steps
+    from gr2st.types import Prepared, SectionEntry, Steps
 
 RESULT = "result.json"
 GENES = "genes.csv"
@@ -50,18 +50,21 @@ class FoldJob:
     """All that `run_fold` needs, small and picklable: names, paths and settings travel, arrays do not."""
 
     fold: Fold
-    model: str
+    row: Row
     entries: tuple[SectionEntry, ...]
     genes: GeneChoice
     out: Path
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    config: Settings | None = None
-    training: TrainConfig | None = None
 
     @property
     def folder(self) -> Path:
-        """Where this job writes: one folder per model and fold."""
-        return self.out / "folds" / self.model / self.fold.name
+        """Where this job writes: one folder per model, seed and fold."""
+        return self.out / "folds" / self.row.folder / self.fold.name
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.row.folder}, {self.fold.name} held out"
 
     def entry(self, name: str) -> SectionEntry:
         """The entry of a section of this fold."""
@@ -69,22 +72,21 @@ class FoldJob:
 
     def digest(self) -> str:
         """Changes with anything that changes the result: files, genes, settings, split, encoder, version of gr2st."""
-        spec = MODELS[self.model]
         used = [self.entry(name) for name in (*self.fold.train, *self.fold.test)]
         text = json.dumps(
             {
                 "format": keys.FORMAT,
-                "model": self.model,
+                "model": self.row.model,
                 "train": self.fold.train,
                 "test": self.fold.test,
-                "files": [_stamp(entry) for entry in used],
+                "files": [stamp_of(entry) for entry in used],
                 "genes": [self.genes.listed, self.genes.n_variable],
                 "recipe": dict(self.recipe),
                 "encoder": encoder_identity(Recipe(genes=("any",), **self.recipe).encoder),
                 "estimate": cells.VERSION,
                 "version": __version__,
-                "config": (self.config or spec.config).model_dump(mode="json"),
-                "training": (self.training or spec.training).model_dump(mode="json"),
+                "config": self.row.config.model_dump(mode="json"),
+                "training": self.row.training.model_dump(mode="json"),
             },
             sort_keys=True,
             default=str,
@@ -94,7 +96,10 @@ class FoldJob:
 
 @dataclass(frozen=True, slots=True)
 class SectionScore:
-    """Scores of one model on one held-out section; None where no gene could be scored."""
+    """Scores of one model on one held-out section, means over genes; None where no gene could be scored.
+
+    ``more`` holds the means of all other columns of the score table, and of the 50 genes of highest expression.
+    """
 
     section: str
     pcc_spot: float | None
@@ -102,17 +107,20 @@ class SectionScore:
     n_spots: int
     n_genes_scored: int
     seconds: float
+    more: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
     """What a fold leaves behind, in memory; its predictions lie in its folder."""
 
-    model: str
+    label: str
+    seed: int
     fold: str
     digest: str
     n_genes: int
     scores: tuple[SectionScore, ...]
+    notes: tuple[str, ...] = ()
 
 
 def run_fold(job: FoldJob) -> FoldResult:
@@ -127,30 +135,39 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
     """
     stored = read_result(job)
     if stored is not None:
-        yield Progress(f"{job.model}, {job.fold.name} held out: already there", 1, 1)
+        yield Progress(f"{job.name}: already there", 1, 1)
         return stored
     started = time.perf_counter()
     training = [job.entry(name) for name in job.fold.train]
-    sections, recipe = yield from training_sections(training, job.model, job.genes, job.recipe)
-    trained = yield from train(job.model, sections, recipe, training=job.training, config=job.config)
+    row = job.row
+    device = str(pick_device(row.training.device))
+    sections, recipe = yield from training_sections(training, row.model, job.genes, job.recipe, device=device)
+    trained = yield from train(row.model, sections, recipe, training=row.training, config=row.config)
     seconds = (time.perf_counter() - started) / len(job.fold.test)
-    scores = []
+    scores: list[SectionScore] = []
+    notes: list[str] = []
     for name in job.fold.test:
-        scores.append((yield from _score(job, trained, name, seconds)))
-    result = FoldResult(job.model, job.fold.name, job.digest(), len(recipe.genes), tuple(scores))
+        score, noted = yield from _score(job, trained, name, seconds)
+        scores.append(score)
+        notes += noted
+    found = tuple(scores), tuple(notes)
+    result = FoldResult(row.label, row.training.seed, job.fold.name, job.digest(), len(recipe.genes), *found)
     _write_result(job, result)
     return result
 
 
 def training_sections(
-    entries: Sequence[SectionEntry], model: str, genes: GeneChoice, recipe: Mapping[str, Any]
+    entries: Sequence[SectionEntry], model: str, genes: GeneChoice, recipe: Mapping[str, Any], *, device: str = "cpu"
 ) -> Steps[tuple[list[Prepared], Recipe]]:
-    """Choose the genes from the training sections alone, then prepare those sections as the model learns from them."""
+    """Choose the genes from the training sections alone, then prepare those sections as the model learns from them.
+
+    The encoder runs on `device`.
+    """
     full = Recipe(genes=chosen_genes(genes, entries), **recipe)
     needs = fields_to_learn_from(model)
     sections: list[Prepared] = []
     for entry in entries:
-        sections.append((yield from prepare(_section(entry), full, needs=needs)))
+        sections.append((yield from prepare(section_of(entry), full, needs=needs, device=device)))
     return sections, full
 
 
@@ -164,32 +181,37 @@ def read_result(job: FoldJob) -> FoldResult | None:
         if stored["digest"] != job.digest() or stored["files"] != _sizes(job):
             return None
         scores = tuple(SectionScore(**score) for score in stored["scores"])
+        notes = tuple(map(str, stored.get("notes", ())))
     except (ValueError, KeyError, TypeError):
         return None
-    return FoldResult(stored["model"], stored["fold"], stored["digest"], stored["n_genes"], scores)
+    row, fold = job.row, job.fold.name
+    return FoldResult(row.label, row.training.seed, fold, stored["digest"], stored["n_genes"], scores, notes)
 
 
 def gene_scores(job: FoldJob) -> pd.DataFrame:
-    """Per-gene scores of a finished job: section, gene, pcc_spot, pcc_gene (NaN where undefined)."""
+    """The score table of a finished job: a line per section and gene (NaN where undefined)."""
     return pd.read_csv(job.folder / GENES, keep_default_na=False, na_values=[""])
 
 
-def _score(job: FoldJob, trained: TrainedModel, name: str, training_seconds: float) -> Steps[SectionScore]:
+def _score(
+    job: FoldJob, trained: TrainedModel, name: str, training_seconds: float
+) -> Steps[tuple[SectionScore, tuple[str, ...]]]:
     started = time.perf_counter()
-    prediction = yield from predict_section(trained, _section(job.entry(name)))
+    section = section_of(job.entry(name))
+    prediction = yield from predict_section(trained, section)
     save_prediction(prediction, job.folder / f"{name}.h5ad")
-    scores = prediction.table.var
-    spot, gene = (np.asarray(scores[key], np.float64) for key in (keys.PCC_SPOT, keys.PCC_GENE))
-    frame = pd.DataFrame({"section": name, "gene": prediction.genes, "pcc_spot": spot, "pcc_gene": gene})
-    write_csv(job.folder / f"{name}.genes.csv", frame)
-    return SectionScore(
+    table = score_table(prediction, section)
+    write_csv(job.folder / f"{name}.genes.csv", table)
+    score = SectionScore(
         section=name,
-        pcc_spot=mean_score(spot),
-        pcc_gene=mean_score(gene),
+        pcc_spot=mean_score(table["pcc_spot"].to_numpy(np.float64)),
+        pcc_gene=mean_score(table["pcc_gene"].to_numpy(np.float64)),
         n_spots=prediction.table.n_obs,
-        n_genes_scored=int((~np.isnan(spot)).sum()),
+        n_genes_scored=int(table["pcc_spot"].notna().sum()),
         seconds=round(training_seconds + time.perf_counter() - started, 3),
+        more=further_means(table),
     )
+    return score, prediction.notes
 
 
 def _write_result(job: FoldJob, result: FoldResult) -> None:
@@ -201,11 +223,13 @@ def _write_result(job: FoldJob, result: FoldResult) -> None:
         job.folder / RESULT,
         {
             "digest": result.digest,
-            "model": result.model,
+            "model": result.label,
+            "seed": result.seed,
             "fold": result.fold,
             "train": list(job.fold.train),
             "n_genes": result.n_genes,
             "scores": [_as_dict(score) for score in result.scores],
+            "notes": list(result.notes),
             "files": _sizes(job),
         },
     )
@@ -221,34 +245,10 @@ def _as_dict(score: SectionScore) -> dict[str, Any]:
     return {name: getattr(score, name) for name in SectionScore.__slots__}
 
 
-def notes_of(entries: Sequence[SectionEntry]) -> list[str]:
-    """What reading the sections noticed and the user should know, one line each, with the section's name."""
-    return [f"{entry.name}: {note}" for entry in entries for note in _section(entry).notes]
-
-
 def chosen_genes(choice: GeneChoice, training: Sequence[SectionEntry]) -> tuple[str, ...]:
     """The listed genes, or the most variable ones of the training sections alone."""
     if choice.listed:
         return choice.listed
     if choice.n_variable < 1:
         raise DataError("No genes to predict: give a gene list or a number of variable genes.")
-    return select_genes([_section(entry).table for entry in training], choice.n_variable)
-
-
-def _section(entry: SectionEntry) -> Section:
-    return _read_once(entry, _stamp(entry))
-
-
-@lru_cache(maxsize=16)
-def _read_once(entry: SectionEntry, stamp: tuple[str, ...]) -> Section:
-    """One reading serves all models of an evaluation, until a file of the section changes (then `stamp` does)."""
-    return read_section(entry)
-
-
-def _stamp(entry: SectionEntry) -> tuple[str, ...]:
-    """Name, size and time of every file of a section; cell types may be one file per spot."""
-    named = entry.parts.get("cells")
-    paths = sorted({entry.path, *entry.parts.values(), *(named.rglob("*") if named is not None else ())})
-    return tuple(
-        f"{path.name}:{stat.st_size}:{stat.st_mtime_ns}" for path in paths if path.exists() for stat in [path.stat()]
-    )
+    return select_genes([section_of(entry).table for entry in training], choice.n_variable)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gr2st import keys
 from gr2st.evaluation.metrics import gene_pcc
-from gr2st.prediction import predict
+from gr2st.prediction import device_of, predict
 from gr2st.preparation import prepare
 from gr2st.preprocess.genes import counts_of
 from gr2st.preprocess.normalise import gene_normalise, spot_normalise
@@ -26,7 +26,7 @@ def predict_section(trained: TrainedModel, section: Section) -> Steps[Prediction
     """Prepare a section as the model wants it, predict it blind, then lay the measured values and scores beside."""
     oracle = {"depth"} if MODELS[trained.name].is_oracle else set()
     needs = trained.module.needs | {"grid", "position"} | oracle
-    prepared = yield from prepare(section, trained.recipe, needs=needs)
+    prepared = yield from prepare(section, trained.recipe, needs=needs, device=str(device_of(trained)))
     prediction = yield from predict(trained, prepared)
     return with_measured(prediction, section)
 
@@ -47,7 +47,16 @@ def with_measured(prediction: Prediction, section: Section) -> Prediction:
         measured[:, present] = normalise(counts[:, present])
         table.layers[layer] = measured
         table.var[score] = gene_pcc(np.asarray(table.layers[keys.PREDICTED]), measured)
-    return replace(prediction, table=table)
+    return replace(prediction, table=table).noted(_notes_on_scores(prediction.section, table.n_obs))
+
+
+def _notes_on_scores(section: str, n_spots: int) -> tuple[str, ...]:
+    """What a correlation over one or two spots is worth."""
+    if n_spots == 1:
+        return (f"Section {section} has 1 spot: no gene has a score, a correlation needs several spots.",)
+    if n_spots == 2:
+        return (f"Section {section} has 2 spots: every score is 1 or -1 whatever is predicted, and says nothing.",)
+    return ()
 
 
 def measured_counts(table: AnnData, genes: tuple[str, ...]) -> Float32:

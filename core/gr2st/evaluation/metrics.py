@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
+from scipy.stats import rankdata
 
 Matrix: TypeAlias = npt.NDArray[np.floating[Any]]
 Vector: TypeAlias = npt.NDArray[np.float64]
@@ -30,6 +32,50 @@ def gene_pcc(predicted: Matrix, measured: Matrix) -> Vector:
     m = m - m.mean(axis=0)
     norm = np.linalg.norm(p, axis=0) * np.linalg.norm(m, axis=0)
     scores: Vector = np.divide((p * m).sum(axis=0), norm, out=np.full(norm.shape, np.nan), where=varies & (norm > 0))
+    return scores
+
+
+def gene_spearman(predicted: Matrix, measured: Matrix) -> Vector:
+    """Rank correlation of each gene over the spots, ties at their mean rank; NaN as in `gene_pcc`."""
+    unknown = np.isnan(predicted).any(axis=0) | np.isnan(measured).any(axis=0)
+    scores = gene_pcc(rankdata(predicted, axis=0), rankdata(measured, axis=0))
+    return np.where(unknown, np.nan, scores)
+
+
+def gene_rmse(predicted: Matrix, measured: Matrix) -> Vector:
+    """Root of the mean squared error of each gene; tells something only where both are in the same space."""
+    error: Vector = np.sqrt(((np.asarray(predicted, np.float64) - measured) ** 2).mean(axis=0))
+    return error
+
+
+def gene_mae(predicted: Matrix, measured: Matrix) -> Vector:
+    """Mean absolute error of each gene; tells something only where both are in the same space."""
+    error: Vector = np.abs(np.asarray(predicted, np.float64) - measured).mean(axis=0)
+    return error
+
+
+def morans_i(values: Matrix, neighbours: sparse.csr_array) -> Vector:
+    """Moran's I of each column: how alike neighbouring spots are; 0 without pattern, near 1 where it is smooth.
+
+    Parameters
+    ----------
+    values : (spots, genes)
+    neighbours : (spots, spots)
+        Weight 1 for each pair of neighbours; the diagonal is ignored. Rows are normalised.
+
+    Returns
+    -------
+    (genes,) float64
+        NaN for constant columns, and everywhere if no spot has a neighbour.
+    """
+    links = neighbours.astype(bool).astype(np.float64)
+    links.setdiag(0)
+    degree = np.asarray(links.sum(axis=1)).ravel()
+    connected = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    centred = np.asarray(values, np.float64) - values.mean(axis=0)
+    shared = (centred * (sparse.diags_array(connected) @ links @ centred)).sum(axis=0) * len(values)
+    spread = (centred**2).sum(axis=0) * np.count_nonzero(degree)
+    scores: Vector = np.divide(shared, spread, out=np.full(spread.shape, np.nan), where=spread > 0)
     return scores
 
 

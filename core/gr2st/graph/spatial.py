@@ -53,6 +53,11 @@ def nearest_graph(position: Tensor, *, k: int) -> Tensor:
     return closer | (tied & (tied.cumsum(dim=1, dtype=torch.int32) <= vacant))
 
 
+def no_graph(n: int, *, device: torch.device) -> Tensor:
+    """Every one of `n` spots alone with itself: what is left of a graph that an ablation takes away."""
+    return torch.eye(n, dtype=torch.bool, device=device)
+
+
 def _squared_distances(position: Tensor) -> Tensor:
     x, y = position.double().unbind(dim=1)
     across = (x[:, None] - x[None, :]).square_()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from scipy import sparse
 
 from gr2st import keys
 from gr2st.errors import DataError
+from gr2st.io.count_values import check_counts
 from gr2st.io.geometry import (
     VISIUM_PITCH_UM,
     VISIUM_SPOT_UM,
@@ -20,18 +20,18 @@ from gr2st.io.geometry import (
     nearest_spacing,
 )
 from gr2st.io.h5ad_picture import choose_picture
+from gr2st.io.hdf5 import opened, read_anndata
 from gr2st.io.tables import (
     Found,
     Reading,
     Report,
     build_table,
-    check_counts,
     note_empty_spots,
     plural,
     repeated,
     some,
 )
-from gr2st.io.tenx import gene_table, is_hdf5
+from gr2st.io.tenx import gene_table
 from gr2st.types import SectionEntry
 
 if TYPE_CHECKING:
@@ -69,25 +69,17 @@ def find(path: Path) -> Found:
 
 def why_no_section(path: Path) -> str:
     """Why a file is no section in AnnData form, "" where it is one."""
-    import h5py
-
-    if not path.is_file():
-        return f"{path.name} was not found in {path.parent}."
-    if path.stat().st_size == 0:
-        return f"{path.name} is empty."
-    if not is_hdf5(path):
-        return f"{path.name} is no AnnData file: it is not HDF5."
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             groups, is_prediction = set(file), f"uns/{keys.PROVENANCE}" in file
-    except (OSError, KeyError, RuntimeError) as error:
-        return f"{path.name} is damaged or cut off: {error}."
+    except DataError as error:
+        return str(error)
     if is_prediction:
         return f"{path.name} is a prediction made by GR2ST, not a section with counts."
     if "matrix" in groups:
         return f"{path.name} is a 10x count matrix without positions; give the Space Ranger folder round it instead."
     if not {"obs", "var"} <= groups:
-        return f"{path.name} is no AnnData file: it lacks obs and var; it holds {some(sorted(groups)) or 'nothing'}."
+        return f"{path.name} is no AnnData file: obs and var are wanted, it holds {some(sorted(groups)) or 'nothing'}."
     return ""
 
 
@@ -123,17 +115,9 @@ def read(entry: SectionEntry, report: Report) -> Reading | None:
 
 
 def _load(path: Path) -> AnnData:
-    import anndata
-
     if reason := why_no_section(path):
         raise DataError(reason)
-    try:
-        with warnings.catch_warnings():
-            # Old files and repeated names warn; both are checked here in our own words.
-            warnings.simplefilter("ignore")
-            return anndata.read_h5ad(path)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, IndexError) as error:
-        raise DataError(f"{path.name} cannot be read as AnnData: {str(error).splitlines()[0]}.") from error
+    return read_anndata(path)
 
 
 def _counts(adata: AnnData, where: str, report: Report) -> tuple[sparse.csr_matrix, pd.DataFrame]:
@@ -148,15 +132,18 @@ def _counts(adata: AnnData, where: str, report: Report) -> tuple[sparse.csr_matr
     for name, values, var in sources:
         matrix = sparse.csr_matrix(values)
         trial = Report(name)
-        check_counts(matrix, name, trial)
+        check_counts(matrix, list(adata.obs_names), list(var.index), name, trial)
         if not trial.problems:
             if name != sources[-1][0]:
                 report.notes.append(f"Counts of {where} taken from {name}.")
             return matrix, var
     if not sources:
-        report.problems.append(f"{where} holds no counts: it has no X, raw or counts layer.")
+        report.problems.append(
+            f"{where} holds no counts: X, raw or layers['counts'] is wanted, and it has none of them. Write the file "
+            "again with its counts."
+        )
         return sparse.csr_matrix(adata.shape), adata.var
-    check_counts(matrix, f"{name} of {where}", report)
+    check_counts(matrix, list(adata.obs_names), list(var.index), f"{name} of {where}", report)
     return matrix, var
 
 
@@ -164,7 +151,7 @@ def _positions(adata: AnnData, path: Path) -> Float64:
     if keys.SPATIAL not in adata.obsm:
         raise DataError(
             f"{path.name} has counts but no positions: obsm['{keys.SPATIAL}'] is wanted; obsm holds "
-            f"{some(adata.obsm.keys()) or 'nothing'}."
+            f"{some(adata.obsm.keys()) or 'nothing'}. Put x and y of each spot there, in full-resolution pixels."
         )
     values = np.asarray(adata.obsm[keys.SPATIAL])
     if values.ndim != 2 or values.shape[1] < 2 or values.dtype.kind not in "iuf":
@@ -174,7 +161,10 @@ def _positions(adata: AnnData, path: Path) -> Float64:
     xy: Float64 = values[:, :2].astype(np.float64)
     broken = int((~are_positions(xy)).sum())
     if broken:
-        raise DataError(f"{plural(broken, 'spot')} of {path.name} without a position (NaN).")
+        raise DataError(
+            f"obsm['{keys.SPATIAL}'] of {path.name} places {plural(broken, 'spot')} nowhere: x or y is NaN, "
+            "infinite or larger than any slide. Mend these spots or take them out."
+        )
     return xy
 
 

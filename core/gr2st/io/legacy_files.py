@@ -10,10 +10,10 @@ import numpy as np
 from scipy import sparse
 
 from gr2st.errors import DataError
+from gr2st.io.count_values import check_counts
 from gr2st.io.geometry import are_positions
 from gr2st.io.tables import (
     are,
-    check_counts,
     left_out_or_problem,
     numbers,
     plural,
@@ -95,7 +95,7 @@ def read_counts(path: Path, report: Report) -> Counts:
     values = [rest for _, _, rest in parted]
     genes = _gene_names(header, values[0].count(separator) + 1)
     matrix = _parse_values(path, values, separator, (spots, genes), report)
-    check_counts(matrix, path.name, report)
+    check_counts(matrix, spots, genes, path.name, report)
     _check_genes(path, genes, report)
     return Counts(matrix, spots, genes, _cells(path, spots, report))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gr2st import keys
 from gr2st.errors import DataError, RecipeMismatch
+from gr2st.io.hdf5 import read_anndata
 from gr2st.io.store import write_h5ad
 from gr2st.types import Prediction
 
@@ -30,15 +31,13 @@ SAME_PLACE_PX = 1.0
 
 def read_prediction(path: Path | str) -> Prediction:
     """Read a prediction file; DataError where the file is none."""
-    from anndata import read_h5ad
-
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f"There is no prediction file at {path}. Make one with `gr2st predict`.")
     try:
-        table = read_h5ad(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} cannot be read as .h5ad: {error}") from error
+        table = read_anndata(path)
+    except DataError as error:
+        raise DataError(f"No prediction can be read from {path}. {error} `gr2st predict` writes one.") from error
     if keys.PREDICTED not in table.layers or keys.PROVENANCE not in table.uns:
         raise DataError(
             f"{path} is an .h5ad file but no prediction: layers[{keys.PREDICTED!r}] or uns[{keys.PROVENANCE!r}] "

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,14 +37,17 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         Where the file cannot be written (disk full, no permission); nothing half-written remains.
     """
     target = Path(path)
-    temporary = _reserve(target)
+    temporary = _free_name(target)
     try:
-        yield temporary
-        temporary.replace(target)
+        with _parents_of(target):
+            try:
+                temporary.touch(exist_ok=False)
+                yield temporary
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         raise _not_written(target, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -59,14 +62,17 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         As `atomic_path`.
     """
     target = Path(path)
-    temporary = _reserve_folder(target)
+    temporary = _free_name(target)
     try:
-        yield temporary
-        _replace_folder(temporary, target)
+        with _parents_of(target):
+            try:
+                temporary.mkdir()
+                yield temporary
+                _replace_folder(temporary, target)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise _not_written(target, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_json(path: Path | str, value: Any) -> None:
@@ -130,24 +136,18 @@ def file_digest(path: Path | str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _reserve(target: Path) -> Path:
-    """Make an empty temporary file beside `target`, readable as any new file of this user."""
-    temporary = _free_name(target)
+@contextmanager
+def _parents_of(target: Path) -> Iterator[None]:
+    """Make the folders `target` lies in; where the block fails, those made here and still empty go again."""
+    missing = [folder for folder in target.parents if not folder.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch(exist_ok=False)
-    except OSError as error:
-        raise _not_written(target, error) from error
-    return temporary
-
-
-def _reserve_folder(target: Path) -> Path:
-    temporary = _free_name(target)
-    try:
-        temporary.mkdir(parents=True)
-    except OSError as error:
-        raise _not_written(target, error) from error
-    return temporary
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def _free_name(target: Path) -> Path:

@@ -26,6 +26,7 @@ FINDERS: tuple[tuple[str, Callable[[Path], Found]], ...] = (
 )
 """What a folder may be, in the order in which it is tried."""
 
+_FILE_SUFFIXES = (".csv", *anndata_file.SUFFIXES)
 _ANONYMOUS = ("data", "outs", "spatial", "binned_outputs")
 """Folder names that say nothing; the folder above gives the study its name."""
 
@@ -94,18 +95,29 @@ def _in_folder(folder: Path) -> Found:
 
 def _not_recognised(folder: Path, notes: list[str]) -> str:
     looked = "; ".join(what for what, _ in FINDERS)
-    there = some(sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")), 8)
+    like_file = ", which is a folder with the name of a file" if folder.suffix in _FILE_SUFFIXES else ""
     seen = "".join(f"\n  - {note}" for note in notes)
     return (
-        f"No section was found in {folder}. Looked for: {keys.STUDY_FILE}; {looked}. Found: {there or 'nothing'}.{seen}"
+        f"No section was found in {folder}{like_file}. Looked for: {keys.STUDY_FILE}; {looked}. "
+        f"Found: {_content(folder)}.{seen}"
     )
+
+
+def _content(folder: Path) -> str:
+    """What lies in a folder, for a message; folders with a stroke behind the name."""
+    everything = sorted(folder.iterdir())
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in everything if not path.name.startswith(".")]
+    if names:
+        return some(names, 8)
+    return "nothing but hidden files" if everything else "nothing, the folder is empty"
 
 
 def _in_file(path: Path) -> Found:
     found = anndata_file.find(path)
     if not found.entries:
         reasons = " ".join(found.notes)
-        raise DataError(f"{reasons} A study is a folder, a {keys.STUDY_FILE} or an .h5ad file.")
+        advice = "" if path.suffix == ".h5ad" else f" A study is a folder, a {keys.STUDY_FILE} or an .h5ad file."
+        raise DataError(reasons + advice)
     return found
 
 

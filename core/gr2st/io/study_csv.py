@@ -14,9 +14,9 @@ import pandas as pd
 
 from gr2st.errors import DataError, SectionInvalid
 from gr2st.io import anndata_file, legacy_st
+from gr2st.io.hdf5 import is_hdf5
 from gr2st.io.store import write_csv
 from gr2st.io.tables import Found, read_text, repeated, separator_of, some
-from gr2st.io.tenx import is_hdf5
 from gr2st.types import SectionEntry
 
 if TYPE_CHECKING:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LARGEST_COUNT = 2**24
-"""Largest count that float32 holds exactly; no spot comes near it."""
 GZIP_MAGIC = b"\x1f\x8b"
 _SEPARATORS = "\t,;"
 _BINARY_MAGIC = {
@@ -40,7 +38,9 @@ _BINARY_MAGIC = {
     b"PAR1": "a parquet file",
     b"II*\x00": "a TIFF image",
     b"MM\x00*": "a TIFF image",
+    GZIP_MAGIC: "a gzip archive; unpack it first",
 }
+_SHOWN_BYTES = 24
 
 
 @dataclass(slots=True)
@@ -120,18 +120,22 @@ def read_bytes(path: Path) -> bytes:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path.name} is cut off or damaged: its gzip data end early. Fetch the file again.") from error
     except OSError as error:
-        raise DataError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"{path.name} {_why_closed(path, error)}.") from error
     if not content.strip():
         raise DataError(f"{path.name} is empty.")
     return content
 
 
+def _why_closed(path: Path, error: OSError) -> str:
+    """Why a file cannot be opened; asked of the path, as a folder gives another error on each system."""
+    return "is a folder; a file is wanted" if path.is_dir() else f"cannot be read: {error.strerror or error}"
+
+
 def read_text(path: Path) -> str:
     """Content of a text file, gzip or not; DataError where it is no text, naming what it seems to be."""
     content = read_bytes(path)
-    for magic, kind in _BINARY_MAGIC.items():
-        if content.startswith(magic):
-            raise DataError(f"{path.name} is {kind}, not a text table.")
+    if kind := _binary_kind(content):
+        raise DataError(f"{path.name} is {kind}, not a text table.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -139,6 +143,18 @@ def read_text(path: Path) -> str:
     if "\0" in text:
         raise DataError(f"{path.name} is damaged: it holds zero bytes, which no text table does.")
     return text
+
+
+def kind_of(head: bytes) -> str:
+    """What a file seems to be by its first bytes, for a message about a file of another kind than was wanted."""
+    shown = head[:_SHOWN_BYTES].decode("utf-8", errors="replace")
+    is_text = shown.removesuffix("\ufffd").replace("\n", " ").replace("\r", " ").replace("\t", " ").isprintable()
+    return _binary_kind(head) or (f"a text file that begins with {shown!r}" if is_text else "a file of another kind")
+
+
+def _binary_kind(content: bytes) -> str:
+    """Name of a known binary format, "" for any other content."""
+    return next((kind for magic, kind in _BINARY_MAGIC.items() if content.startswith(magic)), "")
 
 
 def first_line(path: Path) -> str:
@@ -244,29 +260,6 @@ def unique_names(names: Sequence[str]) -> list[str]:
         taken.add(candidate)
         result.append(candidate)
     return result
-
-
-def check_counts(values: sparse.csr_matrix, where: str, report: Report) -> None:
-    """Report NaN, negative, non-integer and absurd values, and a matrix without any count."""
-    data = values.data
-    bad_numbers = int((~np.isfinite(data)).sum())
-    finite = data[np.isfinite(data)]
-    negative = int((finite < 0).sum())
-    broken = finite[finite != np.floor(finite)]
-    if bad_numbers:
-        report.problems.append(f"{where} holds {plural(bad_numbers, 'value')} that {are(bad_numbers)} no number (NaN).")
-    if negative:
-        report.problems.append(f"{where} holds {plural(negative, 'negative value')}; counts are zero or more.")
-    if broken.size:
-        report.problems.append(
-            f"{where} holds {plural(broken.size, 'value')} that {are(broken.size)} not whole (for example "
-            f"{broken[0]:g}); raw counts are wanted, not normalised ones."
-        )
-    huge = finite[finite > LARGEST_COUNT]
-    if huge.size:
-        report.problems.append(f"{where} holds {plural(huge.size, 'value')} too large for a count ({huge[0]:g}).")
-    if not bad_numbers and not (data != 0).any():
-        report.problems.append(f"{where} holds no count at all: every value is zero.")
 
 
 def left_out_or_problem(missing: Sequence[str], total: int, reason: str, report: Report) -> None:

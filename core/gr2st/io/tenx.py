@@ -11,11 +11,12 @@ from scipy import sparse
 
 from gr2st import keys
 from gr2st.errors import DataError
+from gr2st.io.count_values import check_counts
 from gr2st.io.geometry import are_positions
+from gr2st.io.hdf5 import AGAIN, opened, refuse_damaged
 from gr2st.io.matrix_market import read_matrix_market
 from gr2st.io.tables import (
     are,
-    check_counts,
     numbers,
     plural,
     read_frame,
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
     from gr2st.io.tables import Report
     from gr2st.types import Bool, Float64, Int64
 
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 EXPRESSION = "Gene Expression"
+_H5_PARTS = ("barcodes", "data", "indices", "indptr", "shape", "features/id", "features/name")
+_PROBE_PARTS = ("probe_region", "filtered_probes")
 _POSITION_COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
 
 
@@ -58,15 +60,6 @@ class Positions:
     xy: Float64
 
 
-def is_hdf5(path: Path) -> bool:
-    """Whether a file is HDF5 by its first bytes."""
-    try:
-        with path.open("rb") as file:
-            return file.read(8) == HDF5_MAGIC
-    except OSError:
-        return False
-
-
 def read_matrix(path: Path, report: Report) -> Matrix:
     """Read a feature-barcode matrix: an ``.h5`` file or a folder with matrix, features and barcodes.
 
@@ -76,26 +69,16 @@ def read_matrix(path: Path, report: Report) -> Matrix:
         Where it is missing, damaged, no such matrix, or holds counts per probe.
     """
     matrix = _read_mtx(path, report) if path.is_dir() else _read_h5(path, report)
-    check_counts(matrix.counts, path.name, report)
+    check_counts(matrix.counts, matrix.barcodes, list(matrix.var.index), path.name, report)
     if twice := repeated(matrix.barcodes):
         report.problems.append(f"{path.name} names {plural(len(twice), 'barcode')} more than once: {some(twice)}.")
     return matrix
 
 
 def _read_h5(path: Path, report: Report) -> Matrix:
-    import h5py
-
-    if not path.is_file():
-        raise DataError(f"{path.name} was not found in {path.parent}.")
-    if not is_hdf5(path):
-        raise DataError(f"{path.name} is not an HDF5 file, so it is no 10x count matrix.")
-    try:
-        with h5py.File(path, "r") as file:
-            return _matrix_of(path, file, report)
-    except DataError:
-        raise
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path.name} is damaged or cut off: {error}.") from error
+    refuse_damaged(path)
+    with opened(path) as file:
+        return _matrix_of(path, file, report)
 
 
 def _matrix_of(path: Path, file: Any, report: Report) -> Matrix:
@@ -103,19 +86,25 @@ def _matrix_of(path: Path, file: Any, report: Report) -> Matrix:
         raise DataError(
             f"{path.name} holds no 10x count matrix (a group 'matrix' is wanted); it holds {some(map(repr, file))}."
         )
-    group = file["matrix"]
-    features = group["features"]
-    if "probe_region" in features or "filtered_probes" in features:
+    if any(f"matrix/features/{name}" in file for name in _PROBE_PARTS):
         raise DataError(
             f"{path.name} holds counts per probe, not per gene. Use filtered_feature_bc_matrix.h5 of the same run."
         )
+    group = file["matrix"]
+    missing = [name for name in _H5_PARTS if name not in group]
+    if missing:
+        raise DataError(
+            f"{path.name} is no complete 10x count matrix: its group 'matrix' lacks {some(missing, 7)}. Take the file "
+            "from the Space Ranger run again."
+        )
+    features = group["features"]
     parts = (group["data"][:], group["indices"][:], group["indptr"][:])
     n_genes, n_barcodes = (int(n) for n in group["shape"][:])
     try:
         counts = sparse.csr_matrix(parts, shape=(n_barcodes, n_genes))
         counts.check_format()
     except ValueError as error:
-        raise DataError(f"{path.name} is damaged: its matrix does not fit together ({error}).") from error
+        raise DataError(f"{path.name} is damaged: the parts of its matrix do not fit together. {AGAIN}") from error
     kinds = _strings(features["feature_type"]) if "feature_type" in features else []
     names = (_strings(features["id"]), _strings(features["name"]), kinds)
     return _assemble(path, counts, _strings(group["barcodes"]), names, report)
@@ -143,7 +132,7 @@ def _member(folder: Path, *names: str) -> Path:
         for path in (folder / f"{name}.gz", folder / name):
             if path.is_file():
                 return path
-    raise DataError(f"{folder.name} lacks {' or '.join(names)} (with or without .gz).")
+    raise DataError(f"{folder.name} lacks {' or '.join(names)} (with or without .gz). Copy the whole folder again.")
 
 
 def _rows(path: Path) -> list[list[str]]:
@@ -247,4 +236,6 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise DataError(f"{path.name} was not found in {path.parent}.") from error
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path.name} is no readable parquet file: {error}.") from error
+        raise DataError(
+            f"{path.name} is no readable parquet file: it is cut off, damaged or of another kind. {AGAIN}"
+        ) from error

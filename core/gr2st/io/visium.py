@@ -76,7 +76,12 @@ def _find_one(folder: Path) -> Found:
         return _find_bins(folder.parent.name, folder)
     matrices = [path.name for base in (folder, folder / "outs") for path in base.glob("*_bc_matrix*")]
     if matrices:
-        return Found(notes=[f"{name} left out, counts ({some(sorted(matrices))}) without spatial/tissue_positions*."])
+        return Found(
+            notes=[
+                f"{name} left out, counts ({some(sorted(matrices))}) without spatial/tissue_positions*. "
+                "Copy the spatial folder of the run beside them."
+            ]
+        )
     return Found()
 
 
@@ -132,10 +137,18 @@ def _is_hd(folder: Path) -> bool:
 
 def read_scale_factors(path: Path) -> dict[str, float]:
     """Scale factors of a section; DataError where the file is missing, no JSON, or holds no positive numbers."""
+    if not path.exists():
+        raise DataError(
+            f"{path.name} was not found in {path.parent}: without it no spot can be placed on the picture. Copy it "
+            "from the Space Ranger run."
+        )
     try:
         values = json.loads(read_text(path))
     except json.JSONDecodeError as error:
-        raise DataError(f"{path.name} is no readable JSON: {error}.") from error
+        raise DataError(
+            f"{path.name} is no readable JSON from line {error.lineno}, column {error.colno} on: it is cut off or "
+            "damaged. Copy it from the Space Ranger run again."
+        ) from error
     if not isinstance(values, dict):
         raise DataError(f"{path.name} holds no scale factors: an object of names and numbers is wanted.")
     factors = {name: value for name, value in values.items() if isinstance(value, int | float)}

@@ -66,6 +66,8 @@ class Answer:
         0 (no support among the training spots) to 1.
     graphs : mapping
         Name ("spatial", "functional") to edges (2, e) int64, source row above target row.
+    notes : tuple of str
+        What the user should know about this answer, one sentence each.
     """
 
     expression: Tensor
@@ -74,6 +76,7 @@ class Answer:
     reference_weight: Tensor | None = None
     confidence: Tensor | None = None
     graphs: Mapping[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class SpotModel(nn.Module):

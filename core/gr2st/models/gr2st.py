@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from gr2st.config import RidgeConfig
 from gr2st.errors import DataError
 from gr2st.graph.functional import edges_of, threshold_graph, top_k_graph
-from gr2st.graph.spatial import nearest_graph, radius_graph
+from gr2st.graph.spatial import nearest_graph, no_graph, radius_graph
 from gr2st.models import losses
 from gr2st.models.attention import Graph
 from gr2st.models.base import Answer, Batch, Loss, SpotModel
 from gr2st.models.blocks import CELL_TYPES, ExpertHead, GraphAttention, ProjectionHead
 from gr2st.models.dropout import Dropout
 from gr2st.models.fields import expression_field, required
-from gr2st.models.reference import Ridge
+from gr2st.models.kernel import KernelBranch
 from gr2st.models.retrieval import appended, filled, retrieve
-from gr2st.models.scaling import GeneScale, on_common_scale
+from gr2st.models.scaling import GeneScale, notes_on_scale, on_common_scale
 
 if TYPE_CHECKING:
     from gr2st.config import Gr2stConfig
@@ -51,6 +50,8 @@ class Gr2st(SpotModel):
         _check(config)
         width, share = config.projection, config.dropout
         self.config = config
+        if config.kernel_share and config.context_radius:
+            self.needs = self.needs | {"position"}
         self.learns_from = frozenset({"grid", "position", "cell_type"} | {self._input_field, self._bank_field})
         self.x_embed = nn.Embedding(grid_size, n_genes)
         self.y_embed = nn.Embedding(grid_size, n_genes)
@@ -71,7 +72,7 @@ class Gr2st(SpotModel):
         self.fusion_layer = nn.Sequential(nn.Linear(joined, width), nn.ReLU(), nn.LayerNorm(width), Dropout(share))
         self.spot_projection = ProjectionHead(width, width, share)
         self.moe_head = ExpertHead(width, n_genes, config.experts, share) if config.experts else None
-        self.linear = self._linear_branch(n_genes, n_features) if config.linear_share else None
+        self.kernel = KernelBranch(config, n_genes=n_genes, n_features=n_features) if config.kernel_share else None
         self.gene_scale = GeneScale(n_genes) if config.expression_scale == "section" else None
         self._spatial_graphs: dict[str, tuple[Tensor, int, Graph]] = {}
 
@@ -101,21 +102,21 @@ class Gr2st(SpotModel):
         if self.gene_scale is not None:
             self.gene_scale.remember(value)
         batch = on_common_scale(batch, self.config)
-        if self.linear is not None:
-            self.linear.remember(batch)
         (value,) = required(batch, self._bank_field)
+        if self.kernel is not None:
+            self.kernel.remember(batch, value)
         key, _ = self.embed_spots(batch, with_entropy=False)
         self.bank = appended(self.bank, batch, key, value)
 
     @torch.no_grad()
     def conclude(self) -> None:
-        """Solve the linear branch, where there is one."""
-        if self.linear is not None:
-            self.linear.conclude()
+        """Solve the kernel branch, where there is one."""
+        if self.kernel is not None:
+            self.kernel.conclude()
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Answer:
-        """Blend of retrieval, regression and the linear branch from patch features alone.
+        """Blend of retrieval, regression and the kernel branch from patch features alone.
 
         Confidence is the weighted mean cosine similarity between the picture's embedding and the training spots
         behind the prediction, 0 where it is negative.
@@ -131,8 +132,8 @@ class Gr2st(SpotModel):
         expression = found.value
         if self.moe_head is not None:
             expression = torch.lerp(self.moe_head(image)[0], found.value, config.blend)
-        if self.linear is not None:
-            expression = torch.lerp(expression, self.linear.predict(batch).expression, config.linear_share)
+        if self.kernel is not None:
+            expression = torch.lerp(expression, self.kernel.predict(batch), config.kernel_share)
         if self.gene_scale is not None:
             expression = self.gene_scale.restore(expression)
         return Answer(
@@ -141,6 +142,7 @@ class Gr2st(SpotModel):
             reference=found.row,
             reference_weight=found.weight,
             confidence=found.confidence(),
+            notes=notes_on_scale(batch, config),
         )
 
     @torch.no_grad()
@@ -191,6 +193,8 @@ class Gr2st(SpotModel):
 
     def _functional_mask(self, head: Tensor, state: Tensor, cell_type: Tensor) -> Tensor:
         config = self.config
+        if config.functional == "none":
+            return no_graph(len(state), device=state.device)
         with torch.no_grad():
             tail = self.dynamic_tail_proj(state)
         scored = {"temperature": config.temperature, "type_share": config.type_share}
@@ -199,6 +203,8 @@ class Gr2st(SpotModel):
         return top_k_graph(head, tail, cell_type, k=config.functional_k, **scored)
 
     def _spatial_mask(self, position: Tensor) -> Tensor:
+        if self.config.spatial == "none":
+            return no_graph(len(position), device=position.device)
         if self.config.spatial == "radius":
             return radius_graph(position, radius=self.config.spatial_radius)
         return nearest_graph(position, k=self.config.spatial_k)
@@ -214,10 +220,6 @@ class Gr2st(SpotModel):
             self._spatial_graphs.pop(next(iter(self._spatial_graphs)))
         self._spatial_graphs[batch.section] = (position, position._version, graph)
         return graph
-
-    def _linear_branch(self, n_genes: int, n_features: int) -> Ridge:
-        config = RidgeConfig(target=self.config.bank_space, penalty=self.config.linear_penalty)
-        return Ridge(config, n_genes=n_genes, n_features=n_features, grid_size=0)
 
     def _fuse(self, by_function: Tensor, by_place: Tensor) -> Tensor:
         match self.config.fusion:

@@ -35,6 +35,22 @@ def on_common_scale(batch: Batch, config: Gr2stConfig) -> Batch:
     return replace(batch, **changes) if changes else batch
 
 
+def notes_on_scale(batch: Batch, config: Gr2stConfig) -> tuple[str, ...]:
+    """What features standardised over one or two spots still say; they are 0 for one spot and 1 or -1 for two."""
+    n_spots = 0 if batch.features is None or config.feature_scale != "section" else len(batch.features)
+    if n_spots == 1:
+        return (
+            f"Section {batch.section} has 1 spot: features are standardised over the spots of a section, so its "
+            "picture has no say. The prediction is the same for any picture, near the mean of the training sections.",
+        )
+    if n_spots == 2:
+        return (
+            f"Section {batch.section} has 2 spots: features are standardised over the spots of a section, so the "
+            "prediction knows which spot has more of a feature, not how much more.",
+        )
+    return ()
+
+
 class GeneScale(nn.Module):
     """Mean and spread of every gene over the training sections: from standardised values back to expression."""
 

@@ -1,11 +1,8 @@
-"""Which genes are predicted: chosen from training sections, or read from a list; and their counts."""
+"""Which genes are predicted: those that vary most in the training sections; and the counts of genes."""
 
 from __future__ import annotations
 
-import csv
 import difflib
-from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -23,8 +20,6 @@ if TYPE_CHECKING:
 
 MINIMUM_SHARE = 0.1
 """A gene is a candidate where at least this share of all training spots counts it; rarer ones correlate with noise."""
-
-_HEADERS = frozenset({"", "gene", "genes", "gene_name", "gene_names", "gene_symbol", "symbol", "symbols", "name"})
 
 
 def select_genes(tables: Sequence[AnnData], n: int) -> tuple[str, ...]:
@@ -85,51 +80,6 @@ def _variability_ranks(table: AnnData, genes: Sequence[str]) -> Float64:
     return np.asarray(variance.rank(ascending=False), dtype=np.float64)
 
 
-def read_gene_list(path: Path | str) -> tuple[str, ...]:
-    """Read gene names from a text file, one per line, or from the first column of a .csv or .tsv file.
-
-    Blank lines and lines that begin with # are passed over, and so is a column title such as "gene".
-
-    Raises
-    ------
-    DataError
-        The file is missing, not text, names no gene, names one twice, or holds several words on a line (all such lines
-        are listed).
-    """
-    path = Path(path)
-    names = _first_column(path, _text_of(path))
-    repeated = [f"{name!r} stands {count} times" for name, count in Counter(names).items() if count > 1]
-    broken = [f"{name!r} is not one name" for name in names if len(name.split()) > 1]
-    if not names:
-        raise DataError(f"{path} names no gene: expected one gene name per line.")
-    if repeated or broken:
-        raise DataError(f"{path} is not a list of distinct genes: " + _some(repeated + broken) + ".")
-    return tuple(names)
-
-
-def _text_of(path: Path) -> str:
-    """The file as text; DataError where it is missing, unreadable or binary."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"The gene list {path} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a text file: a gene list holds one gene name per line.") from error
-    if "\0" in text:
-        raise DataError(f"{path} is a binary file: a gene list holds one gene name per line.")
-    return text
-
-
-def _first_column(path: Path, text: str) -> list[str]:
-    """Names in file order, without blanks, comments and a column title."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    delimiter = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower())
-    if delimiter is None:
-        return [line.strip() for line in lines]
-    names = [row[0].strip() for row in csv.reader(lines, delimiter=delimiter)]
-    return names[1:] if names and names[0].lower() in _HEADERS else names
-
-
 def counts_of(table: AnnData, genes: Sequence[str]) -> Float32:
     """Counts of some genes, in their order.
 
@@ -166,9 +116,3 @@ def _missing_message(missing: Sequence[str], asked: int, known: Sequence[str]) -
     shown += missing[5:20]
     more = f" and {len(missing) - 20} more" if len(missing) > 20 else ""
     return f"{len(missing)} of {asked} genes are not in the counts ({len(known)} genes): {', '.join(shown)}{more}."
-
-
-def _some(findings: Sequence[str]) -> str:
-    """The first ten findings, and how many more there are."""
-    more = f"; and {len(findings) - 10} more" if len(findings) > 10 else ""
-    return "; ".join(findings[:10]) + more

@@ -161,6 +161,8 @@ def _may_replace(folder: Path) -> bool:
 
 def _read_card(folder: Path) -> ModelCard:
     path = folder / keys.MODEL_CARD
+    if folder.is_file():
+        raise DataError(f"{folder} is a file; a model is a folder, as `gr2st train` writes it.")
     if not path.is_file():
         raise DataError(f"{folder} is no model folder: {keys.MODEL_CARD} is not there. Make one with `gr2st train`.")
     try:

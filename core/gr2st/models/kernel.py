@@ -1,0 +1,144 @@
+"""The closed-form branch of our GR2ST: kernel regression from a patch and its surroundings onto the main programmes.
+
+Counts of one gene in one spot are mostly noise, but genes vary together: the branch predicts the leading principal
+components of the training expression, and each gene follows its components. The kernel compares patches together with
+the mean of their surroundings. Solved in float64.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from gr2st.errors import DataError
+from gr2st.graph.spatial import radius_graph
+from gr2st.models.fields import required
+from gr2st.models.scaling import standardised
+
+if TYPE_CHECKING:
+    from gr2st.config import Gr2stConfig
+    from gr2st.models.base import Batch
+
+JITTER = 1e-9
+"""Added to the diagonal, relative to its mean, where training spots are fewer than they are many."""
+
+
+class KernelBranch(nn.Module):
+    """Reduced-rank kernel ridge regression.
+
+    Minimises ``|Z - K w|^2 + penalty * w' K w`` for the scores Z of the training spots on the leading `kernel_rank`
+    components, with the Gaussian kernel ``K = exp(-gamma * d^2 / median d^2)``. Beyond `kernel_landmarks` training
+    spots, as many of them, evenly spaced in their order, span the kernel (subset of regressors, Rasmussen and Williams
+    2006, 8.3.1). Sizes are fixed, so that a stored branch loads into a fresh one; rows beyond `used` are empty.
+
+    Parameters
+    ----------
+    config : Gr2stConfig
+        Its ``kernel_...`` settings and ``context_radius``.
+    n_genes, n_features : int
+    """
+
+    landmarks: Tensor
+    weight: Tensor
+    components: Tensor
+    mean: Tensor
+    bandwidth: Tensor
+    used: Tensor
+
+    def __init__(self, config: Gr2stConfig, *, n_genes: int, n_features: int) -> None:
+        super().__init__()
+        self.config = config
+        rank = min(config.kernel_rank, n_genes)
+        width = 2 * n_features if config.context_radius else n_features
+        self.register_buffer("landmarks", torch.zeros(config.kernel_landmarks, width))
+        self.register_buffer("weight", torch.zeros(config.kernel_landmarks, rank))
+        self.register_buffer("components", torch.zeros(rank, n_genes))
+        self.register_buffer("mean", torch.zeros(n_genes))
+        self.register_buffer("bandwidth", torch.zeros(()))
+        self.register_buffer("used", torch.zeros((), dtype=torch.int64))
+        self._collected: list[tuple[Tensor, Tensor]] = []
+
+    @torch.no_grad()
+    def remember(self, batch: Batch, expression: Tensor) -> None:
+        """Keep a training section, features and expression (n, genes) on common scales, until `conclude`."""
+        self._collected.append((self._described(batch), expression))
+
+    @torch.no_grad()
+    def conclude(self) -> None:
+        """Solve for the weights from all sections remembered."""
+        if not self._collected:
+            raise DataError("GR2ST has nothing to learn from: it must remember its training sections first.")
+        described = torch.cat([pair[0] for pair in self._collected])
+        expression = torch.cat([pair[1] for pair in self._collected]).double()
+        self._collected.clear()
+        mean = expression.mean(dim=0)
+        components = _leading_components(expression - mean, len(self.components))
+        self._span(described)
+        weight = self._solve(self._kernel(described), (expression - mean) @ components.T)
+        self.weight[: len(weight)] = weight
+        self.components[: len(components)] = components
+        self.mean.copy_(mean)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch) -> Tensor:
+        """Expression (n, genes) on the scale of what was remembered."""
+        if not self.used:
+            raise DataError("GR2ST has not been fitted: remember the training sections, then conclude.")
+        scores = self._kernel(self._described(batch)) @ self.weight[: int(self.used)].double()
+        return (scores @ self.components.double() + self.mean).to(self.mean.dtype)
+
+    def _described(self, batch: Batch) -> Tensor:
+        """Features of each spot, beside them the mean over its neighbourhood, standardised within the section."""
+        (features,) = required(batch, "features")
+        if not self.config.context_radius:
+            return features
+        (position,) = required(batch, "position")
+        near = radius_graph(position, radius=self.config.context_radius).to(features.dtype)
+        around = near @ features / near.sum(dim=1, keepdim=True)
+        return torch.cat([features, standardised(around)], dim=1)
+
+    def _span(self, described: Tensor) -> None:
+        """Choose the landmarks, and the median squared distance between them as bandwidth."""
+        used = min(len(described), len(self.landmarks))
+        chosen = described[torch.linspace(0, len(described) - 1, used, device=described.device).round().long()]
+        self.landmarks.zero_()
+        self.landmarks[:used] = chosen
+        self.used.fill_(used)
+        square = _squared_distances(chosen.double(), chosen.double())
+        self.bandwidth.copy_(square.median().clamp(min=1e-12))
+
+    def _kernel(self, described: Tensor) -> Tensor:
+        """(n, used) float64."""
+        square = _squared_distances(described.double(), self.landmarks[: int(self.used)].double())
+        return torch.exp(-self.config.kernel_gamma / self.bandwidth.double() * square)
+
+    def _solve(self, kernel: Tensor, scores: Tensor) -> Tensor:
+        """Weights (used, rank) of the landmarks."""
+        penalty = self.config.kernel_penalty
+        if len(kernel) == int(self.used):
+            kernel.diagonal().add_(penalty)
+            return torch.cholesky_solve(scores, torch.linalg.cholesky(kernel))
+        among = self._kernel(self.landmarks[: int(self.used)])
+        gram = kernel.T @ kernel + penalty * among
+        gram.diagonal().add_(JITTER * gram.diagonal().mean())
+        return torch.cholesky_solve(kernel.T @ scores, torch.linalg.cholesky(gram))
+
+
+def _leading_components(centred: Tensor, rank: int) -> Tensor:
+    """Leading principal axes (at most `rank`, genes) of (n, genes), from the smaller of its two Gram matrices."""
+    n, genes = centred.shape
+    if genes <= n:
+        _, vectors = torch.linalg.eigh(centred.T @ centred)
+        leading: Tensor = vectors.T.flip(0)[:rank]
+        return leading
+    values, vectors = torch.linalg.eigh(centred @ centred.T)
+    kept = values.flip(0)[:rank] > 1e-9 * values[-1].clamp(min=1e-300)
+    axes: Tensor = vectors.flip(1)[:, :rank][:, kept].T @ centred
+    return torch.nn.functional.normalize(axes, dim=1)
+
+
+def _squared_distances(one: Tensor, other: Tensor) -> Tensor:
+    square: Tensor = one.square().sum(dim=1)[:, None] + other.square().sum(dim=1) - 2 * one @ other.T
+    return square.clamp_(min=0)
