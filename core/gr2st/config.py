@@ -60,7 +60,7 @@ class TrainConfig(Settings):
     drop_epoch: int | None = Field(None, description="Epoch from which the learning rate is divided by ten.")
     seed: int = 0
     device: str = Field("auto", description='"auto", "cpu", "cuda" or "cuda:1".')
-    threads: int | None = Field(None, ge=1, description="CPU threads of torch; none: all cores.")
+    threads: int | None = Field(None, ge=1, description="CPU threads of torch; none: as the process was given.")
 
 
 class Gr2stConfig(Settings):

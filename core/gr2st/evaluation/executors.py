@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from gr2st.errors import DataError
 from gr2st.processes import share_the_cores
 
+ANSWERS_WITHIN = "10s"
+
 
 @contextmanager
 def executor_of(workers: int, scheduler: str) -> Iterator[Executor | None]:
@@ -57,7 +59,7 @@ def _cluster(address: str) -> Iterator[Executor]:
     except ImportError as error:
         raise DataError("A cluster needs dask.distributed: install it with `pip install distributed`.") from error
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout=ANSWERS_WITHIN)
     except (OSError, ValueError) as error:
         raise DataError(f"No dask scheduler answers at {address}: {error}. Start one with `dask scheduler`.") from error
     with client:

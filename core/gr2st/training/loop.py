@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -199,9 +198,9 @@ def _cuda_devices(device: torch.device) -> list[torch.device]:
 
 @contextmanager
 def limited_threads(threads: int | None) -> Iterator[None]:
-    """Let torch use `threads` CPU threads (none: all cores) while the block runs."""
+    """Let torch use `threads` CPU threads while the block runs; none: as many as this process was given."""
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    torch.set_num_threads(threads or before)
     try:
         yield
     finally:
