@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gr2st.graph.functional import edges_of, threshold_graph, top_k_graph
-from gr2st.graph.spatial import nearest_graph, radius_graph
+from gr2st.graph.spatial import nearest_graph, neighbourhood_mean, radius_graph
 
 ONE = torch.ones(4, 1, dtype=torch.float64)
 SCORES = torch.tensor([[9.0, 0.0, 1.7, 1.9], [-0.2, 9.0, -0.4, 0.0], [0.0, 0.0, 9.0, 0.0], [0.0, 0.0, 0.0, -9.0]])
@@ -69,6 +69,16 @@ def test_the_radius_graph_is_symmetric_and_holds_every_spot_itself():
     mask = radius_graph(torch.rand(40, 2, generator=torch.Generator().manual_seed(0)) * 9, radius=3.0)
     assert torch.equal(mask, mask.T)
     assert bool(mask.diagonal().all())
+
+
+def test_the_neighbourhood_mean_is_that_of_the_radius_graph():
+    made = torch.Generator().manual_seed(0)
+    grid = torch.stack(torch.meshgrid(torch.arange(9.0), torch.arange(7.0), indexing="ij"), -1).reshape(-1, 2)
+    values = torch.randn(len(grid), 4, generator=made)
+    near = radius_graph(grid, radius=3.0).double()
+    expected = (near @ values.double()) / near.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(neighbourhood_mean(values, grid, radius=3.0), expected.float())
+    torch.testing.assert_close(neighbourhood_mean(values[:1], grid[:1], radius=3.0), values[:1])
 
 
 def test_nearest_takes_exactly_k_where_spots_tie_and_the_earlier_rows_first():

@@ -6,7 +6,10 @@ every machine.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 
@@ -51,6 +54,34 @@ def nearest_graph(position: Tensor, *, k: int) -> Tensor:
     tied = distance == furthest
     vacant = k - closer.sum(dim=1, keepdim=True)
     return closer | (tied & (tied.cumsum(dim=1, dtype=torch.int32) <= vacant))
+
+
+@torch.no_grad()
+def neighbourhood_mean(values: Tensor, position: Tensor, *, radius: float) -> Tensor:
+    """Mean over each spot and all spots strictly closer than a radius.
+
+    Neighbours are found with a tree, so that memory grows with their number and not with the square of the spots.
+
+    Parameters
+    ----------
+    values : (n, columns)
+    position : (n, 2)
+        x, y in units of the array step.
+    radius : float
+        In the same units.
+
+    Returns
+    -------
+    (n, columns)
+        On the device of `values`.
+    """
+    closer = np.nextafter(radius, 0)
+    one, other = cKDTree(position.double().cpu().numpy()).query_pairs(closer, output_type="ndarray").T
+    itself = np.arange(len(position))
+    pairs = np.concatenate([one, other, itself]), np.concatenate([other, one, itself])
+    near = csr_array((np.ones(len(pairs[0])), pairs))
+    summed = near @ values.double().cpu().numpy()
+    return torch.from_numpy(summed / near.sum(axis=1)[:, None]).to(values)
 
 
 def no_graph(n: int, *, device: torch.device) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gr2st.errors import DataError
-from gr2st.graph.spatial import radius_graph
+from gr2st.graph.spatial import neighbourhood_mean
 from gr2st.models.fields import required
 from gr2st.models.scaling import standardised
 
@@ -95,8 +95,7 @@ class KernelBranch(nn.Module):
         if not self.config.context_radius:
             return features
         (position,) = required(batch, "position")
-        near = radius_graph(position, radius=self.config.context_radius).to(features.dtype)
-        around = near @ features / near.sum(dim=1, keepdim=True)
+        around = neighbourhood_mean(features, position, radius=self.config.context_radius)
         return torch.cat([features, standardised(around)], dim=1)
 
     def _span(self, described: Tensor) -> None:
