@@ -13,6 +13,7 @@ from gr2st.errors import RecipeMismatch
 from gr2st.models.base import Batch
 from gr2st.registry import MODELS
 from gr2st.training.batches import to_batch
+from gr2st.training.loop import limited_threads
 from gr2st.types import Prediction, Progress
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def predict(trained: TrainedModel, prepared: Prepared) -> Steps[Prediction]:
     if MODELS[trained.name].is_oracle:
         seen = replace(seen, depth=prepared.depth)
     device = device_of(trained)
-    with torch.no_grad():
+    # Sums depend on the number of threads in their last bits: prediction takes as many as training.
+    with torch.no_grad(), limited_threads(trained.training.threads):
         answer = trained.module.predict(to_batch(seen, trained.module.needs, device))
         graphs = _graphs(trained, seen, answer, device)
     table = _table(trained, seen, answer, graphs)

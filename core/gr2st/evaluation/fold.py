@@ -25,7 +25,7 @@ from gr2st.io.prediction import save_prediction
 from gr2st.io.store import write_csv, write_json
 from gr2st.preparation import encoder_identity, prepare
 from gr2st.preprocess.genes import select_genes
-from gr2st.training.loop import fields_to_learn_from, limited_threads, pick_device, train
+from gr2st.training.loop import fields_to_learn_from, pick_device, train
 from gr2st.types import Fold, Progress, finish
 
 if TYPE_CHECKING:
@@ -137,12 +137,6 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
     if stored is not None:
         yield Progress(f"{job.name}: already there", 1, 1)
         return stored
-    # Sums depend on the number of threads in their last bits: prediction takes as many as training.
-    with limited_threads(job.row.training.threads):
-        return (yield from _computed(job))
-
-
-def _computed(job: FoldJob) -> Steps[FoldResult]:
     started = time.perf_counter()
     training = [job.entry(name) for name in job.fold.train]
     row = job.row

@@ -31,4 +31,5 @@ def to_batch(prepared: Prepared, fields: frozenset[str], device: torch.device) -
 
 
 def _tensor(array: npt.NDArray[Any] | None, dtype: torch.dtype, device: torch.device) -> Tensor | None:
-    return None if array is None else torch.as_tensor(array).to(device=device, dtype=dtype)
+    # A copy in torch's own memory: sums over numpy's, which starts anywhere, differ in their last bits from run to run.
+    return None if array is None else torch.tensor(array, dtype=dtype, device=device)
