@@ -26,6 +26,7 @@ from gr2st.evaluation.fold import FoldJob, GeneChoice, chosen_genes
 from gr2st.evaluation.metrics import gene_pcc
 from gr2st.evaluation.rows import rows_of
 from gr2st.evaluation.scores import COLUMNS
+from gr2st.evaluation.sections import stamp_of
 from gr2st.types import Fold, Study, finish
 from tests.builders import her2st_folder, visium_folder
 
@@ -329,3 +330,13 @@ def test_folds_in_processes_of_their_own_give_the_same_numbers_to_the_bit(
     for name, row in evaluation.summary["models"].items():
         for space in ("pcc_spot", "pcc_gene"):
             assert elsewhere.summary["models"][name][space] == row[space]
+
+
+def test_a_changed_picture_of_a_visium_section_makes_its_folds_run_again(tmp_path: Path) -> None:
+    visium_folder(tmp_path / "V1")
+    (entry,) = gr2st.read_study(tmp_path / "V1").entries
+    before = stamp_of(entry)
+    assert stamp_of(entry) == before
+    factors = entry.parts["spatial"] / "scalefactors_json.json"
+    factors.write_text(factors.read_text() + " ")
+    assert stamp_of(entry) != before

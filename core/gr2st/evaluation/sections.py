@@ -44,9 +44,12 @@ def section_of(entry: SectionEntry) -> Section:
 
 
 def stamp_of(entry: SectionEntry) -> tuple[str, ...]:
-    """Name, size and time of every file of a section; cell types may be one file per spot."""
-    named = entry.parts.get("cells")
-    paths = sorted({entry.path, *entry.parts.values(), *(named.rglob("*") if named is not None else ())})
+    """Name, size and time of every file of a section.
+
+    A part may be a folder: that of pictures and scale factors, or cell types with one file per spot.
+    """
+    inside = [file for part in entry.parts.values() if part.is_dir() for file in part.rglob("*")]
+    paths = sorted({entry.path, *entry.parts.values(), *inside})
     return tuple(
         f"{path.name}:{stat.st_size}:{stat.st_mtime_ns}" for path in paths if path.exists() for stat in [path.stat()]
     )

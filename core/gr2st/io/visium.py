@@ -110,7 +110,7 @@ def _entry(name: str, folder: Path) -> Found:
         patient=None,
         path=folder,
         layout=LAYOUT_HD if _is_hd(folder) else LAYOUT,
-        parts={"counts": matrix, "spots": positions},
+        parts={"counts": matrix, "spots": positions, "spatial": positions.parent},
         without_image=""
         if has_picture(folder)
         else "No picture of the tissue lies in the folder or its spatial folder.",
