@@ -53,7 +53,6 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
     WeightsMissing
         The weights of the recipe's encoder are not on this machine.
     """
-    features: Float32 | None = None
     digests = {"recipe": recipe.digest()}
     # Counts first: an unknown gene is found before minutes of encoding.
     measured = _measured(section, recipe) if needs & MEASURED else {}
@@ -62,19 +61,7 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
     cells = (yield from _cells(section, recipe)) if "cell_type" in needs else None
     if cells is not None:
         digests["cells"] = _digest(cells.cell_type)
-    if "features" in needs:
-        slide = _slide_of(section)
-        digests["image"] = slide.digest()
-        digests["encoder"] = encoder_identity(recipe.encoder)
-        features = yield from encode_section(
-            slide,
-            np.asarray(section.table.obsm[keys.SPATIAL]),
-            recipe=recipe,
-            um_per_px=section.um_per_px,
-            section=section.name,
-            device=device,
-        )
-        slide.close()
+    features = (yield from _features(section, recipe, device, digests)) if "features" in needs else None
     pixel, grid = _positions(section)
     return Prepared(
         section=section.name,
@@ -91,6 +78,23 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
         depth=measured.get("depth"),
         digests=digests,
     )
+
+
+def _features(section: Section, recipe: Recipe, device: str, digests: dict[str, str]) -> Steps[Float32]:
+    """Patch features of a section; what they were made from is added to `digests`."""
+    slide = _slide_of(section)
+    digests["image"] = slide.digest()
+    digests["encoder"] = encoder_identity(recipe.encoder)
+    features = yield from encode_section(
+        slide,
+        np.asarray(section.table.obsm[keys.SPATIAL]),
+        recipe=recipe,
+        um_per_px=section.um_per_px,
+        section=section.name,
+        device=device,
+    )
+    slide.close()
+    return features
 
 
 def _cells(section: Section, recipe: Recipe) -> Steps[SpotCells | None]:
