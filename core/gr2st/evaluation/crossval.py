@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from gr2st.config import CellSource, Recipe, Settings, TrainConfig
 from gr2st.errors import Cancelled, DataError, Gr2stError
-from gr2st.evaluation.fold import FoldJob, FoldResult, GeneChoice, fold_steps, read_result, run_fold
+from gr2st.evaluation.fold import FoldJob, GeneChoice, fold_steps, run_fold
 from gr2st.evaluation.folds import Protocol, make_folds
+from gr2st.evaluation.results import FoldResult, read_result
 from gr2st.evaluation.rows import Row, rows_of
 from gr2st.evaluation.sections import refuse_unreadable
 from gr2st.evaluation.summary import summarise, write_results

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gr2st import __version__, keys
-from gr2st.evaluation.fold import gene_scores
 from gr2st.evaluation.folds import WARNINGS
 from gr2st.evaluation.metrics import mean_of_known
+from gr2st.evaluation.results import gene_scores
 from gr2st.evaluation.statistics import Estimate, estimate, paired_difference
 from gr2st.io.store import write_csv, write_json
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gr2st.evaluation.crossval import FoldFailure, Plan
-    from gr2st.evaluation.fold import FoldJob, FoldResult
+    from gr2st.evaluation.fold import FoldJob
+    from gr2st.evaluation.results import FoldResult
 
 MAIN = ("pcc_spot", "pcc_gene")
 BASELINE = "ridge"
