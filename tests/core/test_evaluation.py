@@ -28,7 +28,7 @@ from gr2st.evaluation.rows import rows_of
 from gr2st.evaluation.scores import COLUMNS
 from gr2st.evaluation.sections import stamp_of
 from gr2st.types import Fold, Study, finish
-from tests.builders import her2st_folder, visium_folder
+from tests.builders import gene_names, her2st_folder, visium_folder
 
 GENES = ("ERBB2", "KRT19", "COL1A1", "PLIN1", "GAPDH")
 
@@ -340,3 +340,17 @@ def test_a_changed_picture_of_a_visium_section_makes_its_folds_run_again(tmp_pat
     factors = entry.parts["spatial"] / "scalefactors_json.json"
     factors.write_text(factors.read_text() + " ")
     assert stamp_of(entry) != before
+
+
+def test_clusters_are_held_against_the_labels_of_the_sections_that_have_some(tmp_path: Path) -> None:
+    study = gr2st.read_study(her2st_folder(tmp_path / "study", names=("A1", "B1")))
+    plan = plan_of(genes=GeneChoice(listed=tuple(gene_names(12))), models=("ridge", "mean"), sections=())
+    evaluation = finish(evaluate(study, plan, tmp_path / "out"))
+    sections = pd.read_csv(evaluation.out / keys.SECTION_SCORES).set_index(["model", "section"])
+    agreement = sections[[f"{index}_{side}" for index in ("ari", "nmi") for side in ("predicted", "measured")]]
+    assert agreement.loc[("ridge", "A1")].between(-1, 1).all()
+    assert agreement.loc[("ridge", "B1")].isna().all(), "B1 has no labels"
+    assert agreement.loc[("mean", "A1"), ["ari_predicted", "nmi_predicted"]].isna().all(), "the same everywhere"
+    assert agreement.loc[("mean", "A1"), "ari_measured"] == agreement.loc[("ridge", "A1"), "ari_measured"]
+    told = json.loads((evaluation.out / keys.SUMMARY).read_text())["models"]["ridge"]["further"]
+    assert told["ari_predicted"] == pytest.approx(agreement.loc[("ridge", "A1"), "ari_predicted"])

@@ -16,9 +16,11 @@ from gr2st import __version__, keys
 from gr2st.cells import cache as cells
 from gr2st.config import Recipe
 from gr2st.errors import DataError
+from gr2st.evaluation.labels import label_agreement
 from gr2st.evaluation.measured import predict_section
 from gr2st.evaluation.metrics import mean_score
 from gr2st.evaluation.results import FoldResult, SectionScore, read_result, write_result
+from gr2st.evaluation.scores import VERSION as SCORES_VERSION
 from gr2st.evaluation.scores import further_means, score_table
 from gr2st.evaluation.sections import section_of, stamp_of
 from gr2st.io.prediction import save_prediction
@@ -81,6 +83,7 @@ class FoldJob:
                 "recipe": dict(self.recipe),
                 "encoder": encoder_identity(Recipe(genes=("any",), **self.recipe).encoder),
                 "estimate": cells.VERSION,
+                "scores": SCORES_VERSION,
                 "version": __version__,
                 "config": self.row.config.model_dump(mode="json"),
                 "training": self.row.training.model_dump(mode="json"),
@@ -155,7 +158,7 @@ def _score(
         n_spots=prediction.table.n_obs,
         n_genes_scored=int(table["pcc_spot"].notna().sum()),
         seconds=round(training_seconds + time.perf_counter() - started, 3),
-        more=further_means(table),
+        more=further_means(table) | label_agreement(prediction, section.table),
     )
     return score, prediction.notes
 

@@ -22,7 +22,7 @@ GENES = "genes.csv"
 class SectionScore:
     """Scores of one model on one held-out section, means over genes; None where no gene could be scored.
 
-    ``more`` holds the means of all other columns of the score table, and of the 50 genes of highest expression.
+    ``more`` holds all other scores of the section: columns of sections.csv, `further` of summary.json.
     """
 
     section: str
