@@ -27,6 +27,7 @@ from gr2st.evaluation.metrics import gene_pcc
 from gr2st.evaluation.rows import rows_of
 from gr2st.evaluation.scores import COLUMNS
 from gr2st.evaluation.sections import stamp_of
+from gr2st.preprocess.genes import rank_genes
 from gr2st.types import Fold, Study, finish
 from tests.builders import gene_names, her2st_folder, visium_folder
 
@@ -354,3 +355,62 @@ def test_clusters_are_held_against_the_labels_of_the_sections_that_have_some(tmp
     assert agreement.loc[("mean", "A1"), "ari_measured"] == agreement.loc[("ridge", "A1"), "ari_measured"]
     told = json.loads((evaluation.out / keys.SUMMARY).read_text())["models"]["ridge"]["further"]
     assert told["ari_predicted"] == pytest.approx(agreement.loc[("ridge", "A1"), "ari_predicted"])
+
+
+@pytest.fixture(scope="module")
+def of_sixty(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    """Sixty genes, so that fifty are some of them."""
+    plan = plan_of(models=("ridge",), genes=GeneChoice(listed=study_genes(study)[:60]), score_genes=GENES[:3])
+    return finish(evaluate(study, plan, tmp_path_factory.mktemp("sixty")))
+
+
+def study_genes(study: Study) -> tuple[str, ...]:
+    known = gr2st.read_section(study.entries[0]).genes
+    return (*GENES, *(gene for gene in known if gene not in GENES))
+
+
+def test_the_variable_genes_are_those_of_the_training_sections(study: Study, of_sixty: Evaluation) -> None:
+    genes = pd.read_csv(of_sixty.out / keys.GENE_SCORES).set_index(["section", "gene"])
+    for held_out, training in (("A1", "B1"), ("B1", "A1")):
+        table = gr2st.read_section(study.entry(training)).table
+        expected = tuple(gene for gene in rank_genes([table]) if gene in study_genes(study)[:60])[:50]
+        ranked = genes.loc[held_out]["variability_rank"].dropna().sort_values()
+        assert tuple(ranked.index) == expected
+        assert list(ranked) == list(range(1, len(expected) + 1))
+
+
+def test_scores_over_some_of_the_genes_can_be_had_again_from_the_table_of_genes(of_sixty: Evaluation) -> None:
+    genes = pd.read_csv(of_sixty.out / keys.GENE_SCORES).set_index(["section", "gene"])
+    sections = pd.read_csv(of_sixty.out / keys.SECTION_SCORES).set_index("section")
+    for section in ("A1", "B1"):
+        scores, told = genes.loc[section], sections.loc[section]
+        variable = scores["variability_rank"].notna()
+        assert 10 < variable.sum() <= 50
+        assert told["pcc_spot_hvg50"] == pytest.approx(scores.loc[variable, "pcc_spot"].mean())
+        assert told["pcc_gene_heg50"] == pytest.approx(scores.nlargest(50, "mean_gene")["pcc_gene"].mean())
+        assert told["pcc_gene_median"] == pytest.approx(scores["pcc_gene"].median())
+        assert told["pcc_gene_listed"] == pytest.approx(scores.loc[list(GENES[:3]), "pcc_gene"].mean())
+        assert told["genes_listed"] == 3
+
+
+def test_medians_stand_beside_the_means(of_sixty: Evaluation) -> None:
+    row = of_sixty.summary["models"]["ridge"]
+    scores = [section["pcc_spot"] for section in row["sections"].values()]
+    assert row["median"]["pcc_spot"] == pytest.approx(np.median(scores))
+    assert row["further"]["pcc_spot_median"] != row["pcc_spot"]
+
+
+def test_another_list_of_genes_to_score_trains_nothing_again(
+    study: Study, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(evaluation.out, copy)
+    monkeypatch.setattr(fold_module, "train", refuse_to_train)
+    found = finish(evaluate(study, plan_of(score_genes=("ERBB2",)), copy))
+    genes = pd.read_csv(copy / keys.GENE_SCORES).query("model == 'ridge' and gene == 'ERBB2'")
+    assert found.summary["models"]["ridge"]["further"]["pcc_spot_listed"] == pytest.approx(genes["pcc_spot"].mean())
+
+
+def test_a_gene_to_score_that_is_not_predicted_is_refused_by_name(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="1 of 2 genes to score are not among the 5 genes to predict: MKI67"):
+        finish(evaluate(study, plan_of(score_genes=("ERBB2", "MKI67")), tmp_path / "never"))

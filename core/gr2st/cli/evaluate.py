@@ -55,6 +55,9 @@ def evaluate_command(
     models: Annotated[str, typer.Option(help="Models, separated by commas.")] = "gr2st,ridge,knn,mean,depth-oracle",
     genes: GenesOption = None,
     variable_genes: VariableOption = 100,
+    score_genes: Annotated[
+        Path | None, typer.Option(help="File with genes that are scored by themselves too, beside all genes.")
+    ] = None,
     encoder: EncoderOption = "handcrafted",
     um_per_px: UmPerPxOption = None,
     cell_types: CellTypesOption = CellTypesName.none,
@@ -76,6 +79,7 @@ def evaluate_command(
     from gr2st.evaluation.executors import executor_of
     from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
+    from gr2st.preprocess.gene_list import read_gene_list
 
     names = names_of(models)
     plan = Plan(
@@ -87,6 +91,7 @@ def evaluate_command(
         training={name: training_of(name, epochs, seed, device) for name in names},
         ablations=names_of(ablate),
         seeds=seeds,
+        score_genes=() if score_genes is None else read_gene_list(score_genes),
     )
     found = read_study(study)
     with executor_of(workers, scheduler) as executor:

@@ -16,13 +16,12 @@ from gr2st import __version__, keys
 from gr2st.cells import cache as cells
 from gr2st.config import Recipe
 from gr2st.errors import DataError
+from gr2st.evaluation import scores as scoring
 from gr2st.evaluation.labels import label_agreement
 from gr2st.evaluation.measured import predict_section
 from gr2st.evaluation.metrics import mean_score
 from gr2st.evaluation.results import FoldResult, SectionScore, read_result, write_result
-from gr2st.evaluation.scores import VERSION as SCORES_VERSION
-from gr2st.evaluation.scores import further_means, score_table
-from gr2st.evaluation.sections import section_of, stamp_of
+from gr2st.evaluation.sections import ranked_genes, section_of, stamp_of
 from gr2st.io.prediction import save_prediction
 from gr2st.io.store import write_csv
 from gr2st.preparation import encoder_identity, prepare
@@ -83,7 +82,7 @@ class FoldJob:
                 "recipe": dict(self.recipe),
                 "encoder": encoder_identity(Recipe(genes=("any",), **self.recipe).encoder),
                 "estimate": cells.VERSION,
-                "scores": SCORES_VERSION,
+                "scores": scoring.VERSION,
                 "version": __version__,
                 "config": self.row.config.model_dump(mode="json"),
                 "training": self.row.training.model_dump(mode="json"),
@@ -115,10 +114,11 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
     sections, recipe = yield from training_sections(training, row.model, job.genes, job.recipe, device=device)
     trained = yield from train(row.model, sections, recipe, training=row.training, config=row.config)
     seconds = (time.perf_counter() - started) / len(job.fold.test)
+    variable = [gene for gene in ranked_genes(training) if gene in set(recipe.genes)][: scoring.FEW]
     scores: list[SectionScore] = []
     notes: list[str] = []
     for name in job.fold.test:
-        score, noted = yield from _score(job, trained, name, seconds)
+        score, noted = yield from _score(job, trained, name, variable, seconds)
         scores.append(score)
         notes += noted
     found = tuple(scores), tuple(notes)
@@ -143,13 +143,13 @@ def training_sections(
 
 
 def _score(
-    job: FoldJob, trained: TrainedModel, name: str, training_seconds: float
+    job: FoldJob, trained: TrainedModel, name: str, variable: Sequence[str], training_seconds: float
 ) -> Steps[tuple[SectionScore, tuple[str, ...]]]:
     started = time.perf_counter()
     section = section_of(job.entry(name))
     prediction = yield from predict_section(trained, section)
     save_prediction(prediction, job.folder / f"{name}.h5ad")
-    table = score_table(prediction, section)
+    table = scoring.score_table(prediction, section, variable)
     write_csv(job.folder / f"{name}.genes.csv", table)
     score = SectionScore(
         section=name,
@@ -158,7 +158,7 @@ def _score(
         n_spots=prediction.table.n_obs,
         n_genes_scored=int(table["pcc_spot"].notna().sum()),
         seconds=round(training_seconds + time.perf_counter() - started, 3),
-        more=further_means(table) | label_agreement(prediction, section.table),
+        more=scoring.further_means(table) | label_agreement(prediction, section.table),
     )
     return score, prediction.notes
 

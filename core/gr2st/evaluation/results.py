@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from gr2st.evaluation.scores import means_over
 from gr2st.io.store import write_csv, write_json
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def read_result(job: FoldJob) -> FoldResult | None:
 
 def gene_scores(job: FoldJob) -> pd.DataFrame:
     """The score table of a finished job: a line per section and gene (NaN where undefined)."""
-    return pd.read_csv(job.folder / GENES, keep_default_na=False, na_values=[""])
+    names = {"section": str, "gene": str}
+    return pd.read_csv(job.folder / GENES, keep_default_na=False, na_values=[""], dtype=names)
 
 
 def write_result(job: FoldJob, result: FoldResult) -> None:
@@ -89,6 +91,16 @@ def write_result(job: FoldJob, result: FoldResult) -> None:
             "files": _sizes(job),
         },
     )
+
+
+def with_listed(job: FoldJob, result: FoldResult, genes: Collection[str]) -> FoldResult:
+    """The result with the scores over a list of genes beside the others, from the stored score table of its job."""
+    table = gene_scores(job)
+    scores = [
+        replace(score, more={**score.more, **means_over(table[table["section"] == score.section], genes)})
+        for score in result.scores
+    ]
+    return replace(result, scores=tuple(scores))
 
 
 def _sizes(job: FoldJob) -> dict[str, int]:

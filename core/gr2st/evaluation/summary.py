@@ -9,8 +9,9 @@ import pandas as pd
 
 from gr2st import __version__, keys
 from gr2st.evaluation.folds import WARNINGS
-from gr2st.evaluation.metrics import mean_of_known
+from gr2st.evaluation.metrics import mean_of_known, median_of_known
 from gr2st.evaluation.results import gene_scores
+from gr2st.evaluation.scores import MAIN
 from gr2st.evaluation.statistics import Estimate, estimate, paired_difference
 from gr2st.io.store import write_csv, write_json
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from gr2st.evaluation.fold import FoldJob
     from gr2st.evaluation.results import FoldResult
 
-MAIN = ("pcc_spot", "pcc_gene")
 BASELINE = "ridge"
 """The row that every other is compared with, section by section."""
 
@@ -82,6 +82,7 @@ def _model_row(
 ) -> dict[str, Any]:
     mine = sections[label]
     row: dict[str, Any] = {name: mean_of_known([score[name] for score in mine.values()]) for name in MAIN}
+    row["median"] = {name: median_of_known([score[name] for score in mine.values()]) for name in MAIN}
     row["further"] = _further([result for result in results if result.label == label])
     row["interval"] = {name: _told(estimate(_column(mine, name), patients)) for name in MAIN}
     seeds = _by_seed([result for result in results if result.label == label])
