@@ -64,6 +64,11 @@ class FoldJob:
         """For people."""
         return f"{self.row.folder}, {self.fold.name} held out"
 
+    @property
+    def wants_gpu(self) -> bool:
+        """Whether it computes on a GPU where there is one."""
+        return self.row.training.device != "cpu"
+
     def entry(self, name: str) -> SectionEntry:
         """The entry of a section of this fold."""
         return next(entry for entry in self.entries if entry.name == name)
