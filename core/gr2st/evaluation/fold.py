@@ -20,6 +20,7 @@ from gr2st.evaluation import scores as scoring
 from gr2st.evaluation.labels import label_agreement
 from gr2st.evaluation.measured import predict_section
 from gr2st.evaluation.metrics import mean_score
+from gr2st.evaluation.provenance import provenance_of
 from gr2st.evaluation.results import FoldResult, SectionScore, read_result, write_result
 from gr2st.evaluation.sections import ranked_genes, section_of, stamp_of
 from gr2st.io.prediction import save_prediction
@@ -126,8 +127,16 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
         score, noted = yield from _score(job, trained, name, variable, seconds)
         scores.append(score)
         notes += noted
-    found = tuple(scores), tuple(notes)
-    result = FoldResult(row.label, row.training.seed, job.fold.name, job.digest(), len(recipe.genes), *found)
+    result = FoldResult(
+        label=row.label,
+        seed=row.training.seed,
+        fold=job.fold.name,
+        digest=job.digest(),
+        n_genes=len(recipe.genes),
+        scores=tuple(scores),
+        provenance=provenance_of(job, trained),
+        notes=tuple(notes),
+    )
     write_result(job, result)
     return result
 

@@ -37,7 +37,10 @@ class SectionScore:
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
-    """What a fold leaves behind, in memory; its predictions lie in its folder."""
+    """What a fold leaves behind, in memory; its predictions lie in its folder.
+
+    ``provenance`` is what `gr2st.evaluation.provenance` tells of it.
+    """
 
     label: str
     seed: int
@@ -45,6 +48,7 @@ class FoldResult:
     digest: str
     n_genes: int
     scores: tuple[SectionScore, ...]
+    provenance: Mapping[str, Any]
     notes: tuple[str, ...] = ()
 
 
@@ -57,12 +61,18 @@ def read_result(job: FoldJob) -> FoldResult | None:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["digest"] != job.digest() or stored["files"] != _sizes(job):
             return None
-        scores = tuple(SectionScore(**score) for score in stored["scores"])
-        notes = tuple(map(str, stored.get("notes", ())))
+        return FoldResult(
+            label=job.row.label,
+            seed=job.row.training.seed,
+            fold=job.fold.name,
+            digest=stored["digest"],
+            n_genes=stored["n_genes"],
+            scores=tuple(SectionScore(**score) for score in stored["scores"]),
+            provenance=stored["provenance"],
+            notes=tuple(map(str, stored.get("notes", ()))),
+        )
     except (ValueError, KeyError, TypeError):
         return None
-    row, fold = job.row, job.fold.name
-    return FoldResult(row.label, row.training.seed, fold, stored["digest"], stored["n_genes"], scores, notes)
 
 
 def gene_scores(job: FoldJob) -> pd.DataFrame:
@@ -87,6 +97,7 @@ def write_result(job: FoldJob, result: FoldResult) -> None:
             "train": list(job.fold.train),
             "n_genes": result.n_genes,
             "scores": [_as_dict(score) for score in result.scores],
+            "provenance": dict(result.provenance),
             "notes": list(result.notes),
             "files": _sizes(job),
         },

@@ -10,6 +10,7 @@ import pandas as pd
 from gr2st import __version__, keys
 from gr2st.evaluation.folds import WARNINGS
 from gr2st.evaluation.metrics import mean_of_known, median_of_known
+from gr2st.evaluation.provenance import joined
 from gr2st.evaluation.results import gene_scores
 from gr2st.evaluation.scores import MAIN
 from gr2st.evaluation.statistics import Estimate, estimate, paired_difference
@@ -43,6 +44,7 @@ def summarise(
         "cell_types": plan.cell_types,
         "version": __version__,
         "models": {label: _model_row(label, sections, results, patients) for label in labels},
+        "provenance": joined(results),
     }
     if failures:
         summary["failed"] = [{"model": f.model, "fold": f.fold, "message": f.message} for f in failures]
