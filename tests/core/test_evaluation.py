@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from gr2st.evaluation.rows import rows_of
 from gr2st.evaluation.scores import COLUMNS
 from gr2st.evaluation.sections import stamp_of
 from gr2st.preprocess.genes import rank_genes
-from gr2st.types import Fold, Study, finish
+from gr2st.types import Fold, SectionEntry, Study, finish
 from tests.builders import gene_names, her2st_folder, visium_folder
 
 GENES = ("ERBB2", "KRT19", "COL1A1", "PLIN1", "GAPDH")
@@ -176,8 +177,6 @@ def test_an_unknown_gene_fails_the_fold_with_its_name(study: Study, tmp_path: Pa
 
 
 def test_sections_without_an_image_are_left_out_or_refused_by_name(study: Study) -> None:
-    from dataclasses import replace
-
     blind = replace(study.entries[0], without_image="no picture")
     partly = replace(study, entries=(blind, *study.entries[1:]))
     assert "A1" not in [entry.name for entry in usable_entries(partly)]
@@ -225,6 +224,17 @@ def test_results_of_another_encoder_version_are_not_taken_for_these(
     assert job.digest() != before
 
 
+@pytest.mark.parametrize("changes", [{"um_per_px": 0.7}, {"image_scale": 0.5}])
+def test_another_scale_in_the_study_makes_a_fold_run_again(study: Study, tmp_path: Path, changes: Any) -> None:
+    (row,) = rows_of(["ridge"], {}, {})
+
+    def digest(entry: SectionEntry) -> str:
+        entries = (entry, study.entry("B1"))
+        return FoldJob(Fold("B", ("A1",), ("B1",)), row, entries, GeneChoice(listed=GENES), tmp_path).digest()
+
+    assert digest(replace(study.entry("A1"), **changes)) != digest(study.entry("A1"))
+
+
 def refuse_to_train(*_: Any, **__: Any) -> Iterator[None]:
     raise AssertionError("a model was trained")
 
@@ -256,8 +266,6 @@ def test_a_section_whose_picture_cannot_be_used_is_refused_with_the_reason(tmp_p
 
 
 def test_a_study_without_any_picture_says_so(study: Study) -> None:
-    from dataclasses import replace
-
     blind = replace(study, entries=tuple(replace(entry, without_image="none lies there") for entry in study.entries))
     with pytest.raises(DataError, match="has a picture to learn from. A1: none lies there"):
         usable_entries(blind)

@@ -84,6 +84,7 @@ class FoldJob:
                 "train": self.fold.train,
                 "test": self.fold.test,
                 "files": [stamp_of(entry) for entry in used],
+                "scales": [(entry.um_per_px, entry.image_scale) for entry in used],
                 "genes": [self.genes.listed, self.genes.n_variable],
                 "recipe": dict(self.recipe),
                 "encoder": encoder_identity(Recipe(genes=("any",), **self.recipe).encoder),
