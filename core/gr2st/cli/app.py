@@ -12,6 +12,7 @@ import typer
 from gr2st import __version__
 from gr2st.cli import INTERRUPTED
 from gr2st.cli.cells import cells_command
+from gr2st.cli.common import STOPPED
 from gr2st.cli.encoders import encoders_command
 from gr2st.cli.learn import evaluate_command, predict_command, train_command
 from gr2st.cli.look import demo_command, inspect_command, lists, view_command
@@ -68,7 +69,7 @@ def main() -> None:
 
 
 def _stop(*_: object) -> None:
-    raise Cancelled("Stopped. Finished folds and files are kept.")
+    raise Cancelled(STOPPED)
 
 
 def _end(message: str, code: int, *, debug: bool) -> None:
