@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from gr2st.config import ConstantConfig, Gr2stConfig, NeighboursConfig, RidgeConfig, Settings, TrainConfig
+from gr2st.dataset_specs import HER2ST, DatasetSpec
 from gr2st.encoder_specs import HANDCRAFTED, PATHOLOGY_ENCODERS, EncoderSpec
 from gr2st.errors import UnknownName
 
-__all__ = ["ENCODERS", "MODELS", "EncoderSpec", "ModelSpec", "Registry", "load"]
+__all__ = ["DATASETS", "ENCODERS", "MODELS", "DatasetSpec", "EncoderSpec", "ModelSpec", "Registry", "load"]
 
 T = TypeVar("T")
 
@@ -59,6 +60,8 @@ class ModelSpec:
 
 
 ENCODERS: Registry[EncoderSpec] = Registry("encoder", {spec.name: spec for spec in (HANDCRAFTED, *PATHOLOGY_ENCODERS)})
+
+DATASETS: Registry[DatasetSpec] = Registry("data set", {HER2ST.name: HER2ST})
 
 V1 = Gr2stConfig(functional="top-k", spatial="nearest", experts=0, blend=1.0, retrieval_epsilon=0.0)
 V2 = Gr2stConfig()

@@ -13,6 +13,7 @@ from gr2st import __version__
 from gr2st.cli import INTERRUPTED
 from gr2st.cli.cells import cells_command
 from gr2st.cli.encoders import encoders_command
+from gr2st.cli.fetch import fetch_command
 from gr2st.cli.learn import evaluate_command, predict_command, train_command
 from gr2st.cli.look import demo_command, inspect_command, lists, view_command
 from gr2st.errors import Cancelled, Gr2stError
@@ -26,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.command("fetch")(fetch_command)
 app.command("inspect")(inspect_command)
 app.command("train")(train_command)
 app.command("predict")(predict_command)
