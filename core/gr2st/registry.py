@@ -47,7 +47,8 @@ def load(factory: str) -> Any:
 class ModelSpec:
     """Facts about a model: what builds it, its settings, how it is trained, what it may see.
 
-    ``is_reference`` marks the honest rows every evaluation shows; ``is_oracle`` a row that reads the test section.
+    ``is_reference`` marks the honest rows every evaluation shows; ``is_oracle`` a row that reads the test section;
+    ``is_published`` one whose weights its authors' code can have trained.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ModelSpec:
     training: TrainConfig
     is_reference: bool = False
     is_oracle: bool = False
+    is_published: bool = False
 
 
 ENCODERS: Registry[EncoderSpec] = Registry("encoder", {spec.name: spec for spec in (HANDCRAFTED, *PATHOLOGY_ENCODERS)})
@@ -98,6 +100,7 @@ MODELS: Registry[ModelSpec] = Registry(
                 factory="gr2st.models.gr2st:Gr2st",
                 config=V2,
                 training=TrainConfig(epochs=200, drop_epoch=150),
+                is_published=True,
             ),
             ModelSpec(
                 name="gr2st-v1",
@@ -105,6 +108,7 @@ MODELS: Registry[ModelSpec] = Registry(
                 factory="gr2st.models.gr2st:Gr2st",
                 config=V1,
                 training=TrainConfig(epochs=100, reset_each_epoch=True),
+                is_published=True,
             ),
             ModelSpec(
                 name="ridge",

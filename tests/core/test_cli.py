@@ -14,7 +14,19 @@ from anndata import read_h5ad
 import gr2st
 from gr2st import keys
 
-COMMANDS = ("fetch", "inspect", "train", "predict", "evaluate", "cells", "view", "demo", "list", "encoders")
+COMMANDS = (
+    "fetch",
+    "inspect",
+    "train",
+    "import-weights",
+    "predict",
+    "evaluate",
+    "cells",
+    "view",
+    "demo",
+    "list",
+    "encoders",
+)
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

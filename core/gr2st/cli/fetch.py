@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gr2st.cli.common import names_of, show_progress
+from gr2st.cli.common import names_of, say_notes, show_progress
 from gr2st.registry import DATASETS, DatasetSpec
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def _tell(spec: DatasetSpec, fetched: Fetched, *, verified: bool) -> None:
     from gr2st.io.fetch import MEGABYTE
     from gr2st.io.tables import plural
 
-    for note in fetched.notes:
-        typer.echo(f"Note: {note}", err=True)
+    say_notes(fetched.notes)
     told = "as published" if verified else f"{fetched.new_bytes / MEGABYTE:.1f} MB of them fetched now"
     typer.echo(
         f"{spec.name}: {plural(len(fetched.sections), 'section')}, {plural(fetched.n_files, 'file')}, "

@@ -57,7 +57,7 @@ def train(
     spec = MODELS[model]
     training = training or spec.training
     config = config or spec.config
-    _check(sections, recipe)
+    check_sections(sections, recipe)
     device = pick_device(training.device)
     with limited_threads(training.threads), torch.random.fork_rng(devices=_cuda_devices(device)):
         torch.manual_seed(training.seed)
@@ -65,14 +65,14 @@ def train(
         fields = module.needs | module.learns_from
         batches = [to_batch(section, fields, device) for section in sections]
         yield from _fit(module, batches, training)
-        yield from _remember(module, batches)
+        yield from remember(module, batches)
     return TrainedModel(
         name=model,
         module=module.eval(),
         config=config,
         training=training,
         recipe=recipe,
-        n_features=_n_features(sections),
+        n_features=n_features_of(sections),
         grid_size=_grid_size(sections),
         sections=tuple(section.section for section in sections),
         patients=tuple(sorted({section.patient for section in sections if section.patient})),
@@ -86,7 +86,7 @@ def build(spec: ModelSpec, config: Settings, sections: Sequence[Prepared], recip
     module: SpotModel = load(spec.factory)(
         config,
         n_genes=len(recipe.genes),
-        n_features=_n_features(sections),
+        n_features=n_features_of(sections),
         grid_size=_grid_size(sections),
     )
     return module
@@ -136,7 +136,8 @@ def _fit(module: SpotModel, batches: Sequence[Batch], training: TrainConfig) -> 
         yield Progress("Training", epoch + 1, training.epochs, f"loss {values['loss']:.3f}", values)
 
 
-def _remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
+def remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
+    """Show a trained network its training sections once more: what it looks up and solves is taken from them."""
     module.eval()
     with torch.no_grad():
         for done, batch in enumerate(batches, start=1):
@@ -145,7 +146,8 @@ def _remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
         module.conclude()
 
 
-def _check(sections: Sequence[Prepared], recipe: Recipe) -> None:
+def check_sections(sections: Sequence[Prepared], recipe: Recipe) -> None:
+    """DataError where there is no section, or one that was prepared with another recipe."""
     if not sections:
         raise DataError("Training needs at least one section; none was given.")
     other = [s.section for s in sections if s.digests.get("recipe", recipe.digest()) != recipe.digest()]
@@ -164,7 +166,8 @@ def _check_finite(loss: Loss, epoch: int, section: str) -> None:
     )
 
 
-def _n_features(sections: Sequence[Prepared]) -> int:
+def n_features_of(sections: Sequence[Prepared]) -> int:
+    """Features per spot; 0 where the sections were prepared without."""
     features = sections[0].features
     return 0 if features is None else int(features.shape[1])
 
