@@ -15,7 +15,19 @@ from anndata import read_h5ad
 import gr2st
 from gr2st import keys
 
-COMMANDS = ("inspect", "train", "predict", "evaluate", "cells", "view", "demo", "list", "encoders")
+COMMANDS = (
+    "fetch",
+    "inspect",
+    "train",
+    "import-weights",
+    "predict",
+    "evaluate",
+    "cells",
+    "view",
+    "demo",
+    "list",
+    "encoders",
+)
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -27,6 +27,7 @@ from gr2st.cli.common import (
     VariableOption,
     names_of,
     new_file,
+    say_notes,
     show_progress,
 )
 from gr2st.config import PatchConfig, TrainConfig
@@ -94,7 +95,7 @@ def train_command(
     )
     save_model(trained, out)
     shutil.rmtree(unfinished, ignore_errors=True)
-    _say_notes([*found.notes, *notes_of(entries)])
+    say_notes([*found.notes, *notes_of(entries)])
     typer.echo(
         f"{model}, trained on {', '.join(trained.sections)} for {len(trained.recipe.genes)} genes"
         f"{CELL_TITLES[trained.recipe.cell_types]}: {out}"
@@ -134,7 +135,7 @@ def predict_command(
     read = read_section(read_study(study).entry(section))
     prediction = show_progress(predict_section(trained, read))
     save_prediction(prediction, out)
-    _say_notes([*read.notes, *prediction.notes])
+    say_notes([*read.notes, *prediction.notes])
     if section in trained.sections:
         typer.echo(f"Note: the model was trained on section {section}; its scores here say nothing.", err=True)
     typer.echo(f"{len(prediction.genes)} genes in {prediction.table.n_obs} spots of {section}: {out}")
@@ -189,7 +190,7 @@ def evaluate_command(
         evaluation = show_progress(evaluate(found, plan, out, executor=executor))
     print_summary(evaluation.summary)
     _report_failures(evaluation)
-    _say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
+    say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
     typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, folds/")
 
 
@@ -259,11 +260,6 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         typer.echo("Below each score: its difference to ridge, paired by section, with the 95 % interval.")
     if summary["warning"]:
         typer.echo(f"Note: {summary['warning']}")
-
-
-def _say_notes(notes: Sequence[str]) -> None:
-    for note in notes:
-        typer.echo(f"Note: {note}", err=True)
 
 
 def _cell(row: Mapping[str, Any], key: str) -> str:

@@ -71,7 +71,7 @@ def train(
     spec = MODELS[model]
     training = training or spec.training
     config = config or spec.config
-    _check(sections, recipe)
+    check_sections(sections, recipe)
     device = pick_device(training.device)
     with limited_threads(training.threads), torch.random.fork_rng(devices=_cuda_devices(device)):
         keeper = None if keep_in is None else Keeper(keep_in, _digest(spec, config, training, recipe, sections))
@@ -84,7 +84,7 @@ def train(
         config=config,
         training=training,
         recipe=recipe,
-        n_features=_n_features(sections),
+        n_features=n_features_of(sections),
         grid_size=_grid_size(sections),
         sections=tuple(section.section for section in sections),
         patients=tuple(sorted({section.patient for section in sections if section.patient})),
@@ -142,7 +142,7 @@ def _learned(
     fields = module.needs | module.learns_from
     batches = [to_batch(section, fields, setting.device) for section in sections]
     yield from fit(module, batches, setting.training, place)
-    yield from _remember(module, batches)
+    yield from remember(module, batches)
     return module.eval()
 
 
@@ -151,7 +151,7 @@ def build(spec: ModelSpec, config: Settings, sections: Sequence[Prepared], recip
     module: SpotModel = load(spec.factory)(
         config,
         n_genes=len(recipe.genes),
-        n_features=_n_features(sections),
+        n_features=n_features_of(sections),
         grid_size=_grid_size(sections),
     )
     return module
@@ -163,7 +163,8 @@ def fields_to_learn_from(model: str) -> frozenset[str]:
     return module.needs | MEASURED | {"grid", "position", "cell_type"}
 
 
-def _remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
+def remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
+    """Show a trained network its training sections once more: what it looks up and solves is taken from them."""
     module.eval()
     with torch.no_grad():
         for done, batch in enumerate(batches, start=1):
@@ -181,7 +182,8 @@ def _digest(
     return hashlib.sha256(json.dumps([told, data], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _check(sections: Sequence[Prepared], recipe: Recipe) -> None:
+def check_sections(sections: Sequence[Prepared], recipe: Recipe) -> None:
+    """DataError where there is no section, or one that was prepared with another recipe."""
     if not sections:
         raise DataError("Training needs at least one section; none was given.")
     other = [s.section for s in sections if s.digests.get("recipe", recipe.digest()) != recipe.digest()]
@@ -189,7 +191,8 @@ def _check(sections: Sequence[Prepared], recipe: Recipe) -> None:
         raise DataError(f"Sections {', '.join(other)} were prepared with another recipe than the one to train with.")
 
 
-def _n_features(sections: Sequence[Prepared]) -> int:
+def n_features_of(sections: Sequence[Prepared]) -> int:
+    """Features per spot; 0 where the sections were prepared without."""
     features = sections[0].features
     return 0 if features is None else int(features.shape[1])
 
