@@ -28,6 +28,7 @@ from gr2st.cli.common import (
     new_file,
     show_progress,
 )
+from gr2st.cli.preset import PresetOption, plan_of_preset, print_reported
 from gr2st.config import PatchConfig, TrainConfig
 from gr2st.errors import DataError
 from gr2st.registry import ENCODERS, MODELS
@@ -129,8 +130,10 @@ def predict_command(
 
 
 def evaluate_command(
+    context: typer.Context,
     study: StudyArgument,
     out: Annotated[Path, typer.Option(help="Folder of the evaluation; finished folds in it are kept.")],
+    preset: PresetOption = None,
     sections: SectionsOption = "",
     protocol: Annotated[ProtocolName, typer.Option(help="Hold out a patient (honest) or a section (as published).")] = (
         ProtocolName.patient
@@ -160,21 +163,25 @@ def evaluate_command(
     from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
 
-    names = names_of(models)
-    plan = Plan(
-        models=names,
-        genes=gene_choice(genes, variable_genes),
-        protocol=protocol.value,
-        sections=names_of(sections),
-        recipe=recipe_fields(encoder, um_per_px, cell_types),
-        training={name: training_of(name, epochs, seed, device) for name in names},
-        ablations=names_of(ablate),
-        seeds=seeds,
+    names, found = names_of(models), read_study(study)
+    plan = (
+        plan_of_preset(context, found)
+        if preset
+        else Plan(
+            models=names,
+            genes=gene_choice(genes, variable_genes),
+            protocol=protocol.value,
+            sections=names_of(sections),
+            recipe=recipe_fields(encoder, um_per_px, cell_types),
+            training={name: training_of(name, epochs, seed, device) for name in names},
+            ablations=names_of(ablate),
+            seeds=seeds,
+        )
     )
-    found = read_study(study)
     with executor_of(workers, scheduler) as executor:
         evaluation = show_progress(evaluate(found, plan, out, executor=executor))
     print_summary(evaluation.summary)
+    print_reported(evaluation.summary)
     _report_failures(evaluation)
     _say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
     typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, folds/")

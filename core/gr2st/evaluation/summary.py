@@ -36,16 +36,25 @@ def summarise(
     sections = {label: _sections_of([r for r in results if r.label == label]) for label in labels}
     summary: dict[str, Any] = {
         "protocol": plan.protocol,
-        "warning": WARNINGS[plan.protocol],
+        "warning": _warning(plan),
         "genes": max((result.n_genes for result in results), default=0),
         "encoder": plan.encoder,
         "cell_types": plan.cell_types,
         "version": __version__,
         "models": {label: _model_row(label, sections, results, patients) for label in labels},
     }
+    if plan.preset:
+        summary["preset"] = dict(plan.preset)
     if failures:
         summary["failed"] = [{"model": f.model, "fold": f.fold, "message": f.message} for f in failures]
     return summary
+
+
+def _warning(plan: Plan) -> str:
+    """What a reader of the numbers must know, in a sentence each."""
+    departs = plan.preset.get("departs", ())
+    said = (WARNINGS[plan.protocol], f"Not as published: {'; '.join(departs)}." if departs else "")
+    return " ".join(filter(None, said))
 
 
 def write_results(

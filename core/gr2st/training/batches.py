@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gr2st.config import Gr2stConfig
 from gr2st.errors import DataError
 from gr2st.models.base import Batch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import numpy.typing as npt
     from torch import Tensor
 
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 FLOATS = ("features", "position", "spot_expression", "gene_expression", "depth")
 INTEGERS = ("grid", "cell_type")
 OPTIONAL = frozenset({"cell_type"})
+APART = 10_000.0
+"""Array steps between sections whose spots are mixed: no spatial edge joins two sections."""
 
 
 def to_batch(prepared: Prepared, fields: frozenset[str], device: torch.device) -> Batch:
@@ -28,6 +34,53 @@ def to_batch(prepared: Prepared, fields: frozenset[str], device: torch.device) -
     tensors = {name: _tensor(getattr(prepared, name), torch.float32, device) for name in FLOATS if name in fields}
     tensors |= {name: _tensor(getattr(prepared, name), torch.int64, device) for name in INTEGERS if name in fields}
     return Batch(section=prepared.section, **tensors)
+
+
+def epoch_of(batches: Sequence[Batch], batch_spots: int | None) -> Iterator[Batch]:
+    """What the steps of one epoch see, in random order: whole sections, or `batch_spots` spots drawn from all."""
+    if batch_spots is None:
+        for index in torch.randperm(len(batches)).tolist():
+            yield batches[index]
+        return
+    pooled = _pooled(batches)
+    total = sum(_size(batch) for batch in batches)
+    for rows in torch.split(torch.randperm(total), batch_spots):
+        taken: dict[str, Any] = {name: tensor[rows.to(tensor.device)] for name, tensor in _tensors(pooled).items()}
+        yield replace(pooled, **taken)
+
+
+def refuse_mixing(config: object, batch_spots: int | None) -> None:
+    """DataError where spots of several sections would be mixed for a model that standardises each section."""
+    if batch_spots is None or not isinstance(config, Gr2stConfig):
+        return
+    if "section" in (config.feature_scale, config.expression_scale):
+        raise DataError(
+            f"batch_spots={batch_spots} mixes the spots of several sections, but this model standardises within each "
+            "section. Train by whole sections (batch_spots=None), or set feature_scale and expression_scale to "
+            "'as given'."
+        )
+
+
+def _pooled(batches: Sequence[Batch]) -> Batch:
+    """All spots of all sections as one batch, the sections far apart."""
+    apart = [
+        batch if batch.position is None else replace(batch, position=batch.position + APART * number)
+        for number, batch in enumerate(batches)
+    ]
+    joined: dict[str, Any] = {
+        name: torch.cat([_tensors(batch)[name] for batch in apart]) for name in _tensors(apart[0])
+    }
+    return replace(apart[0], section=" + ".join(batch.section for batch in batches), **joined)
+
+
+def _tensors(batch: Batch) -> dict[str, Tensor]:
+    """The fields of a batch that are filled."""
+    fields = {name: getattr(batch, name) for name in (*FLOATS, *INTEGERS)}
+    return {name: tensor for name, tensor in fields.items() if tensor is not None}
+
+
+def _size(batch: Batch) -> int:
+    return len(next(iter(_tensors(batch).values())))
 
 
 def _tensor(array: npt.NDArray[Any] | None, dtype: torch.dtype, device: torch.device) -> Tensor | None:

@@ -12,7 +12,7 @@ import torch
 from gr2st.errors import DataError, TrainingFailed
 from gr2st.preparation import MEASURED
 from gr2st.registry import MODELS, ModelSpec, load
-from gr2st.training.batches import to_batch
+from gr2st.training.batches import epoch_of, refuse_mixing, to_batch
 from gr2st.training.checkpoint import TrainedModel, versions
 from gr2st.types import Progress
 
@@ -50,7 +50,7 @@ def train(
     Raises
     ------
     DataError
-        No section, or sections of another recipe.
+        No section, sections of another recipe, or spots to be mixed for a model that standardises each section.
     TrainingFailed
         The loss stopped being finite; the message says at which epoch and section.
     """
@@ -58,6 +58,7 @@ def train(
     training = training or spec.training
     config = config or spec.config
     _check(sections, recipe)
+    refuse_mixing(config, training.batch_spots)
     device = pick_device(training.device)
     with limited_threads(training.threads), torch.random.fork_rng(devices=_cuda_devices(device)):
         torch.manual_seed(training.seed)
@@ -125,9 +126,9 @@ def _fit(module: SpotModel, batches: Sequence[Batch], training: TrainConfig) -> 
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(training, epoch)
         seen: list[dict[str, float]] = []
-        for index in torch.randperm(len(batches)).tolist():
-            loss = module.loss(batches[index])
-            _check_finite(loss, epoch, batches[index].section)
+        for batch in epoch_of(batches, training.batch_spots):
+            loss = module.loss(batch)
+            _check_finite(loss, epoch, batch.section)
             optimiser.zero_grad(set_to_none=True)
             loss.total.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
