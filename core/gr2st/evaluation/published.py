@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gr2st.config import CellSource, PatchConfig, Settings, TrainConfig
-from gr2st.evaluation.folds import Protocol
 from gr2st.registry import MODELS, Registry
+
+if TYPE_CHECKING:
+    from gr2st.evaluation.folds import Protocol
 
 ENCODER = "phikon-v2"
 PATCH = PatchConfig(size_px=224, um_per_px=None)
