@@ -23,6 +23,8 @@ from rich.progress import (
 from gr2st.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gr2st.types import Progress as Step
     from gr2st.types import Steps
 
@@ -76,6 +78,12 @@ def new_file(path: Path, suffix: str) -> Path:
     if path.is_dir():
         raise DataError(f"{path} is a folder; name a file in it.")
     return path
+
+
+def say_notes(notes: Sequence[str]) -> None:
+    """What the user should know of the data, a line each on standard error."""
+    for note in notes:
+        typer.echo(f"Note: {note}", err=True)
 
 
 def show_progress(steps: Steps[R]) -> R:
