@@ -42,9 +42,8 @@ def plan_of_preset(context: typer.Context, study: Study) -> Plan:
     from gr2st.evaluation.preset import published_plan
 
     plan = published_plan(study, wish_of(context))
-    typer.echo(
-        f"{plan.preset['study']} as published: {len(plan.sections)} sections, {len(plan.rows())} rows.", err=True
-    )
+    rows = ", ".join(row.folder for row in plan.rows())
+    typer.echo(f"{plan.preset['study']} as published: {len(plan.sections)} sections; {rows}.", err=True)
     for departure in plan.preset["departs"]:
         typer.echo(f"Not as published: {departure}", err=True)
     return plan
@@ -96,12 +95,10 @@ def print_reported(summary: Mapping[str, Any]) -> None:
     for heading in ("measured here", "as reported"):
         table.add_column(heading, justify="right", no_wrap=True)
     measured = {name: row["pcc_gene"] for name, row in summary["models"].items()}
-    for name in dict.fromkeys([*measured, *preset["reported"]]):
-        table.add_row(name, _score(measured.get(name)), _score(preset["reported"].get(name)))
+    for name, reported in preset["reported"].items():
+        table.add_row(name, _score(measured.get(name)), _score(reported))
     Console().print(table)
-    typer.echo(
-        "As reported: the table of GR2ST's repository. Models other than GR2ST and mclSTExp may have been scored"
-    )
+    typer.echo("As reported: by GR2ST's repository. Models other than GR2ST and mclSTExp may have been scored")
     typer.echo("against spot-normalised expression there, as in their own repositories.")
     for sentence in preset["differs"]:
         typer.echo(f"Note: {sentence}", err=True)

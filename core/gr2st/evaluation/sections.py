@@ -71,7 +71,7 @@ def _fault(entry: SectionEntry) -> str:
 
 @lru_cache(maxsize=40)
 def _read_once(entry: SectionEntry, stamp: tuple[str, ...]) -> Section:
-    """One reading serves all folds and models of an evaluation, until a file of the section changes (then `stamp` does).
+    """One reading serves all folds and models, until a file of the section changes (then `stamp` does).
 
     HER2ST has 36 sections; a cache that holds fewer than a study would read each of them anew in every fold.
     """

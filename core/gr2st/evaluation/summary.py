@@ -36,7 +36,7 @@ def summarise(
     sections = {label: _sections_of([r for r in results if r.label == label]) for label in labels}
     summary: dict[str, Any] = {
         "protocol": plan.protocol,
-        "warning": _warning(plan),
+        "warning": _warning(plan, patients),
         "genes": max((result.n_genes for result in results), default=0),
         "encoder": plan.encoder,
         "cell_types": plan.cell_types,
@@ -50,10 +50,13 @@ def summarise(
     return summary
 
 
-def _warning(plan: Plan) -> str:
+def _warning(plan: Plan, patients: Patients) -> str:
     """What a reader of the numbers must know, in a sentence each."""
-    departs = plan.preset.get("departs", ())
-    said = (WARNINGS[plan.protocol], f"Not as published: {'; '.join(departs)}." if departs else "")
+    held = [patients[section] for section in plan.sections or patients]
+    # Where every section is known to be of another patient, no sister is in training.
+    sisters = None in held or len(set(held)) < len(held)
+    departs = "; ".join(plan.preset.get("departs", ()))
+    said = [WARNINGS[plan.protocol] if sisters else "", f"Not as published: {departs}." if departs else ""]
     return " ".join(filter(None, said))
 
 
