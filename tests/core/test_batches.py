@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,7 +93,14 @@ def test_a_model_learns_from_mixed_steps_and_remembers_whole_sections() -> None:
     assert trained.module.bank.section == ("A1",) * 36 + ("A2",) * 36
 
 
-def test_a_model_that_standardises_sections_refuses_to_mix_them() -> None:
+def test_what_only_some_sections_have_is_left_out_of_mixed_steps(batches: list[Batch]) -> None:
+    shares = torch.ones(SIZES["A1"], 6)
+    (everything,) = epoch_of([replace(batches[0], cell_share=shares), batches[1]], 1000)
+    assert everything.cell_share is None
+    assert len(everything.features) == sum(SIZES.values())
+
+
+def test_a_model_that_sees_whole_sections_refuses_to_mix_them() -> None:
     training = MODELS["gr2st"].training.model_copy(update={"batch_spots": 20, "device": "cpu"})
-    with pytest.raises(DataError, match="batch_spots=20 mixes the spots of several sections, but this model"):
+    with pytest.raises(DataError, match="batch_spots=20 mixes .* as a whole \\(feature_scale 'section', "):
         finish(train("gr2st", [toy_section()], toy_recipe(), training=training))

@@ -236,3 +236,24 @@ def test_a_card_that_is_a_list_is_refused(stored: Path) -> None:
     (stored / keys.MODEL_CARD).write_text("[]")
     with pytest.raises(DataError, match="no model card"):
         load_model(stored)
+
+
+def test_what_inner_folds_choose_is_trained_as_if_it_had_been_given(
+    sections: list[Prepared], held_out: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gr2st.training.inner.MARGIN", -1.0)
+    chosen = trained_on(sections, "gr2st")
+    spec = MODELS["gr2st"]
+    assert chosen.config != spec.config.model_copy(update=SMALL)
+    plain = spec.training.model_copy(update={"epochs": 3, "device": "cpu", "threads": 1, "inner_folds": 0})
+    given = finish(train("gr2st", sections, toy_recipe(), config=chosen.config, training=plain))
+    np.testing.assert_array_equal(predicted(given, held_out), predicted(chosen, held_out))
+
+
+def test_inner_folds_say_that_they_are_choosing(sections: list[Prepared]) -> None:
+    spec = MODELS["gr2st"]
+    training = spec.training.model_copy(update={"epochs": 1, "device": "cpu", "threads": 1})
+    steps = train("gr2st", sections, toy_recipe(), config=spec.config.model_copy(update=SMALL), training=training)
+    stages = list(dict.fromkeys(progress.stage for progress in steps))
+    assert stages[:2] == [f"Choosing blend and k, inner fold {number} of 2" for number in (1, 2)]
+    assert stages[2:] == ["Training", "Filling the reference bank"]

@@ -82,7 +82,16 @@ def train_command(
         f"{model}, trained on {', '.join(trained.sections)} for {len(trained.recipe.genes)} genes"
         f"{CELL_TITLES[trained.recipe.cell_types]}: {out}"
     )
+    _say_choice(trained)
     typer.echo(f"Next: gr2st predict {out} {study} --section NAME --out prediction.h5ad")
+
+
+def _say_choice(trained: TrainedModel) -> None:
+    """Which settings the inner folds chose in place of the registered ones."""
+    given = MODELS[trained.name].config.model_dump()
+    chosen = {name: value for name, value in trained.config.model_dump().items() if given[name] != value}
+    if chosen:
+        typer.echo(f"Chosen on inner folds: {', '.join(f'{name} {value}' for name, value in chosen.items())}")
 
 
 def predict_command(

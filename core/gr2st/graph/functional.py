@@ -12,7 +12,14 @@ from torch import Tensor
 
 @torch.no_grad()
 def threshold_graph(
-    head: Tensor, tail: Tensor, cell_type: Tensor, *, temperature: float, type_share: float, threshold: float
+    head: Tensor,
+    tail: Tensor,
+    cell_type: Tensor,
+    *,
+    temperature: float,
+    type_share: float,
+    threshold: float,
+    spread: float | None = None,
 ) -> Tensor:
     """Edges whose score (1 - share) * sigmoid(head_i . tail_j / T) + share * [same type] exceeds a threshold.
 
@@ -22,15 +29,35 @@ def threshold_graph(
         Two projections of the spots; the score is not symmetric.
     cell_type : (n,) int64
     temperature, type_share, threshold : float
+    spread : float, optional
+        With it each source has a threshold of its own, mean + spread * standard deviation of its scores, where that
+        is above `threshold`.
 
     Returns
     -------
     (n, n) bool
         Source by target; every spot is joined to itself.
     """
-    score = (head @ tail.T).div_(temperature).sigmoid_().mul_(1 - type_share)
-    score.add_(_same_type(cell_type, score.dtype), alpha=type_share)
-    return (score > threshold).fill_diagonal_(True)
+    same = cell_type[:, None] == cell_type[None, :]
+    score = pair_scores(head @ tail.T, same, temperature=temperature, type_share=type_share)
+    if spread is None:
+        return (score > threshold).fill_diagonal_(True)
+    own = score.mean(dim=1, keepdim=True) + spread * score.std(dim=1, keepdim=True, correction=0)
+    return (score > own.clamp(min=threshold)).fill_diagonal_(True)
+
+
+def pair_scores(likeness: Tensor, same_type: Tensor, *, temperature: float, type_share: float) -> Tensor:
+    """(1 - share) * sigmoid(likeness / T) + share * [same type], elementwise, with gradient.
+
+    Parameters
+    ----------
+    likeness : float tensor
+        head_i . tail_j of some pairs.
+    same_type : bool tensor of the same shape
+    temperature, type_share : float
+    """
+    score = torch.sigmoid(likeness / temperature) * (1 - type_share)
+    return score.add_(same_type, alpha=type_share) if type_share else score
 
 
 @torch.no_grad()

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
     from gr2st.types import Prepared
 
-FLOATS = ("features", "position", "spot_expression", "gene_expression", "depth")
+FLOATS = ("features", "position", "cell_share", "spot_expression", "gene_expression", "depth")
 INTEGERS = ("grid", "cell_type")
-OPTIONAL = frozenset({"cell_type"})
+OPTIONAL = frozenset({"cell_type", "cell_share"})
 APART = 10_000.0
 """Array steps between sections whose spots are mixed: no spatial edge joins two sections."""
+WHOLE = {"feature_scale": "section", "expression_scale": "section", "gate_sees": "surroundings"}
+"""Settings of GR2ST by which a spot is seen among all others of its section."""
 
 
 def to_batch(prepared: Prepared, fields: frozenset[str], device: torch.device) -> Batch:
@@ -50,14 +52,15 @@ def epoch_of(batches: Sequence[Batch], batch_spots: int | None) -> Iterator[Batc
 
 
 def refuse_mixing(config: object, batch_spots: int | None) -> None:
-    """DataError where spots of several sections would be mixed for a model that standardises each section."""
+    """DataError where spots of several sections would be mixed for a model that sees each section as a whole."""
     if batch_spots is None or not isinstance(config, Gr2stConfig):
         return
-    if "section" in (config.feature_scale, config.expression_scale):
+    whole = [f"{name} {value!r}" for name, value in WHOLE.items() if getattr(config, name) == value]
+    whole += ["picture_radius above 0"] if config.picture_radius else []
+    if whole:
         raise DataError(
-            f"batch_spots={batch_spots} mixes the spots of several sections, but this model standardises within each "
-            "section. Train by whole sections (batch_spots=None), or set feature_scale and expression_scale to "
-            "'as given'."
+            f"batch_spots={batch_spots} mixes the spots of several sections, but this model sees each section as a "
+            f"whole ({', '.join(whole)}). Train by whole sections (batch_spots=None), or change these settings."
         )
 
 
@@ -67,10 +70,9 @@ def _pooled(batches: Sequence[Batch]) -> Batch:
         batch if batch.position is None else replace(batch, position=batch.position + APART * number)
         for number, batch in enumerate(batches)
     ]
-    joined: dict[str, Any] = {
-        name: torch.cat([_tensors(batch)[name] for batch in apart]) for name in _tensors(apart[0])
-    }
-    return replace(apart[0], section=" + ".join(batch.section for batch in batches), **joined)
+    shared = [name for name in _tensors(apart[0]) if all(name in _tensors(batch) for batch in apart)]
+    joined: dict[str, Any] = {name: torch.cat([_tensors(batch)[name] for batch in apart]) for name in shared}
+    return Batch(section=" + ".join(batch.section for batch in batches), **joined)
 
 
 def _tensors(batch: Batch) -> dict[str, Tensor]:

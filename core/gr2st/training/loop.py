@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,9 +15,12 @@ from gr2st.preparation import MEASURED
 from gr2st.registry import MODELS, ModelSpec, load
 from gr2st.training.batches import epoch_of, refuse_mixing, to_batch
 from gr2st.training.checkpoint import TrainedModel, versions
-from gr2st.types import Progress
+from gr2st.training.inner import best_choice, inner_folds
+from gr2st.types import Progress, under_stage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gr2st.config import Recipe, Settings, TrainConfig
     from gr2st.models.base import Batch, Loss, SpotModel
     from gr2st.types import Prepared, Steps
@@ -50,7 +54,7 @@ def train(
     Raises
     ------
     DataError
-        No section, sections of another recipe, or spots to be mixed for a model that standardises each section.
+        No section, sections of another recipe, or spots to be mixed for a model that sees each section as a whole.
     TrainingFailed
         The loss stopped being finite; the message says at which epoch and section.
     """
@@ -61,15 +65,12 @@ def train(
     refuse_mixing(config, training.batch_spots)
     device = pick_device(training.device)
     with limited_threads(training.threads), torch.random.fork_rng(devices=_cuda_devices(device)):
-        torch.manual_seed(training.seed)
-        module = build(spec, config, sections, recipe).to(device)
-        fields = module.needs | module.learns_from
-        batches = [to_batch(section, fields, device) for section in sections]
-        yield from _fit(module, batches, training)
-        yield from _remember(module, batches)
+        setting = _Setting(spec, recipe, training, device)
+        config = yield from _chosen(setting, config, sections)
+        module = yield from _learned(setting, config, sections)
     return TrainedModel(
         name=model,
-        module=module.eval(),
+        module=module,
         config=config,
         training=training,
         recipe=recipe,
@@ -80,6 +81,39 @@ def train(
         digests={section.section: dict(section.digests) for section in sections},
         versions=versions(),
     )
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What every fold of one training shares."""
+
+    spec: ModelSpec
+    recipe: Recipe
+    training: TrainConfig
+    device: torch.device
+
+
+def _chosen(setting: _Setting, config: Settings, sections: Sequence[Prepared]) -> Steps[Settings]:
+    """The settings that do best on the inner folds; those given where there are none."""
+    scores: list[Mapping[Settings, float]] = []
+    folds = inner_folds(sections, setting.training.inner_folds)
+    for number, (learned_from, held_out) in enumerate(folds, start=1):
+        stage = f"Choosing blend and k, inner fold {number} of {len(folds)}"
+        module = yield from under_stage(stage, _learned(setting, config, learned_from))
+        for section in held_out:
+            scores.append(module.choices(to_batch(section, module.needs | MEASURED, setting.device)))
+    return best_choice(scores, config)
+
+
+def _learned(setting: _Setting, config: Settings, sections: Sequence[Prepared]) -> Steps[SpotModel]:
+    """A module trained on the sections, its bank filled, in eval mode."""
+    torch.manual_seed(setting.training.seed)
+    module = build(setting.spec, config, sections, setting.recipe).to(setting.device)
+    fields = module.needs | module.learns_from
+    batches = [to_batch(section, fields, setting.device) for section in sections]
+    yield from _fit(module, batches, setting.training)
+    yield from _remember(module, batches)
+    return module.eval()
 
 
 def build(spec: ModelSpec, config: Settings, sections: Sequence[Prepared], recipe: Recipe) -> SpotModel:
