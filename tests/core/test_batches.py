@@ -12,7 +12,7 @@ import torch
 from gr2st.errors import DataError
 from gr2st.graph.spatial import nearest_graph, radius_graph
 from gr2st.registry import MODELS
-from gr2st.training.batches import epoch_of, to_batch
+from gr2st.training.batches import Portions, to_batch
 from gr2st.training.loop import train
 from gr2st.types import finish
 from tests.toys import toy_recipe, toy_section
@@ -30,15 +30,21 @@ def batches() -> list[Batch]:
     return [to_batch(section, FIELDS, torch.device("cpu")) for section in sections]
 
 
+def epoch_of(batches: list[Batch], batch_spots: int | None) -> list[Batch]:
+    portions = Portions.of(batches, batch_spots)
+    order = torch.randperm(portions.units).tolist()
+    return [portions.step(order, number) for number in range(len(portions))]
+
+
 def test_a_step_is_a_whole_section_unless_told_otherwise(batches: list[Batch]) -> None:
-    seen = [list(epoch_of(batches, None)) for _ in range(20)]
+    seen = [epoch_of(batches, None) for _ in range(20)]
     assert all({batch.section for batch in epoch} == set(SIZES) for epoch in seen)
     assert {epoch[0].section for epoch in seen} == set(SIZES)
     assert all(batch is batches[0] or batch is batches[1] for epoch in seen for batch in epoch)
 
 
 def test_mixed_steps_see_every_spot_once_with_all_that_belongs_to_it(batches: list[Batch]) -> None:
-    steps = list(epoch_of(batches, 16))
+    steps = epoch_of(batches, 16)
     assert [len(step.features) for step in steps] == [16, 16, 16, 13]
     every = torch.cat([batch.features for batch in batches])
     order = [int((every == row).all(dim=1).nonzero()) for step in steps for row in step.features]
@@ -49,7 +55,7 @@ def test_mixed_steps_see_every_spot_once_with_all_that_belongs_to_it(batches: li
 
 
 def test_mixed_steps_hold_spots_of_several_sections(batches: list[Batch]) -> None:
-    first = next(iter(epoch_of(batches, 30)))
+    first = epoch_of(batches, 30)[0]
     known = {
         section: {tuple(row) for row in batch.features.tolist()} for section, batch in zip(SIZES, batches, strict=True)
     }
@@ -69,7 +75,7 @@ def test_no_spatial_edge_joins_spots_of_two_sections(batches: list[Batch]) -> No
 
 
 def test_fields_that_are_not_there_stay_away(batches: list[Batch]) -> None:
-    step = next(iter(epoch_of(batches, 8)))
+    step = epoch_of(batches, 8)[0]
     assert step.cell_type is None
     assert step.depth is None
 

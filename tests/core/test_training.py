@@ -17,7 +17,8 @@ from gr2st.evaluation.metrics import gene_pcc, mean_score
 from gr2st.prediction import predict
 from gr2st.registry import MODELS
 from gr2st.training.checkpoint import TrainedModel, load_model, save_model
-from gr2st.training.loop import learning_rate, pick_device, train
+from gr2st.training.fit import learning_rate
+from gr2st.training.loop import pick_device, train
 from gr2st.types import Prediction, Prepared, finish
 from tests.toys import toy_recipe, toy_section
 

@@ -12,6 +12,7 @@ import typer
 from gr2st import __version__
 from gr2st.cli import INTERRUPTED
 from gr2st.cli.cells import cells_command
+from gr2st.cli.common import STOPPED
 from gr2st.cli.encoders import encoders_command
 from gr2st.cli.evaluate import evaluate_command
 from gr2st.cli.learn import predict_command, train_command
@@ -69,7 +70,7 @@ def main() -> None:
 
 
 def _stop(*_: object) -> None:
-    raise Cancelled("Stopped. Finished folds and files are kept.")
+    raise Cancelled(STOPPED)
 
 
 def _end(message: str, code: int, *, debug: bool) -> None:

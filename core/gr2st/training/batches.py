@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +13,7 @@ from gr2st.errors import DataError
 from gr2st.models.base import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
     from torch import Tensor
@@ -38,17 +39,39 @@ def to_batch(prepared: Prepared, fields: frozenset[str], device: torch.device) -
     return Batch(section=prepared.section, **tensors)
 
 
-def epoch_of(batches: Sequence[Batch], batch_spots: int | None) -> Iterator[Batch]:
-    """What the steps of one epoch see, in random order: whole sections, or `batch_spots` spots drawn from all."""
-    if batch_spots is None:
-        for index in torch.randperm(len(batches)).tolist():
-            yield batches[index]
-        return
-    pooled = _pooled(batches)
-    total = sum(_size(batch) for batch in batches)
-    for rows in torch.split(torch.randperm(total), batch_spots):
-        taken: dict[str, Any] = {name: tensor[rows.to(tensor.device)] for name, tensor in _tensors(pooled).items()}
-        yield replace(pooled, **taken)
+@dataclass(frozen=True, eq=False, slots=True)
+class Portions:
+    """What the steps of an epoch see: whole sections, or `batch_spots` spots drawn from all of them.
+
+    An epoch takes its `units` (sections or spots) in an order drawn anew.
+    """
+
+    batches: Sequence[Batch]
+    batch_spots: int | None = None
+
+    @classmethod
+    def of(cls, batches: Sequence[Batch], batch_spots: int | None) -> Portions:
+        """Cut for these training sections; their spots are pooled once, where they are to be mixed."""
+        return cls(batches if batch_spots is None else [_pooled(batches)], batch_spots)
+
+    @property
+    def units(self) -> int:
+        """How many sections or spots an epoch takes in."""
+        return len(self.batches) if self.batch_spots is None else _size(self.batches[0])
+
+    def __len__(self) -> int:
+        """Steps of an epoch."""
+        return math.ceil(self.units / (self.batch_spots or 1))
+
+    def step(self, order: Sequence[int], number: int) -> Batch:
+        """What the step of that number sees in an epoch of this order."""
+        if self.batch_spots is None:
+            return self.batches[order[number]]
+        (pooled,) = self.batches
+        tensors = _tensors(pooled)
+        rows = torch.tensor(order[number * self.batch_spots : (number + 1) * self.batch_spots])
+        taken: dict[str, Any] = {name: tensor[rows.to(tensor.device)] for name, tensor in tensors.items()}
+        return replace(pooled, **taken)
 
 
 def refuse_mixing(config: object, batch_spots: int | None) -> None:
