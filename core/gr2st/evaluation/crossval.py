@@ -75,6 +75,8 @@ class Plan:
         Each model that has the part is also trained without it.
     seeds : int
         How often each model that draws lots is trained, with one seed after the other.
+    preset : mapping
+        What summary.json tells of the preset this plan was made from (`gr2st.evaluation.preset`).
     """
 
     models: tuple[str, ...]
@@ -87,6 +89,7 @@ class Plan:
     config: Mapping[str, Settings] = field(default_factory=dict)
     ablations: tuple[str, ...] = ()
     seeds: int = 1
+    preset: Mapping[str, Any] = field(default_factory=dict)
 
     def rows(self) -> tuple[Row, ...]:
         """Every model, ablation and seed, in the order of the table."""
