@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -58,6 +59,9 @@ def evaluate_command(
     models: Annotated[str, typer.Option(help="Models, separated by commas.")] = "gr2st,ridge,knn,mean,depth-oracle",
     genes: GenesOption = None,
     variable_genes: VariableOption = 100,
+    score_genes: Annotated[
+        Path | None, typer.Option(help="File with genes that are scored by themselves too, beside all genes.")
+    ] = None,
     encoder: EncoderOption = "handcrafted",
     um_per_px: UmPerPxOption = None,
     cell_types: CellTypesOption = CellTypesName.none,
@@ -79,6 +83,7 @@ def evaluate_command(
     from gr2st.evaluation.executors import executor_of
     from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
+    from gr2st.preprocess.gene_list import read_gene_list
 
     names, found = names_of(models), read_study(study)
     plan = (
@@ -95,6 +100,8 @@ def evaluate_command(
             seeds=seeds,
         )
     )
+    if score_genes is not None:
+        plan = replace(plan, score_genes=read_gene_list(score_genes))
     with executor_of(workers, scheduler) as executor:
         evaluation = show_progress(evaluate(found, plan, out, executor=executor))
     print_summary(evaluation.summary)

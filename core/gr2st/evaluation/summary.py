@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gr2st import __version__, keys
-from gr2st.evaluation.fold import gene_scores
 from gr2st.evaluation.folds import WARNINGS
-from gr2st.evaluation.metrics import mean_of_known
+from gr2st.evaluation.metrics import mean_of_known, median_of_known
+from gr2st.evaluation.provenance import joined
+from gr2st.evaluation.results import gene_scores
+from gr2st.evaluation.scores import MAIN
 from gr2st.evaluation.statistics import Estimate, estimate, paired_difference
 from gr2st.io.store import write_csv, write_json
 
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gr2st.evaluation.crossval import FoldFailure, Plan
-    from gr2st.evaluation.fold import FoldJob, FoldResult
+    from gr2st.evaluation.fold import FoldJob
+    from gr2st.evaluation.results import FoldResult
 
-MAIN = ("pcc_spot", "pcc_gene")
 BASELINE = "ridge"
 """The row that every other is compared with, section by section."""
 
@@ -42,6 +44,7 @@ def summarise(
         "cell_types": plan.cell_types,
         "version": __version__,
         "models": {label: _model_row(label, sections, results, patients) for label in labels},
+        "provenance": joined(results),
     }
     if plan.preset:
         summary["preset"] = dict(plan.preset)
@@ -93,6 +96,7 @@ def _model_row(
 ) -> dict[str, Any]:
     mine = sections[label]
     row: dict[str, Any] = {name: mean_of_known([score[name] for score in mine.values()]) for name in MAIN}
+    row["median"] = {name: median_of_known([score[name] for score in mine.values()]) for name in MAIN}
     row["further"] = _further([result for result in results if result.label == label])
     row["interval"] = {name: _told(estimate(_column(mine, name), patients)) for name in MAIN}
     seeds = _by_seed([result for result in results if result.label == label])

@@ -160,9 +160,9 @@ def build(spec: ModelSpec, config: Settings, sections: Sequence[Prepared], recip
 
 
 def fields_to_learn_from(model: str) -> frozenset[str]:
-    """Fields of a prepared section that training may read: what the model predicts from, and all that was measured."""
+    """Fields of a prepared section for training: what the model says it reads, places, and all that was measured."""
     module: type[SpotModel] = load(MODELS[model].factory)
-    return module.needs | MEASURED | {"grid", "position", "cell_type"}
+    return module.needs | module.learns_from | MEASURED | {"grid", "position"}
 
 
 def remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
