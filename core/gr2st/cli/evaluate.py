@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +30,7 @@ from gr2st.cli.common import (
     show_progress,
 )
 from gr2st.cli.learn import CELL_TITLES, gene_choice, recipe_fields, training_of
+from gr2st.cli.preset import PresetOption, plan_of_preset, print_reported
 from gr2st.errors import DataError
 from gr2st.registry import MODELS
 
@@ -46,8 +48,10 @@ class ProtocolName(StrEnum):
 
 
 def evaluate_command(
+    context: typer.Context,
     study: StudyArgument,
     out: Annotated[Path, typer.Option(help="Folder of the evaluation; finished folds in it are kept.")],
+    preset: PresetOption = None,
     sections: SectionsOption = "",
     protocol: Annotated[ProtocolName, typer.Option(help="Hold out a patient (honest) or a section (as published).")] = (
         ProtocolName.patient
@@ -81,22 +85,27 @@ def evaluate_command(
     from gr2st.io.study import read_study
     from gr2st.preprocess.gene_list import read_gene_list
 
-    names = names_of(models)
-    plan = Plan(
-        models=names,
-        genes=gene_choice(genes, variable_genes),
-        protocol=protocol.value,
-        sections=names_of(sections),
-        recipe=recipe_fields(encoder, um_per_px, cell_types),
-        training={name: training_of(name, epochs, seed, device) for name in names},
-        ablations=names_of(ablate),
-        seeds=seeds,
-        score_genes=() if score_genes is None else read_gene_list(score_genes),
+    names, found = names_of(models), read_study(study)
+    plan = (
+        plan_of_preset(context, found)
+        if preset
+        else Plan(
+            models=names,
+            genes=gene_choice(genes, variable_genes),
+            protocol=protocol.value,
+            sections=names_of(sections),
+            recipe=recipe_fields(encoder, um_per_px, cell_types),
+            training={name: training_of(name, epochs, seed, device) for name in names},
+            ablations=names_of(ablate),
+            seeds=seeds,
+        )
     )
-    found = read_study(study)
+    if score_genes is not None:
+        plan = replace(plan, score_genes=read_gene_list(score_genes))
     with executor_of(workers, scheduler) as executor:
         evaluation = show_progress(evaluate(found, plan, out, executor=executor))
     print_summary(evaluation.summary)
+    print_reported(evaluation.summary)
     _report_failures(evaluation)
     say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
     typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, folds/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,7 +53,7 @@ def train_command(
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Train a model on sections of a study.
+    """Train a model on sections of a study. A training that was stopped goes on with the same command.
 
     Example: gr2st train sample_data --sections A1,A2 --out model
     """
@@ -67,6 +68,7 @@ def train_command(
     pick_device(device)
     found = read_study(study)
     entries = usable_entries(found, names_of(sections))
+    unfinished = out.with_name(f"{out.name}.unfinished")
     trained = show_progress(
         _train(
             entries,
@@ -74,9 +76,11 @@ def train_command(
             gene_choice(genes, variable_genes),
             recipe_fields(encoder, um_per_px, cell_types),
             training_of(model, epochs, seed, device),
+            unfinished,
         )
     )
     save_model(trained, out)
+    shutil.rmtree(unfinished, ignore_errors=True)
     say_notes([*found.notes, *notes_of(entries)])
     typer.echo(
         f"{model}, trained on {', '.join(trained.sections)} for {len(trained.recipe.genes)} genes"
@@ -155,7 +159,12 @@ def training_of(model: str, epochs: int | None, seed: int, device: str) -> Train
 
 
 def _train(
-    entries: Sequence[SectionEntry], model: str, genes: GeneChoice, recipe: Mapping[str, Any], training: TrainConfig
+    entries: Sequence[SectionEntry],
+    model: str,
+    genes: GeneChoice,
+    recipe: Mapping[str, Any],
+    training: TrainConfig,
+    keep_in: Path,
 ) -> Steps[TrainedModel]:
     from gr2st.evaluation.fold import training_sections
     from gr2st.evaluation.sections import refuse_unreadable
@@ -164,4 +173,4 @@ def _train(
     yield from refuse_unreadable(entries)
     device = str(pick_device(training.device))
     sections, full = yield from training_sections(entries, model, genes, recipe, device=device)
-    return (yield from train(model, sections, full, training=training))
+    return (yield from train(model, sections, full, training=training, keep_in=keep_in))

@@ -77,6 +77,8 @@ class Plan:
         Each model that has the part is also trained without it.
     seeds : int
         How often each model that draws lots is trained, with one seed after the other.
+    preset : mapping
+        What summary.json tells of the preset this plan was made from (`gr2st.evaluation.preset`).
     score_genes : names of genes, optional
         A list whose genes are scored by themselves too; it changes no fold.
     """
@@ -91,6 +93,7 @@ class Plan:
     config: Mapping[str, Settings] = field(default_factory=dict)
     ablations: tuple[str, ...] = ()
     seeds: int = 1
+    preset: Mapping[str, Any] = field(default_factory=dict)
     score_genes: tuple[str, ...] = ()
 
     def rows(self) -> tuple[Row, ...]:

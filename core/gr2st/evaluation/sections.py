@@ -75,9 +75,12 @@ def _fault(entry: SectionEntry) -> str:
     return "" if section.slide is not None else why_without_picture(section)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=40)
 def _read_once(entry: SectionEntry, stamp: tuple[str, ...]) -> Section:
-    """One reading serves all models of an evaluation, until a file of the section changes (then `stamp` does)."""
+    """One reading serves all folds and models, until a file of the section changes (then `stamp` does).
+
+    HER2ST has 36 sections; a cache that holds fewer than a study would read each of them anew in every fold.
+    """
     return read_section(entry)
 
 

@@ -38,7 +38,7 @@ def summarise(
     sections = {label: _sections_of([r for r in results if r.label == label]) for label in labels}
     summary: dict[str, Any] = {
         "protocol": plan.protocol,
-        "warning": WARNINGS[plan.protocol],
+        "warning": _warning(plan, patients),
         "genes": max((result.n_genes for result in results), default=0),
         "encoder": plan.encoder,
         "cell_types": plan.cell_types,
@@ -46,9 +46,21 @@ def summarise(
         "models": {label: _model_row(label, sections, results, patients) for label in labels},
         "provenance": joined(results),
     }
+    if plan.preset:
+        summary["preset"] = dict(plan.preset)
     if failures:
         summary["failed"] = [{"model": f.model, "fold": f.fold, "message": f.message} for f in failures]
     return summary
+
+
+def _warning(plan: Plan, patients: Patients) -> str:
+    """What a reader of the numbers must know, in a sentence each."""
+    held = [patients[section] for section in plan.sections or patients]
+    # Where every section is known to be of another patient, no sister is in training.
+    sisters = None in held or len(set(held)) < len(held)
+    departs = "; ".join(plan.preset.get("departs", ()))
+    said = [WARNINGS[plan.protocol] if sisters else "", f"Not as published: {departs}." if departs else ""]
+    return " ".join(filter(None, said))
 
 
 def write_results(
