@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from gr2st.errors import DataError
-from gr2st.graph.functional import edges_of, threshold_graph, top_k_graph
+from gr2st.graph.functional import threshold_graph, top_k_graph
+from gr2st.graph.masks import edges_of
 from gr2st.graph.spatial import nearest_graph, no_graph, radius_graph
 from gr2st.models import losses
 from gr2st.models.attention import Graph
@@ -162,11 +163,9 @@ class Gr2st(SpotModel):
         head, near = self.dynamic_head_proj(state), self.spatial_proj(state)
         functional = self._functional_mask(head, state, _cell_types(batch, state))
         by_function, entropy = self.dynamic_gat(
-            head, Graph.of(functional, state.dtype, heads=self.config.heads), with_entropy=with_entropy
+            head, Graph.of(functional, heads=self.config.heads), with_entropy=with_entropy
         )
-        by_place, spatial_entropy = self.spatial_gat(
-            near, self._spatial_graph(batch, state.dtype), with_entropy=with_entropy
-        )
+        by_place, spatial_entropy = self.spatial_gat(near, self._spatial_graph(batch), with_entropy=with_entropy)
         fused = self.fusion_layer(self._fuse(by_function, by_place))
         return self.spot_projection(fused), entropy + spatial_entropy
 
@@ -209,13 +208,13 @@ class Gr2st(SpotModel):
             return radius_graph(position, radius=self.config.spatial_radius)
         return nearest_graph(position, k=self.config.spatial_k)
 
-    def _spatial_graph(self, batch: Batch, dtype: torch.dtype) -> Graph:
+    def _spatial_graph(self, batch: Batch) -> Graph:
         """The spatial graph of a section; spots do not move, so it is kept while the position tensor is the same."""
         (position,) = required(batch, "position")
         known = self._spatial_graphs.get(batch.section)
-        if known is not None and known[0] is position and known[1] == position._version and known[2].dtype == dtype:
+        if known is not None and known[0] is position and known[1] == position._version:
             return known[2]
-        graph = Graph.of(self._spatial_mask(position), dtype, heads=self.config.heads)
+        graph = Graph.of(self._spatial_mask(position), heads=self.config.heads)
         while len(self._spatial_graphs) >= REMEMBERED_GRAPHS:
             self._spatial_graphs.pop(next(iter(self._spatial_graphs)))
         self._spatial_graphs[batch.section] = (position, position._version, graph)
