@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gr2st.graph.masks import edges_of
+from gr2st.graph.masks import blocks, edges_of
 from gr2st.models.dropout import keep_mask
 
 SLOPE = 0.2
@@ -75,7 +75,8 @@ class Graph:
             listed, degree = _inward_lists(edges_of(mask), len(mask))
             return cls(len(listed), _tables(listed, degree))
         inward = mask.T.contiguous().fill_diagonal_(True)
-        degree = inward.sum(dim=1)
+        # Sums of bool are made over a copy of eight bytes a value.
+        degree = torch.cat([inward[rows].sum(dim=1) for rows in blocks(len(inward))])
         n_edges = int(degree.sum())
         if n_edges < sparse_below * inward.numel():
             return cls(n_edges, _tables(inward.nonzero()[:, 1], degree))

@@ -21,6 +21,7 @@ from gr2st.models.base import Answer, Batch, Loss, SpotModel
 from gr2st.models.blocks import CELL_TYPES, ExpertHead, GraphAttention, ProjectionHead
 from gr2st.models.dropout import Dropout
 from gr2st.models.fields import expression_field, required
+from gr2st.models.footprint import step_bytes
 from gr2st.models.kernel import KernelBranch
 from gr2st.models.retrieval import appended, filled, retrieve
 from gr2st.models.scaling import GeneScale, notes_on_scale, on_common_scale
@@ -95,6 +96,10 @@ class Gr2st(SpotModel):
         parts["entropy"] = entropy
         weighted = config.mse_weight * parts["mse"] + config.gate_weight * parts["gate"]
         return Loss(parts["contrastive"] + weighted + config.entropy_weight * entropy, parts)
+
+    def step_bytes(self, n_spots: int) -> int:
+        """Estimated from the settings; with dense graphs it grows with the square of the spots."""
+        return step_bytes(n_spots, self.config, n_genes=self.x_embed.embedding_dim)
 
     @torch.no_grad()
     def remember(self, batch: Batch) -> None:

@@ -14,6 +14,7 @@ from gr2st.preparation import MEASURED
 from gr2st.registry import MODELS, ModelSpec, load
 from gr2st.training.batches import to_batch
 from gr2st.training.checkpoint import TrainedModel, versions
+from gr2st.training.memory import free_bytes, refuse_too_large
 from gr2st.types import Progress
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def train(
     DataError
         No section, or sections of another recipe.
     TrainingFailed
-        The loss stopped being finite; the message says at which epoch and section.
+        The loss stopped being finite, at the epoch and section the message names; or a section is too large for the
+        memory that is free.
     """
     spec = MODELS[model]
     training = training or spec.training
@@ -64,6 +66,7 @@ def train(
         module = build(spec, config, sections, recipe).to(device)
         fields = module.needs | module.learns_from
         batches = [to_batch(section, fields, device) for section in sections]
+        refuse_too_large(module, sections, free=free_bytes(device))
         yield from _fit(module, batches, training)
         yield from _remember(module, batches)
     return TrainedModel(
