@@ -28,7 +28,7 @@ def scores(head: Tensor, tail: Tensor, cell_type: Tensor) -> tuple[Tensor, Tenso
     return head @ tail.T, (cell_type[:, None] == cell_type).double()
 
 
-@pytest.mark.parametrize(("threshold", "is_sparse"), [(0.6, False), (0.9, True)])
+@pytest.mark.parametrize(("threshold", "is_sparse"), [(0.6, False), (0.98, True)])
 def test_the_threshold_graph_of_a_large_section_has_the_edges_of_the_dense_rule(threshold: float, is_sparse: bool):
     head, tail, cell_type, _ = spots()
     product, same = scores(head, tail, cell_type)

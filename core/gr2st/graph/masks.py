@@ -14,8 +14,9 @@ from torch import Tensor
 PAIRS_AT_ONCE = 1 << 22
 """Pairs judged together: a section of up to 2,048 spots in one block, a larger one in blocks of rows (16 MiB each)."""
 
-SPARSE_BELOW = 1 / 16
-"""Share of all pairs under which the sparse form is the smaller one: it takes 16 bytes an edge, the dense 1 a pair."""
+SPARSE_BELOW = 1 / 64
+"""Share of all pairs under which the sparse form is the smaller one: 16 bytes an edge, several times that while it is
+put in order; the dense form takes 1 byte a pair."""
 
 
 @torch.no_grad()
