@@ -15,7 +15,7 @@ from benchmarks.published import Published, optimiser
 from gr2st.encoder_specs import HANDCRAFTED
 from gr2st.models.gr2st import Gr2st
 from gr2st.registry import MODELS
-from gr2st.training.loop import optimiser_of
+from gr2st.training.fit import optimiser_of
 
 TURNS = 3
 OURS_PER_TURN = 8

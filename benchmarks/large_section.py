@@ -16,7 +16,7 @@ import torch
 from benchmarks.bench_step import N_FEATURES, N_GENES, section
 from gr2st.models.gr2st import Gr2st
 from gr2st.registry import MODELS
-from gr2st.training.loop import optimiser_of
+from gr2st.training.fit import optimiser_of
 
 BYTES = 1 if sys.platform == "darwin" else 1024
 """Unit of `ru_maxrss`."""

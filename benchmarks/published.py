@@ -1,6 +1,6 @@
 """GR2ST the plain way, as its description reads: what our training step is measured against.
 
-The same network and loss as `gr2st.models.gr2st.Gr2st`, parameter by parameter (``tests/core/test_published.py``), with
+The same network and loss as `gr2st.models.gr2st.Gr2st`, held together by ``tests/core/test_plain_step.py``, with
 what makes the published step slow left as it is: position tables of 65,536 rows with dense gradients, graphs built
 anew in every step and handed on as edge lists, one message of heads x width numbers per edge, six experts one after the
 other, and Adam over all 107 million parameters. The graph attention is the textbook layer on an edge list: gather the

@@ -58,6 +58,11 @@ class TrainConfig(Settings):
     weight_decay: float = Field(1e-3, ge=0)
     reset_each_epoch: bool = Field(False, description="Build a new optimiser every epoch, as GR2ST v1 does.")
     drop_epoch: int | None = Field(None, description="Epoch from which the learning rate is divided by ten.")
+    inner_folds: int = Field(
+        0,
+        ge=0,
+        description="Training patients (or sections) held out in turn to choose blend and k; 0: as they are set.",
+    )
     seed: int = 0
     device: str = Field("auto", description='"auto", "cpu", "cuda" or "cuda:1".')
     threads: int | None = Field(None, ge=1, description="CPU threads of torch; none: as the process was given.")
@@ -76,7 +81,13 @@ class Gr2stConfig(Settings):
     type_share: float = Field(0.3, ge=0, description="Bonus of a shared cell type in the functional score.")
     functional: Literal["threshold", "top-k", "none"] = "threshold"
     functional_threshold: float = 0.6
+    functional_spread: float | None = Field(
+        None, description="Each spot's own threshold: mean + this * deviation of its scores; none: the fixed one alone."
+    )
     functional_k: int = Field(20, ge=1)
+    score_bias: float = Field(
+        0.0, ge=0, description="Weight of log(score) in the attention over functional edges: lets the scores learn."
+    )
     spatial: Literal["radius", "nearest", "none"] = "radius"
     spatial_radius: float = Field(3.0, gt=0, description="In units of the array step.")
     spatial_k: int = Field(20, ge=1)
@@ -86,11 +97,20 @@ class Gr2stConfig(Settings):
     experts: int = Field(6, ge=0, description="Branches of the regression head; 0 leaves the head out (v1).")
     mse_weight: float = Field(50.0, ge=0)
     gate_weight: float = Field(1.0, ge=0)
+    gate_sees: Literal["spot", "surroundings"] = Field(
+        "spot", description="surroundings: the gate sees the mean picture embedding within spatial_radius as well."
+    )
+    gate_target: Literal["majority", "shares"] = Field(
+        "majority", description="What the gate is taught: the most frequent cell type, or the share of each."
+    )
     entropy_weight: float = Field(0.01, ge=0)
     retrieval_k: int = Field(200, ge=1)
     retrieval_distance: Literal["l1", "l2"] = "l1"
     retrieval_epsilon: float = Field(1e-8, ge=0)
     blend: float = Field(0.4, ge=0, le=1, description="Share of retrieval beside the regression head.")
+    programmes: int = Field(
+        0, ge=0, description="Principal components of the training expression the network's answer keeps; 0: all of it."
+    )
     feature_scale: Literal["as given", "section"] = Field(
         "as given", description="section: patch features standardised within their section."
     )
@@ -103,6 +123,7 @@ class Gr2stConfig(Settings):
     kernel_rank: int = Field(6, ge=1, description="Principal components of the expression it predicts.")
     kernel_landmarks: int = Field(2048, ge=1, description="Training spots that span its kernel.")
     context_radius: float = Field(3.0, ge=0, description="Surroundings it sees, in array steps; 0: the patch alone.")
+    picture_radius: float = Field(0.0, ge=0, description="The same for the picture side of the network.")
 
 
 class RidgeConfig(Settings):

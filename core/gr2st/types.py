@@ -72,6 +72,16 @@ def finish(steps: Steps[R]) -> R:
             return stop.value  # type: ignore[no-any-return]
 
 
+def under_stage(stage: str, steps: Steps[R]) -> Steps[R]:
+    """The same steps, their progress told under another stage."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        yield replace(progress, stage=stage)
+
+
 class LevelArray(Protocol):
     """One level of a slide: an array that is read when it is indexed."""
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gr2st.errors import DataError
 from gr2st.graph.masks import edges_of, sparse_mask
-from gr2st.models.attention import Graph, attend
+from gr2st.models.attention import Graph, Part, attend
 from gr2st.models.dropout import Dropout, keep_mask
 from gr2st.models.gr2st import Gr2st
 from gr2st.models.losses import contrastive
@@ -100,6 +100,27 @@ def test_a_sparse_mask_gives_the_attention_of_the_dense_one_to_the_bit():
     found, expected = (attend(*tensors, graph, dropout=0.0, with_entropy=True) for graph in (sparse, dense))
     assert all(map(torch.equal, found, expected))
     assert all(map(torch.equal, gradients(found, tensors), gradients(expected, tensors)))
+
+
+@pytest.mark.parametrize("sparse_below", [0, 1.1], ids=["dense", "sparse"])
+def test_what_edges_add_to_their_logits_shifts_the_weights_and_gets_its_gradient(sparse_below: float):
+    tensors, mask = attention_input(n=9, heads=2, width=3)
+    added = torch.randn(9, 9, dtype=DOUBLE).requires_grad_()
+    graph = Graph.of(mask, heads=2, sparse_below=sparse_below, piece=40)
+
+    def on_part(part: Part) -> Tensor:
+        inward = added.T[part.target]
+        return (inward if part.source is None else inward.gather(1, part.source))[:, None, :]
+
+    state, source, target = tensors
+    found = attend(*tensors, graph.with_added(on_part), dropout=0.0, with_entropy=True)
+    joined = (mask | torch.eye(9, dtype=torch.bool))[:, :, None]
+    logits = nn.functional.leaky_relu(source[:, None] + target[None, :], 0.2) + added[:, :, None]
+    weight = logits.masked_fill(~joined, -torch.inf).softmax(dim=0)
+    expected = torch.einsum("ijh,ic->jhc", weight, state), -(weight * (weight + 1e-9).log()).sum() / joined.sum()
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    inputs = [*tensors, added]
+    torch.testing.assert_close(gradients(found, inputs), gradients(expected, inputs), rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("kept", [0, 10**9])

@@ -89,6 +89,6 @@ def test_embeddings_and_regression_are_the_recorded_ones(name: str):
     close(image, numbers["out/image_embedding"], "image embedding")
     close(model.embed_spots(batch(name), with_entropy=False)[0], numbers["out/spot_embedding"], "spot embedding")
     if model.moe_head is not None:
-        expression, logits = model.moe_head(image)
+        expression, logits = model.moe_head(image, image)
         close(expression, numbers["out/regression"], "regression")
         close(logits, numbers["out/gate_logits"], "gate")

@@ -52,7 +52,7 @@ def test_more_genes_than_spots_give_the_same_components() -> None:
     batch, expression = section(0, n=8)
     branch = fitted((batch, expression), kernel_rank=4)
     expected = PCA(4).fit(expression.numpy()).components_
-    overlap = branch.components.numpy() @ expected.T
+    overlap = branch.programmes.components.numpy() @ expected.T
     np.testing.assert_allclose(np.abs(overlap), np.eye(4), atol=1e-4)
 
 

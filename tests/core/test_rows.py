@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gr2st.config import TrainConfig
@@ -18,12 +20,15 @@ def test_each_ablation_changes_the_settings_it_names_and_nothing_else() -> None:
     assert list(rows) == ["gr2st", *(f"gr2st.{name}" for name in ABLATIONS)]
     for name, ablation in ABLATIONS.items():
         assert rows[f"gr2st.{name}"].config.model_dump() == ours | dict(ablation.config)
+        assert rows[f"gr2st.{name}"].training == rows["gr2st"].training.model_copy(update=dict(ablation.training))
         assert rows[f"gr2st.{name}"].recipe == ablation.recipe
+        assert replace(rows[f"gr2st.{name}"], label="gr2st") != rows["gr2st"]
 
 
-def test_cell_types_can_only_be_left_out_where_there_are_some() -> None:
-    with pytest.raises(DataError, match="no-type"):
-        rows_of(["gr2st"], {}, {}, ablations=["no-type"])
+@pytest.mark.parametrize("part", ["no-type", "no-type-shares"])
+def test_cell_types_can_only_be_left_out_where_there_are_some(part: str) -> None:
+    with pytest.raises(DataError, match=part):
+        rows_of(["gr2st"], {}, {}, ablations=[part])
 
 
 def test_only_models_that_have_the_part_are_ablated() -> None:

@@ -13,14 +13,19 @@ from gr2st.registry import MODELS
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """What leaves one part out: settings of GR2ST, or fields of the recipe."""
+    """What leaves one part out: settings of GR2ST, of its training, or fields of the recipe.
+
+    ``needs_types`` marks a part that does nothing without cell types.
+    """
 
     config: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    needs_types: bool = False
 
 
 ABLATIONS: Mapping[str, Ablation] = {
-    "no-type": Ablation(recipe={"cell_types": "none"}),
+    "no-type": Ablation(recipe={"cell_types": "none"}, needs_types=True),
     "no-functional": Ablation({"functional": "none"}),
     "no-spatial": Ablation({"spatial": "none"}),
     "no-retrieval": Ablation({"blend": 0.0}),
@@ -28,6 +33,12 @@ ABLATIONS: Mapping[str, Ablation] = {
     "no-kernel": Ablation({"kernel_share": 0.0}),
     "no-network": Ablation({"kernel_share": 1.0}),
     "no-context": Ablation({"context_radius": 0.0}),
+    "no-bias": Ablation({"score_bias": 0.0}),
+    "no-own-threshold": Ablation({"functional_spread": None}),
+    "no-gate-context": Ablation({"gate_sees": "spot"}),
+    "no-type-shares": Ablation({"gate_target": "majority"}, needs_types=True),
+    "no-programmes": Ablation({"programmes": 0}),
+    "no-choice": Ablation(training={"inner_folds": 0}),
     "no-scaling": Ablation({"feature_scale": "as given", "expression_scale": "as given"}),
 }
 
@@ -91,17 +102,22 @@ def _ablated(row: Row, ablations: Sequence[str], *, has_types: bool) -> Iterator
         config, changes = row.config, ABLATIONS[name]
         if not isinstance(config, Gr2stConfig):
             continue
-        if _has_part(config, changes.config) or (has_types and changes.recipe):
+        if (has_types or not changes.needs_types) and _has_part(row, config, changes):
             without = Gr2stConfig.model_validate(config.model_dump() | dict(changes.config))
-            yield Row(f"{row.label}.{name}", row.model, without, row.training, changes.recipe)
+            training = row.training.model_copy(update=dict(changes.training))
+            yield Row(f"{row.label}.{name}", row.model, without, training, changes.recipe)
 
 
-def _has_part(config: Gr2stConfig, changes: Mapping[str, Any]) -> bool:
+def _has_part(row: Row, config: Gr2stConfig, ablation: Ablation) -> bool:
+    """Whether the ablation would change anything that this row computes."""
+    changes = ablation.config
     if {"context_radius", "kernel_share"} & set(changes) and config.kernel_share == 0:
         return False
-    if changes.get("blend") == 0 and not config.experts:
+    if not config.experts and (changes.get("blend") == 0 or {"gate_sees", "gate_target"} & set(changes)):
         return False
-    return any(getattr(config, name) != value for name, value in changes.items())
+    settings = config.model_dump() | row.training.model_dump()
+    changed = any(settings[name] != value for name, value in {**changes, **ablation.training}.items())
+    return changed or bool(ablation.recipe)
 
 
 def _refuse_idle(ablations: Sequence[str], rows: Sequence[Row]) -> None:

@@ -14,7 +14,14 @@ from gr2st.graph.masks import mask_of
 
 @torch.no_grad()
 def threshold_graph(
-    head: Tensor, tail: Tensor, cell_type: Tensor, *, temperature: float, type_share: float, threshold: float
+    head: Tensor,
+    tail: Tensor,
+    cell_type: Tensor,
+    *,
+    temperature: float,
+    type_share: float,
+    threshold: float,
+    spread: float | None = None,
 ) -> Tensor:
     """Edges whose score (1 - share) * sigmoid(head_i . tail_j / T) + share * [same type] exceeds a threshold.
 
@@ -24,6 +31,9 @@ def threshold_graph(
         Two projections of the spots; the score is not symmetric.
     cell_type : (n,) int64
     temperature, type_share, threshold : float
+    spread : float, optional
+        With it each source has a threshold of its own, mean + spread * standard deviation of its scores, where that
+        is above `threshold`.
 
     Returns
     -------
@@ -32,13 +42,27 @@ def threshold_graph(
     """
 
     def judge(rows: slice) -> Tensor:
-        score = (head[rows] @ tail.T).div_(temperature).sigmoid_().mul_(1 - type_share)
-        score.add_(_same_type(cell_type, rows, score.dtype), alpha=type_share)
-        mask = score > threshold
+        same = cell_type[rows, None] == cell_type[None, :]
+        score = pair_scores(head[rows] @ tail.T, same, temperature=temperature, type_share=type_share)
+        mask = score > (threshold if spread is None else _own_threshold(score, spread, threshold))
         mask.diagonal(rows.start).fill_(True)
         return mask
 
     return mask_of(len(head), judge)
+
+
+def pair_scores(likeness: Tensor, same_type: Tensor, *, temperature: float, type_share: float) -> Tensor:
+    """(1 - share) * sigmoid(likeness / T) + share * [same type], elementwise, with gradient.
+
+    Parameters
+    ----------
+    likeness : float tensor
+        head_i . tail_j of some pairs.
+    same_type : bool tensor of the same shape
+    temperature, type_share : float
+    """
+    score = torch.sigmoid(likeness / temperature) * (1 - type_share)
+    return score.add_(same_type, alpha=type_share) if type_share else score
 
 
 @torch.no_grad()
@@ -63,6 +87,11 @@ def top_k_graph(
         return torch.zeros_like(score, dtype=torch.bool).scatter_(1, best, value=True)
 
     return mask_of(len(head), judge)
+
+
+def _own_threshold(score: Tensor, spread: float, least: float) -> Tensor:
+    """Mean + spread * standard deviation of each row, at least `least`: (rows, 1)."""
+    return (score.mean(dim=1, keepdim=True) + spread * score.std(dim=1, keepdim=True, correction=0)).clamp(min=least)
 
 
 def _same_type(cell_type: Tensor, rows: slice, dtype: torch.dtype) -> Tensor:

@@ -81,13 +81,36 @@ def neighbourhood_mean(values: Tensor, position: Tensor, *, radius: float) -> Te
     (n, columns)
         On the device of `values`.
     """
+    near = _pairs_within(position, radius)
+    summed = near @ values.double().cpu().numpy()
+    return torch.from_numpy(summed / near.sum(axis=1)[:, None]).to(values)
+
+
+def averaging_matrix(position: Tensor, *, radius: float, dtype: torch.dtype) -> Tensor:
+    """Sparse (n, n) whose product with values (n, columns) is their `neighbourhood_mean`, with gradient.
+
+    Parameters
+    ----------
+    position : (n, 2)
+        x, y in units of the array step.
+    radius : float
+        In the same units.
+    dtype : torch.dtype
+    """
+    near = _pairs_within(position, radius)
+    shares = (near / near.sum(axis=1)[:, None]).tocoo()
+    place = torch.from_numpy(np.stack(shares.coords).astype(np.int64))
+    matrix = torch.sparse_coo_tensor(place, torch.from_numpy(shares.data), shares.shape, check_invariants=False)
+    return matrix.to(dtype=dtype, device=position.device).coalesce()
+
+
+def _pairs_within(position: Tensor, radius: float) -> csr_array:
+    """Sparse (n, n) of ones where two spots are strictly closer than a radius, each spot with itself."""
     closer = np.nextafter(radius, 0)
     one, other = cKDTree(position.double().cpu().numpy()).query_pairs(closer, output_type="ndarray").T
     itself = np.arange(len(position))
     pairs = np.concatenate([one, other, itself]), np.concatenate([other, one, itself])
-    near = csr_array((np.ones(len(pairs[0])), pairs))
-    summed = near @ values.double().cpu().numpy()
-    return torch.from_numpy(summed / near.sum(axis=1)[:, None]).to(values)
+    return csr_array((np.ones(len(pairs[0])), pairs), shape=(len(itself), len(itself)))
 
 
 def no_graph(n: int, *, device: torch.device) -> Tensor:

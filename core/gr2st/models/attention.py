@@ -12,7 +12,8 @@ are written out: left to autograd, the elementwise steps would cost more than th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from math import e as EULER
 from typing import Any
 
@@ -45,12 +46,14 @@ class Part:
     """Some targets of a graph and their sources.
 
     ``target`` (t,) rows; ``source`` (t, d) rows of their sources, or None where every spot is one; ``is_edge``
-    (t, d) bool (a source that is no edge is row 0).
+    (t, d) bool (a source that is no edge is row 0); ``added`` (t, 1, d) what each edge adds to its logits, all heads
+    alike, with gradient, or None.
     """
 
     target: Tensor | slice
     source: Tensor | None
     is_edge: Tensor
+    added: Tensor | None = None
 
     def bias(self, dtype: torch.dtype) -> Tensor:
         """(t, 1, d): 0 for an edge, -inf for none. Made when needed: it takes four times the room."""
@@ -64,6 +67,10 @@ class Graph:
 
     n_edges: int
     parts: tuple[Part, ...]
+
+    def with_added(self, added: Callable[[Part], Tensor]) -> Graph:
+        """The same edges, each adding to its logits what `added` says for its part."""
+        return Graph(self.n_edges, tuple(replace(part, added=added(part)) for part in self.parts))
 
     @classmethod
     def of(cls, mask: Tensor, *, heads: int, sparse_below: float = SPARSE_BELOW, piece: int = PIECE) -> Graph:
@@ -115,7 +122,7 @@ def attend(
         - mean over edges of the sum over heads of w log(w + 1e-9), w after dropout.
     """
     plan = _Plan(graph.parts, dropout, with_entropy, kept)
-    gathered, total = _Attention.apply(state, source, target, plan)  # type: ignore[no-untyped-call]
+    gathered, total = _Attention.apply(state, source, target, plan, *plan.added)  # type: ignore[no-untyped-call]
     return gathered, total / graph.n_edges
 
 
@@ -166,6 +173,11 @@ class _Plan:
     def scale(self) -> float:
         return 1 / (1 - self.dropout)
 
+    @property
+    def added(self) -> tuple[Tensor, ...]:
+        """What the edges of every part add to their logits; empty where they add nothing."""
+        return tuple(part.added for part in self.parts if part.added is not None)
+
 
 @dataclass(frozen=True, eq=False)
 class _Weights:
@@ -179,7 +191,9 @@ class _Attention(torch.autograd.Function):
     """state (n, width), source and target (n, heads) -> (n, heads, width) and the summed entropy."""
 
     @staticmethod
-    def forward(ctx: Any, state: Tensor, source: Tensor, target: Tensor, plan: _Plan) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, state: Tensor, source: Tensor, target: Tensor, plan: _Plan, *added: Tensor
+    ) -> tuple[Tensor, Tensor]:
         seed = int(torch.randint(2**62, ())) if plan.dropout else 0
         gathered = state.new_empty(*source.shape, state.shape[1])
         entropy = state.new_zeros(())
@@ -198,12 +212,13 @@ class _Attention(torch.autograd.Function):
         return gathered, entropy
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, entropy_grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor, entropy_grad: Tensor) -> tuple[Tensor | None, ...]:
         state, source, target = ctx.saved_tensors
         plan: _Plan = ctx.plan
         into = (torch.zeros_like(state), torch.zeros_like(source), torch.zeros_like(target))
         entropy_share = float(entropy_grad) * plan.scale if plan.with_entropy else 0.0
         scratch = _scratch(plan, source)
+        into_added: list[Tensor] = []
         for number, part in enumerate(plan.parts):
             weights = ctx.weights[number]
             if weights is None:
@@ -212,8 +227,11 @@ class _Attention(torch.autograd.Function):
             slope = _spread(part, weights.thin, state, flow, into[0])
             if entropy_share:
                 slope.sub_(_raised_logs(weights.thin, plan.scale, scratch), alpha=entropy_share)
-            _through_logits(part, weights, slope, _logits(part, source, target, scratch), into)
-        return *into, None
+            _through_softmax(weights, slope)
+            if part.added is not None:
+                into_added.append(slope.sum(dim=1, keepdim=True))
+            _through_logits(part, slope, _logits(part, source, target, scratch), into)
+        return *into, None, *into_added
 
 
 def _scratch(plan: _Plan, source: Tensor) -> Tensor:
@@ -234,6 +252,8 @@ def _logits(part: Part, source: Tensor, target: Tensor, scratch: Tensor) -> Tens
 
 def _weights(part: Part, source: Tensor, target: Tensor, dropout: float, seed: int, scratch: Tensor) -> _Weights:
     logits = F.leaky_relu_(_logits(part, source, target, scratch), SLOPE).add_(part.bias(source.dtype))
+    if part.added is not None:
+        logits.add_(part.added.detach())
     soft = torch.softmax(logits, dim=-1)
     if not dropout:
         return _Weights(soft, soft)
@@ -274,13 +294,17 @@ def _sum_of_logs(thin: Tensor, scale: float, scratch: Tensor) -> Tensor:
     return scale * (torch.dot(thin.view(-1), _raised_logs(thin, scale, scratch).view(-1)) - thin.sum())
 
 
-def _through_logits(part: Part, weights: _Weights, slope: Tensor, logits: Tensor, into: tuple[Tensor, ...]) -> None:
-    """Backward of `_weights`: from the gradient `slope` of the thinned weights to both parts of the logits.
+def _through_softmax(weights: _Weights, slope: Tensor) -> None:
+    """Turn `slope`, the gradient of the thinned weights, into that of what the softmax was given.
 
     w log(w + tiny) is differentiated as 1 + log(w + tiny): what is left out is below tiny.
     """
     slope *= weights.thin
     slope.addcmul_(weights.soft, slope.sum(dim=-1, keepdim=True), value=-1)
+
+
+def _through_logits(part: Part, slope: Tensor, logits: Tensor, into: tuple[Tensor, ...]) -> None:
+    """Backward of LeakyReLU and `_logits`, to both parts of the logits."""
     torch.ops.aten.leaky_relu_backward.grad_input(slope, logits, SLOPE, False, grad_input=slope)
     into[2][part.target] = slope.sum(dim=2)
     if part.source is None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from gr2st.config import Settings
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -21,6 +25,7 @@ class Batch:
     grid: Tensor | None = None
     position: Tensor | None = None
     cell_type: Tensor | None = None
+    cell_share: Tensor | None = None
     spot_expression: Tensor | None = None
     gene_expression: Tensor | None = None
     depth: Tensor | None = None
@@ -112,6 +117,13 @@ class SpotModel(nn.Module):
     def predict(self, batch: Batch) -> Answer:
         """Expression of every spot of a blind batch."""
         raise NotImplementedError
+
+    def choices(self, batch: Batch) -> Mapping[Settings, float]:
+        """How well this model would do on a section with expression, by settings that need no other training.
+
+        Asked on training sections that an inner fold held out; empty where there is nothing to choose.
+        """
+        return {}
 
     def edges(self, batch: Batch) -> dict[str, Tensor]:
         """Edges (2, e), source row above target row, of the graphs the model would draw over this batch, by name."""

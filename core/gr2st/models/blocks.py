@@ -61,24 +61,27 @@ class GraphAttention(nn.Module):
 
 
 class ExpertHead(nn.Module):
-    """Regression by several small networks, mixed by a gate that is taught the cell type."""
+    """Regression by several small networks, mixed by a gate that is taught the cell type.
 
-    def __init__(self, width: int, n_genes: int, experts: int, dropout: float) -> None:
+    The gate sees what it is given, `gate_width` numbers per spot.
+    """
+
+    def __init__(self, width: int, n_genes: int, experts: int, dropout: float, *, gate_width: int) -> None:
         super().__init__()
         self.experts = nn.ModuleList(
             nn.Sequential(nn.Linear(width, width), nn.GELU(), Dropout(dropout), nn.Linear(width, n_genes))
             for _ in range(experts)
         )
-        self.gate = nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, experts))
+        self.gate = nn.Sequential(nn.Linear(gate_width, width // 2), nn.ReLU(), nn.Linear(width // 2, experts))
         self.dropout = Dropout(dropout)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Expression (n, genes) and gate logits (n, experts) from image embeddings (n, width).
+    def forward(self, image: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Expression (n, genes) and gate logits (n, experts) from image embeddings (n, width) and what the gate sees.
 
         The gate is applied to the hidden layer: sum_k g_k (W_k x_k + b_k) is one product of the joined layers, and
         the expressions of the single experts never exist.
         """
-        logits = self.gate(image)
+        logits = self.gate(seen)
         share = logits.softmax(dim=1)
         hidden = F.linear(image, *self._joined(0, dim=0))
         hidden = self.dropout(F.gelu(hidden)).view(len(image), len(self.experts), -1) * share[:, :, None]

@@ -6,31 +6,42 @@ expression with the answer of a regression head. Both published versions are set
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from gr2st.errors import DataError
-from gr2st.graph.functional import threshold_graph, top_k_graph
 from gr2st.graph.masks import edges_of
-from gr2st.graph.spatial import nearest_graph, no_graph, radius_graph
+from gr2st.graph.spatial import averaging_matrix
 from gr2st.models import losses
-from gr2st.models.attention import Graph
 from gr2st.models.base import Answer, Batch, Loss, SpotModel
 from gr2st.models.blocks import CELL_TYPES, ExpertHead, GraphAttention, ProjectionHead
+from gr2st.models.choices import blend_scores, candidates
 from gr2st.models.dropout import Dropout
 from gr2st.models.fields import expression_field, required
 from gr2st.models.footprint import step_bytes
 from gr2st.models.kernel import KernelBranch
-from gr2st.models.retrieval import appended, filled, retrieve
+from gr2st.models.memory import PerSection
+from gr2st.models.picture import width_seen, with_surroundings
+from gr2st.models.programmes import Programmes
+from gr2st.models.retrieval import Retrieved, appended, filled, retrieve
 from gr2st.models.scaling import GeneScale, notes_on_scale, on_common_scale
+from gr2st.models.spot_graphs import SpotGraphs
 
 if TYPE_CHECKING:
-    from gr2st.config import Gr2stConfig
+    from collections.abc import Mapping
 
-REMEMBERED_GRAPHS = 64
-"""Spatial graphs kept between epochs, one per section."""
+    from gr2st.config import Gr2stConfig, Settings
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """A batch on the network's scales, and what its picture side sees: (n, features), surroundings beside them."""
+
+    batch: Batch
+    picture: Tensor
 
 
 class Gr2st(SpotModel):
@@ -52,9 +63,10 @@ class Gr2st(SpotModel):
         _check(config)
         width, share = config.projection, config.dropout
         self.config = config
-        if config.kernel_share and config.context_radius:
+        if _sees_surroundings(config):
             self.needs = self.needs | {"position"}
-        self.learns_from = frozenset({"grid", "position", "cell_type"} | {self._input_field, self._bank_field})
+        measured = {self._input_field, self._bank_field}
+        self.learns_from = frozenset({"grid", "position", "cell_type", "cell_share"} | measured)
         self.x_embed = nn.Embedding(grid_size, n_genes)
         self.y_embed = nn.Embedding(grid_size, n_genes)
         self.cell_type_embed = nn.Sequential(
@@ -64,7 +76,7 @@ class Gr2st(SpotModel):
             nn.LayerNorm(n_genes),
             Dropout(share),
         )
-        self.image_projection = ProjectionHead(n_features, width, share)
+        self.image_projection = ProjectionHead(width_seen(n_features, config.picture_radius), width, share)
         self.dynamic_head_proj = nn.Linear(n_genes, width)
         self.dynamic_tail_proj = nn.Linear(n_genes, width)
         self.spatial_proj = nn.Linear(n_genes, width)
@@ -73,26 +85,33 @@ class Gr2st(SpotModel):
         joined = config.heads * width * (2 if config.fusion == "concat" else 1)
         self.fusion_layer = nn.Sequential(nn.Linear(joined, width), nn.ReLU(), nn.LayerNorm(width), Dropout(share))
         self.spot_projection = ProjectionHead(width, width, share)
-        self.moe_head = ExpertHead(width, n_genes, config.experts, share) if config.experts else None
+        gate_width = 2 * width if config.gate_sees == "surroundings" else width
+        self.moe_head = (
+            ExpertHead(width, n_genes, config.experts, share, gate_width=gate_width) if config.experts else None
+        )
         self.kernel = KernelBranch(config, n_genes=n_genes, n_features=n_features) if config.kernel_share else None
+        self.programmes = Programmes(config.programmes, n_genes) if config.programmes else None
         self.gene_scale = GeneScale(n_genes) if config.expression_scale == "section" else None
-        self._spatial_graphs: dict[str, tuple[Tensor, int, Graph]] = {}
+        self._graphs = SpotGraphs(config)
+        self._views: PerSection[_View] = PerSection()
+        self._averages: PerSection[Tensor] = PerSection()
 
     # ------------------------------------------------------------------------------------------------- contract
 
     def loss(self, batch: Batch) -> Loss:
         """Weighted sum of contrast, and with experts of regression, gate and attention entropy."""
-        batch = on_common_scale(batch, self.config)
-        features, expression = required(batch, "features", self._input_field)
-        config = self.config
-        image = self.image_projection(features)
+        required(batch, "features", self._input_field)
+        view, config = self._view(batch), self.config
+        batch = view.batch
+        (expression,) = required(batch, self._input_field)
+        image = self.image_projection(view.picture)
         spot, entropy = self.embed_spots(batch, with_entropy=self.moe_head is not None)
         parts = {"contrastive": losses.contrastive(spot, image, temperature=config.temperature)}
         if self.moe_head is None:
             return Loss(parts["contrastive"], parts)
-        predicted, logits = self.moe_head(image)
+        predicted, logits = self.moe_head(image, self._seen_by_gate(batch, image))
         parts["mse"] = losses.regression(predicted, expression)
-        parts["gate"] = losses.gate(logits, _cell_types(batch, features))
+        parts["gate"] = self._gate_loss(logits, batch)
         parts["entropy"] = entropy
         weighted = config.mse_weight * parts["mse"] + config.gate_weight * parts["gate"]
         return Loss(parts["contrastive"] + weighted + config.entropy_weight * entropy, parts)
@@ -107,7 +126,7 @@ class Gr2st(SpotModel):
         (value,) = required(batch, self._bank_field)
         if self.gene_scale is not None:
             self.gene_scale.remember(value)
-        batch = on_common_scale(batch, self.config)
+        batch = self._view(batch).batch
         (value,) = required(batch, self._bank_field)
         if self.kernel is not None:
             self.kernel.remember(batch, value)
@@ -116,7 +135,9 @@ class Gr2st(SpotModel):
 
     @torch.no_grad()
     def conclude(self) -> None:
-        """Solve the kernel branch, where there is one."""
+        """Find the programmes and solve the kernel branch, where there are any."""
+        if self.programmes is not None:
+            self.programmes.learn(filled(self.bank, "GR2ST").value)
         if self.kernel is not None:
             self.kernel.conclude()
 
@@ -127,19 +148,16 @@ class Gr2st(SpotModel):
         Confidence is the weighted mean cosine similarity between the picture's embedding and the training spots
         behind the prediction, 0 where it is negative.
         """
-        batch = on_common_scale(batch, self.config)
-        (features,) = required(batch, "features")
-        config = self.config
-        bank = filled(self.bank, "GR2ST")
-        image = self.image_projection(features)
-        found = retrieve(
-            bank, image, k=config.retrieval_k, distance=config.retrieval_distance, epsilon=config.retrieval_epsilon
-        )
+        view, config = self._view(batch), self.config
+        image = self.image_projection(view.picture)
+        found = self._retrieve(image, config.retrieval_k)
         expression = found.value
         if self.moe_head is not None:
-            expression = torch.lerp(self.moe_head(image)[0], found.value, config.blend)
+            regressed, _ = self.moe_head(image, self._seen_by_gate(view.batch, image))
+            expression = torch.lerp(regressed, found.value, config.blend)
+        expression = self._kept(expression)
         if self.kernel is not None:
-            expression = torch.lerp(expression, self.kernel.predict(batch), config.kernel_share)
+            expression = torch.lerp(expression, self.kernel.predict(view.batch), config.kernel_share)
         if self.gene_scale is not None:
             expression = self.gene_scale.restore(expression)
         return Answer(
@@ -152,13 +170,28 @@ class Gr2st(SpotModel):
         )
 
     @torch.no_grad()
+    def choices(self, batch: Batch) -> Mapping[Settings, float]:
+        """Scores of other blends and numbers of retrieved spots, against both expression spaces."""
+        targets = required(batch, "spot_expression", "gene_expression")
+        view, configs = self._view(batch), candidates(self.config)
+        image = self.image_projection(view.picture)
+        retrieved = {k: self._kept(self._retrieve(image, k).value) for k in {c.retrieval_k for c in configs}}
+        regressed = by_kernel = torch.zeros_like(targets[0])
+        if self.moe_head is not None:
+            regressed = self._kept(self.moe_head(image, self._seen_by_gate(view.batch, image))[0])
+        if self.kernel is not None:
+            by_kernel = self.kernel.predict(view.batch)
+        return blend_scores(configs, retrieved, regressed, by_kernel, targets)
+
+    @torch.no_grad()
     def edges(self, batch: Batch) -> dict[str, Tensor]:
         """Functional and spatial edges (2, e) of a batch with expression, source above target."""
         batch = on_common_scale(batch, self.config)
         (position,) = required(batch, "position")
         state = self._state(batch)
-        functional = self._functional_mask(self.dynamic_head_proj(state), state, _cell_types(batch, state))
-        return {"functional": edges_of(functional), "spatial": edges_of(self._spatial_mask(position))}
+        head, tail = self.dynamic_head_proj(state), self.dynamic_tail_proj(state)
+        functional = self._graphs.functional_mask(head, tail, _cell_types(batch, state))
+        return {"functional": edges_of(functional), "spatial": edges_of(self._graphs.spatial_mask(position))}
 
     # -------------------------------------------------------------------------------------------------- network
 
@@ -166,11 +199,12 @@ class Gr2st(SpotModel):
         """Spot embedding (n, width) of a batch with expression; entropy of both attentions, 0 where not asked for."""
         state = self._state(batch)
         head, near = self.dynamic_head_proj(state), self.spatial_proj(state)
-        functional = self._functional_mask(head, state, _cell_types(batch, state))
-        by_function, entropy = self.dynamic_gat(
-            head, Graph.of(functional, heads=self.config.heads), with_entropy=with_entropy
-        )
-        by_place, spatial_entropy = self.spatial_gat(near, self._spatial_graph(batch), with_entropy=with_entropy)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.score_bias > 0):
+            tail = self.dynamic_tail_proj(state)
+        functional = self._graphs.functional(head, tail, _cell_types(batch, state))
+        by_function, entropy = self.dynamic_gat(head, functional, with_entropy=with_entropy)
+        spatial = self._graphs.spatial(batch)
+        by_place, spatial_entropy = self.spatial_gat(near, spatial, with_entropy=with_entropy)
         fused = self.fusion_layer(self._fuse(by_function, by_place))
         return self.spot_projection(fused), entropy + spatial_entropy
 
@@ -195,35 +229,41 @@ class Gr2st(SpotModel):
                 f"hold 0 to {size - 1}; train with a grid_size above {high}, or shift the coordinates to start at 0."
             )
 
-    def _functional_mask(self, head: Tensor, state: Tensor, cell_type: Tensor) -> Tensor:
+    def _view(self, batch: Batch) -> _View:
+        """The batch as the network sees it; remembered, for it is the same in every epoch."""
+        sources = tuple(getattr(batch, field.name) for field in fields(batch) if field.name != "section")
+        return self._views.of(batch.section, sources, lambda: self._new_view(batch))
+
+    def _new_view(self, batch: Batch) -> _View:
+        batch = on_common_scale(batch, self.config)
+        return _View(batch, with_surroundings(batch, self.config.picture_radius))
+
+    def _retrieve(self, image: Tensor, k: int) -> Retrieved:
         config = self.config
-        if config.functional == "none":
-            return no_graph(len(state), device=state.device)
-        with torch.no_grad():
-            tail = self.dynamic_tail_proj(state)
-        scored = {"temperature": config.temperature, "type_share": config.type_share}
-        if config.functional == "threshold":
-            return threshold_graph(head, tail, cell_type, threshold=config.functional_threshold, **scored)
-        return top_k_graph(head, tail, cell_type, k=config.functional_k, **scored)
+        bank = filled(self.bank, "GR2ST")
+        return retrieve(bank, image, k=k, distance=config.retrieval_distance, epsilon=config.retrieval_epsilon)
 
-    def _spatial_mask(self, position: Tensor) -> Tensor:
-        if self.config.spatial == "none":
-            return no_graph(len(position), device=position.device)
-        if self.config.spatial == "radius":
-            return radius_graph(position, radius=self.config.spatial_radius)
-        return nearest_graph(position, k=self.config.spatial_k)
+    def _kept(self, expression: Tensor) -> Tensor:
+        """What the programmes leave of an answer of the network."""
+        return expression if self.programmes is None else self.programmes.projected(expression)
 
-    def _spatial_graph(self, batch: Batch) -> Graph:
-        """The spatial graph of a section; spots do not move, so it is kept while the position tensor is the same."""
+    def _seen_by_gate(self, batch: Batch, image: Tensor) -> Tensor:
+        """The picture embedding (n, width), with surroundings beside it their mean (n, 2 * width)."""
+        if self.config.gate_sees == "spot":
+            return image
         (position,) = required(batch, "position")
-        known = self._spatial_graphs.get(batch.section)
-        if known is not None and known[0] is position and known[1] == position._version:
-            return known[2]
-        graph = Graph.of(self._spatial_mask(position), heads=self.config.heads)
-        while len(self._spatial_graphs) >= REMEMBERED_GRAPHS:
-            self._spatial_graphs.pop(next(iter(self._spatial_graphs)))
-        self._spatial_graphs[batch.section] = (position, position._version, graph)
-        return graph
+        radius, dtype = self.config.spatial_radius, image.dtype
+        averaging = self._averages.of(
+            batch.section, (position,), lambda: averaging_matrix(position, radius=radius, dtype=dtype)
+        )
+        return torch.cat([image, torch.sparse.mm(averaging, image)], dim=1)
+
+    def _gate_loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        if self.config.gate_target == "majority":
+            return losses.gate(logits, _cell_types(batch, logits))
+        if batch.cell_share is None:
+            return logits.new_zeros(())
+        return losses.soft_gate(logits, batch.cell_share)
 
     def _fuse(self, by_function: Tensor, by_place: Tensor) -> Tensor:
         match self.config.fusion:
@@ -257,6 +297,13 @@ def _cell_types(batch: Batch, like: Tensor) -> Tensor:
     if batch.cell_type is not None:
         return batch.cell_type
     return torch.zeros(len(like), dtype=torch.int64, device=like.device)
+
+
+def _sees_surroundings(config: Gr2stConfig) -> bool:
+    """Whether a prediction depends on where the spots lie."""
+    by_kernel = config.kernel_share > 0 and config.context_radius > 0
+    by_gate = config.experts > 0 and config.gate_sees == "surroundings"
+    return by_kernel or by_gate or config.picture_radius > 0
 
 
 def _check(config: Gr2stConfig) -> None:

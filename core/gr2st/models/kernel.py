@@ -13,9 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from gr2st.errors import DataError
-from gr2st.graph.spatial import neighbourhood_mean
-from gr2st.models.fields import required
-from gr2st.models.scaling import standardised
+from gr2st.models.picture import width_seen, with_surroundings
+from gr2st.models.programmes import Programmes
 
 if TYPE_CHECKING:
     from gr2st.config import Gr2stConfig
@@ -42,8 +41,6 @@ class KernelBranch(nn.Module):
 
     landmarks: Tensor
     weight: Tensor
-    components: Tensor
-    mean: Tensor
     bandwidth: Tensor
     used: Tensor
 
@@ -51,11 +48,10 @@ class KernelBranch(nn.Module):
         super().__init__()
         self.config = config
         rank = min(config.kernel_rank, n_genes)
-        width = 2 * n_features if config.context_radius else n_features
+        width = width_seen(n_features, config.context_radius)
         self.register_buffer("landmarks", torch.zeros(config.kernel_landmarks, width))
         self.register_buffer("weight", torch.zeros(config.kernel_landmarks, rank))
-        self.register_buffer("components", torch.zeros(rank, n_genes))
-        self.register_buffer("mean", torch.zeros(n_genes))
+        self.programmes = Programmes(rank, n_genes)
         self.register_buffer("bandwidth", torch.zeros(()))
         self.register_buffer("used", torch.zeros((), dtype=torch.int64))
         self._collected: list[tuple[Tensor, Tensor]] = []
@@ -63,7 +59,7 @@ class KernelBranch(nn.Module):
     @torch.no_grad()
     def remember(self, batch: Batch, expression: Tensor) -> None:
         """Keep a training section, features and expression (n, genes) on common scales, until `conclude`."""
-        self._collected.append((self._described(batch), expression))
+        self._collected.append((with_surroundings(batch, self.config.context_radius), expression))
 
     @torch.no_grad()
     def conclude(self) -> None:
@@ -71,32 +67,19 @@ class KernelBranch(nn.Module):
         if not self._collected:
             raise DataError("GR2ST has nothing to learn from: it must remember its training sections first.")
         described = torch.cat([pair[0] for pair in self._collected])
-        expression = torch.cat([pair[1] for pair in self._collected]).double()
+        scores = self.programmes.learn(torch.cat([pair[1] for pair in self._collected]))
         self._collected.clear()
-        mean = expression.mean(dim=0)
-        components = _leading_components(expression - mean, len(self.components))
         self._span(described)
-        weight = self._solve(self._kernel(described), (expression - mean) @ components.T)
+        weight = self._solve(self._kernel(described), scores)
         self.weight[: len(weight)] = weight
-        self.components[: len(components)] = components
-        self.mean.copy_(mean)
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
         """Expression (n, genes) on the scale of what was remembered."""
         if not self.used:
             raise DataError("GR2ST has not been fitted: remember the training sections, then conclude.")
-        scores = self._kernel(self._described(batch)) @ self.weight[: int(self.used)].double()
-        return (scores @ self.components.double() + self.mean).to(self.mean.dtype)
-
-    def _described(self, batch: Batch) -> Tensor:
-        """Features of each spot, beside them the mean over its neighbourhood, standardised within the section."""
-        (features,) = required(batch, "features")
-        if not self.config.context_radius:
-            return features
-        (position,) = required(batch, "position")
-        around = neighbourhood_mean(features, position, radius=self.config.context_radius)
-        return torch.cat([features, standardised(around)], dim=1)
+        kernel = self._kernel(with_surroundings(batch, self.config.context_radius))
+        return self.programmes.restored(kernel @ self.weight[: int(self.used)].double())
 
     def _span(self, described: Tensor) -> None:
         """Choose the landmarks, and the median squared distance between them as bandwidth."""
@@ -123,19 +106,6 @@ class KernelBranch(nn.Module):
         gram = kernel.T @ kernel + penalty * among
         gram.diagonal().add_(JITTER * gram.diagonal().mean())
         return torch.cholesky_solve(kernel.T @ scores, torch.linalg.cholesky(gram))
-
-
-def _leading_components(centred: Tensor, rank: int) -> Tensor:
-    """Leading principal axes (at most `rank`, genes) of (n, genes), from the smaller of its two Gram matrices."""
-    n, genes = centred.shape
-    if genes <= n:
-        _, vectors = torch.linalg.eigh(centred.T @ centred)
-        leading: Tensor = vectors.T.flip(0)[:rank]
-        return leading
-    values, vectors = torch.linalg.eigh(centred @ centred.T)
-    kept = values.flip(0)[:rank] > 1e-9 * values[-1].clamp(min=1e-300)
-    axes: Tensor = vectors.flip(1)[:, :rank][:, kept].T @ centred
-    return torch.nn.functional.normalize(axes, dim=1)
 
 
 def _squared_distances(one: Tensor, other: Tensor) -> Tensor:

@@ -85,3 +85,13 @@ def regression(predicted: Tensor, expression: Tensor) -> Tensor:
 def gate(logits: Tensor, cell_type: Tensor) -> Tensor:
     """Cross-entropy of the gate (n, experts) with the cell type (n,) of each spot."""
     return F.cross_entropy(logits, cell_type)
+
+
+def soft_gate(logits: Tensor, share: Tensor) -> Tensor:
+    """Cross-entropy of the gate (n, experts) with the proportions (n, experts) of cell types in each spot.
+
+    Spots without nuclei, rows of zeros, have no say; 0 where no spot has any.
+    """
+    known = (share.sum(dim=1) > 0).sum()
+    total: Tensor = -(share * logits.log_softmax(dim=1)).sum()
+    return total / known.clamp(min=1)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from gr2st.types import Prepared
 
-FLOATS = ("features", "position", "spot_expression", "gene_expression", "depth")
+FLOATS = ("features", "position", "cell_share", "spot_expression", "gene_expression", "depth")
 INTEGERS = ("grid", "cell_type")
-OPTIONAL = frozenset({"cell_type"})
+OPTIONAL = frozenset({"cell_type", "cell_share"})
 
 
 def to_batch(prepared: Prepared, fields: frozenset[str], device: torch.device) -> Batch:

@@ -1,0 +1,92 @@
+"""The two graphs of GR2ST over the spots of one section, as its settings draw them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from gr2st.graph.functional import pair_scores, threshold_graph, top_k_graph
+from gr2st.graph.spatial import nearest_graph, no_graph, radius_graph
+from gr2st.models.attention import Graph
+from gr2st.models.fields import required
+from gr2st.models.memory import PerSection
+
+if TYPE_CHECKING:
+    from gr2st.config import Gr2stConfig
+    from gr2st.models.attention import Part
+    from gr2st.models.base import Batch
+
+EPSILON = 1e-6
+"""Inside the logarithm of a score."""
+
+
+class SpotGraphs:
+    """Functional and spatial graph of a section.
+
+    Parameters
+    ----------
+    config : Gr2stConfig
+        Its ``functional...``, ``spatial...``, `temperature`, `type_share` and `score_bias`.
+    """
+
+    def __init__(self, config: Gr2stConfig) -> None:
+        self.config = config
+        self._spatial: PerSection[Graph] = PerSection()
+
+    def functional_mask(self, head: Tensor, tail: Tensor, cell_type: Tensor) -> Tensor:
+        """Source by target (n, n) from both projections (n, width) of the spots."""
+        config = self.config
+        if config.functional == "none":
+            return no_graph(len(head), device=head.device)
+        scored = {"temperature": config.temperature, "type_share": config.type_share}
+        if config.functional == "top-k":
+            return top_k_graph(head, tail, cell_type, k=config.functional_k, **scored)
+        return threshold_graph(
+            head,
+            tail,
+            cell_type,
+            threshold=config.functional_threshold,
+            spread=config.functional_spread,
+            **scored,
+        )
+
+    def spatial_mask(self, position: Tensor) -> Tensor:
+        """Source by target (n, n)."""
+        if self.config.spatial == "none":
+            return no_graph(len(position), device=position.device)
+        if self.config.spatial == "radius":
+            return radius_graph(position, radius=self.config.spatial_radius)
+        return nearest_graph(position, k=self.config.spatial_k)
+
+    def functional(self, head: Tensor, tail: Tensor, cell_type: Tensor) -> Graph:
+        """The functional graph; with a `score_bias` an edge of score c adds `score_bias` * log(c) to its logits.
+
+        That is the way a gradient takes to the scores: the choice of edges itself is a hard cut.
+        """
+        graph = Graph.of(self.functional_mask(head, tail, cell_type), heads=self.config.heads)
+        if not self.config.score_bias:
+            return graph
+        return graph.with_added(lambda part: self._bias(part, head, tail, cell_type))
+
+    def spatial(self, batch: Batch) -> Graph:
+        """The spatial graph of a section; spots do not move, so it is remembered."""
+        (position,) = required(batch, "position")
+        return self._spatial.of(
+            batch.section,
+            (position,),
+            lambda: Graph.of(self.spatial_mask(position), heads=self.config.heads),
+        )
+
+    def _bias(self, part: Part, head: Tensor, tail: Tensor, cell_type: Tensor) -> Tensor:
+        """(t, 1, d) for the targets and sources of one part."""
+        config = self.config
+        kind = cell_type[part.target, None]
+        if part.source is None:
+            likeness, same = tail[part.target] @ head.T, kind == cell_type
+        else:
+            likeness = torch.einsum("tdw,tw->td", head[part.source], tail[part.target])
+            same = kind == cell_type[part.source]
+        score = pair_scores(likeness, same, temperature=config.temperature, type_share=config.type_share)
+        return config.score_bias * torch.log(score + EPSILON)[:, None, :]
