@@ -108,6 +108,10 @@ class SpotModel(nn.Module):
         """Loss of one section; called only when epochs > 0."""
         raise NotImplementedError
 
+    def step_bytes(self, n_spots: int) -> int:
+        """Bytes of memory that a training step on `n_spots` takes beside model and section; 0: next to nothing."""
+        return 0
+
     def remember(self, batch: Batch) -> None:
         """Take in one training section after the last epoch (fill the bank, collect sums)."""
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gr2st.errors import DataError
-from gr2st.graph.functional import edges_of
+from gr2st.graph.masks import edges_of
 from gr2st.graph.spatial import averaging_matrix
 from gr2st.models import losses
 from gr2st.models.base import Answer, Batch, Loss, SpotModel
@@ -21,6 +21,7 @@ from gr2st.models.blocks import CELL_TYPES, ExpertHead, GraphAttention, Projecti
 from gr2st.models.choices import blend_scores, candidates
 from gr2st.models.dropout import Dropout
 from gr2st.models.fields import expression_field, required
+from gr2st.models.footprint import step_bytes
 from gr2st.models.kernel import KernelBranch
 from gr2st.models.memory import PerSection
 from gr2st.models.picture import width_seen, with_surroundings
@@ -116,6 +117,10 @@ class Gr2st(SpotModel):
         weighted = config.mse_weight * parts["mse"] + config.gate_weight * parts["gate"]
         return Loss(parts["contrastive"] + weighted + config.entropy_weight * entropy, parts)
 
+    def step_bytes(self, n_spots: int) -> int:
+        """Estimated from the settings; with dense graphs it grows with the square of the spots."""
+        return step_bytes(n_spots, self.config, n_genes=self.x_embed.embedding_dim)
+
     @torch.no_grad()
     def remember(self, batch: Batch) -> None:
         """Append the spots of a training section to the bank: key = spot embedding, value = expression."""
@@ -199,7 +204,7 @@ class Gr2st(SpotModel):
             tail = self.dynamic_tail_proj(state)
         functional = self._graphs.functional(head, tail, _cell_types(batch, state))
         by_function, entropy = self.dynamic_gat(head, functional, with_entropy=with_entropy)
-        spatial = self._graphs.spatial(batch, state.dtype)
+        spatial = self._graphs.spatial(batch)
         by_place, spatial_entropy = self.spatial_gat(near, spatial, with_entropy=with_entropy)
         fused = self.fusion_layer(self._fuse(by_function, by_place))
         return self.spot_projection(fused), entropy + spatial_entropy

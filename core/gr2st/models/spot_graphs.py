@@ -65,19 +65,19 @@ class SpotGraphs:
 
         That is the way a gradient takes to the scores: the choice of edges itself is a hard cut.
         """
-        graph = Graph.of(self.functional_mask(head, tail, cell_type), head.dtype, heads=self.config.heads)
+        graph = Graph.of(self.functional_mask(head, tail, cell_type), heads=self.config.heads)
         if not self.config.score_bias:
             return graph
         return graph.with_added(lambda part: self._bias(part, head, tail, cell_type))
 
-    def spatial(self, batch: Batch, dtype: torch.dtype) -> Graph:
+    def spatial(self, batch: Batch) -> Graph:
         """The spatial graph of a section; spots do not move, so it is remembered."""
         (position,) = required(batch, "position")
-        graph = self._spatial.of(batch.section, (position,), lambda: self._new_spatial(position, dtype))
-        return graph if graph.dtype == dtype else self._new_spatial(position, dtype)
-
-    def _new_spatial(self, position: Tensor, dtype: torch.dtype) -> Graph:
-        return Graph.of(self.spatial_mask(position), dtype, heads=self.config.heads)
+        return self._spatial.of(
+            batch.section,
+            (position,),
+            lambda: Graph.of(self.spatial_mask(position), heads=self.config.heads),
+        )
 
     def _bias(self, part: Part, head: Tensor, tail: Tensor, cell_type: Tensor) -> Tensor:
         """(t, 1, d) for the targets and sources of one part."""

@@ -19,6 +19,7 @@ from gr2st.training.checkpoint import TrainedModel, versions
 from gr2st.training.fit import fit
 from gr2st.training.inner import best_choice, inner_folds
 from gr2st.training.keeper import Keeper
+from gr2st.training.memory import free_bytes, refuse_too_large
 from gr2st.types import Progress, under_stage
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def train(
         No section, sections of another recipe, a folder that keeps another training, or spots to be mixed for a model
         that sees each section as a whole.
     TrainingFailed
-        The loss stopped being finite; the message says at which epoch and section.
+        The loss stopped being finite, at the epoch and section the message names; or a section is too large for the
+        memory that is free.
     """
     spec = MODELS[model]
     training = training or spec.training
@@ -143,6 +145,7 @@ def _learned(
     module = build(setting.spec, config, sections, setting.recipe).to(setting.device)
     fields = module.needs | module.learns_from
     batches = [to_batch(section, fields, setting.device) for section in sections]
+    refuse_too_large(module, sections, free=free_bytes(setting.device))
     yield from fit(module, batches, setting.training, place)
     yield from remember(module, batches)
     return module.eval()
