@@ -41,9 +41,12 @@ def threshold_graph(
     same = cell_type[:, None] == cell_type[None, :]
     score = pair_scores(head @ tail.T, same, temperature=temperature, type_share=type_share)
     if spread is None:
-        return (score > threshold).fill_diagonal_(True)
-    own = score.mean(dim=1, keepdim=True) + spread * score.std(dim=1, keepdim=True, correction=0)
-    return (score > own.clamp(min=threshold)).fill_diagonal_(True)
+        mask = score > threshold
+    else:
+        own = score.mean(dim=1, keepdim=True) + spread * score.std(dim=1, keepdim=True, correction=0)
+        mask = score > own.clamp(min=threshold)
+    mask.diagonal().fill_(True)
+    return mask
 
 
 def pair_scores(likeness: Tensor, same_type: Tensor, *, temperature: float, type_share: float) -> Tensor:
@@ -77,7 +80,7 @@ def top_k_graph(
     score = (head @ tail.T).div_(temperature)
     score.add_(_same_type(cell_type, score.dtype), alpha=type_share)
     best = score.topk(min(k, len(score)), dim=1, sorted=False).indices
-    return torch.zeros_like(score, dtype=torch.bool).scatter_(1, best, value=True)
+    return torch.zeros_like(score, dtype=torch.bool).scatter(1, best, True)
 
 
 def edges_of(mask: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gr2st.models.dropout import keep_mask
+from gr2st.models.precision import full_precision
 
 SLOPE = 0.2
 TINY = 1e-9
@@ -70,6 +71,13 @@ class Graph:
     def with_added(self, added: Callable[[Part], Tensor]) -> Graph:
         """The same edges, each adding to its logits what `added` says for its part."""
         return Graph(self.n_edges, tuple(replace(part, added=added(part)) for part in self.parts))
+
+    def attend(
+        self, state: Tensor, source: Tensor, target: Tensor, *, dropout: float, with_entropy: bool
+    ) -> tuple[Tensor, Tensor]:
+        """As the function `attend`, in full precision."""
+        with full_precision(state, source, target) as (state, source, target):
+            return attend(state, source, target, self, dropout=dropout, with_entropy=with_entropy)
 
     @classmethod
     def of(

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gr2st.models.attention import Graph, attend
+from gr2st.models.attention import Graph
+from gr2st.models.attention_plain import PlainGraph
 from gr2st.models.dropout import Dropout
 
 CELL_TYPES = 6
@@ -43,12 +44,12 @@ class GraphAttention(nn.Module):
         for weight in (self.att_src, self.att_dst, self.lin.weight):
             nn.init.xavier_uniform_(weight)
 
-    def forward(self, state: Tensor, graph: Graph, *, with_entropy: bool) -> tuple[Tensor, Tensor]:
+    def forward(self, state: Tensor, graph: Graph | PlainGraph, *, with_entropy: bool) -> tuple[Tensor, Tensor]:
         """Attended state and the entropy of the attention per edge."""
         theta = self.lin.weight.view(self.heads, -1, state.shape[1])
         source, target = self._scores(state, theta)
         share = self.share if self.training else 0.0
-        gathered, entropy = attend(state, source, target, graph, dropout=share, with_entropy=with_entropy)
+        gathered, entropy = graph.attend(state, source, target, dropout=share, with_entropy=with_entropy)
         heads = torch.bmm(gathered.transpose(0, 1), theta.transpose(1, 2))
         return heads.transpose(0, 1).reshape(len(state), -1).add_(self.bias), entropy
 

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gr2st.models.plain import plain
+from gr2st.models.precision import full_precision
+
 
 def contrastive(spot: Tensor, image: Tensor, *, temperature: float) -> Tensor:
     """Symmetric cross-entropy that pairs the two embeddings of each spot.
@@ -19,8 +22,17 @@ def contrastive(spot: Tensor, image: Tensor, *, temperature: float) -> Tensor:
     spot, image : (n, width)
     temperature : float
     """
-    paired: Tensor = _PairedCrossEntropy.apply(spot @ image.T / temperature)  # type: ignore[no-untyped-call]
-    return paired
+    with full_precision(spot, image) as (spot, image):
+        similarity = spot @ image.T / temperature
+        if plain():
+            return _paired(similarity.log_softmax(dim=1), similarity.log_softmax(dim=0))
+        paired: Tensor = _PairedCrossEntropy.apply(similarity)  # type: ignore[no-untyped-call]
+        return paired
+
+
+def _paired(by_row: Tensor, by_column: Tensor) -> Tensor:
+    """Half of CE(K, identity) + CE(K^T, identity) from both logarithms of shares (n, n)."""
+    return -(by_row.diagonal().mean() + by_column.diagonal().mean()) / 2
 
 
 class _PairedCrossEntropy(torch.autograd.Function):
@@ -30,7 +42,7 @@ class _PairedCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, similarity: Tensor) -> Tensor:
         by_row, by_column = similarity.log_softmax(dim=1), similarity.log_softmax(dim=0)
         ctx.save_for_backward(by_row, by_column)
-        return -(by_row.diagonal().mean() + by_column.diagonal().mean()) / 2
+        return _paired(by_row, by_column)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
