@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gr2st.models.dropout import keep_mask
-from gr2st.models.precision import full_precision
+from gr2st.models.precision import in_full_precision
 
 SLOPE = 0.2
 TINY = 1e-9
@@ -75,9 +75,8 @@ class Graph:
     def attend(
         self, state: Tensor, source: Tensor, target: Tensor, *, dropout: float, with_entropy: bool
     ) -> tuple[Tensor, Tensor]:
-        """As the function `attend`, in full precision."""
-        with full_precision(state, source, target) as (state, source, target):
-            return attend(state, source, target, self, dropout=dropout, with_entropy=with_entropy)
+        """As the function `attend`."""
+        return attend(state, source, target, self, dropout=dropout, with_entropy=with_entropy)
 
     @classmethod
     def of(
@@ -92,6 +91,7 @@ class Graph:
         return cls(n_edges, _bands(inward, dtype, max(1, piece // (heads * len(inward)))))
 
 
+@in_full_precision
 def attend(
     state: Tensor,
     source: Tensor,

@@ -47,7 +47,7 @@ class PlainGraph:
             logits = logits + self.part.added
         weight = logits.softmax(dim=-1)
         thin = F.dropout(weight, dropout) if dropout else weight
-        gathered = (thin.flatten(0, 1) @ state).unflatten(0, source.shape)
+        gathered = (thin.flatten(0, 1) @ state).view(*source.shape, -1)
         if not with_entropy:
             return gathered, state.new_zeros(())
         return gathered, -(thin * (thin + TINY).log()).sum() / self.n_edges

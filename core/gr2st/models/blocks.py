@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gr2st.models.attention import Graph
-from gr2st.models.attention_plain import PlainGraph
 from gr2st.models.dropout import Dropout
+
+if TYPE_CHECKING:
+    from gr2st.models.attention import Graph
+    from gr2st.models.attention_plain import PlainGraph
 
 CELL_TYPES = 6
 """Unlabelled, necrotic, neoplastic, inflammatory, connective, non-neoplastic epithelial: ids 0 to 5."""

@@ -23,8 +23,8 @@ from gr2st.models.dropout import Dropout
 from gr2st.models.fields import expression_field, required
 from gr2st.models.kernel import KernelBranch
 from gr2st.models.memory import PerSection
-from gr2st.models.plain import plain
 from gr2st.models.picture import width_seen, with_surroundings
+from gr2st.models.plain import plain
 from gr2st.models.programmes import Programmes
 from gr2st.models.retrieval import Retrieved, appended, filled, retrieve
 from gr2st.models.scaling import GeneScale, notes_on_scale, on_common_scale

@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gr2st.models.plain import plain
-from gr2st.models.precision import full_precision
+from gr2st.models.precision import in_full_precision
 
 
+@in_full_precision
 def contrastive(spot: Tensor, image: Tensor, *, temperature: float) -> Tensor:
     """Symmetric cross-entropy that pairs the two embeddings of each spot.
 
@@ -22,12 +23,11 @@ def contrastive(spot: Tensor, image: Tensor, *, temperature: float) -> Tensor:
     spot, image : (n, width)
     temperature : float
     """
-    with full_precision(spot, image) as (spot, image):
-        similarity = spot @ image.T / temperature
-        if plain():
-            return _paired(similarity.log_softmax(dim=1), similarity.log_softmax(dim=0))
-        paired: Tensor = _PairedCrossEntropy.apply(similarity)  # type: ignore[no-untyped-call]
-        return paired
+    similarity = spot @ image.T / temperature
+    if plain():
+        return _paired(similarity.log_softmax(dim=1), similarity.log_softmax(dim=0))
+    paired: Tensor = _PairedCrossEntropy.apply(similarity)  # type: ignore[no-untyped-call]
+    return paired
 
 
 def _paired(by_row: Tensor, by_column: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from gr2st.models.attention_plain import PlainGraph
 from gr2st.models.fields import required
 from gr2st.models.memory import PerSection
 from gr2st.models.plain import plain
-from gr2st.models.precision import full_precision
+from gr2st.models.precision import in_full_precision
 
 if TYPE_CHECKING:
     from gr2st.config import Gr2stConfig
@@ -63,16 +63,16 @@ class SpotGraphs:
             return radius_graph(position, radius=self.config.spatial_radius)
         return nearest_graph(position, k=self.config.spatial_k)
 
+    @in_full_precision
     def functional(self, head: Tensor, tail: Tensor, cell_type: Tensor) -> Graph | PlainGraph:
         """The functional graph; with a `score_bias` an edge of score c adds `score_bias` * log(c) to its logits.
 
         That is the way a gradient takes to the scores: the choice of edges itself is a hard cut.
         """
-        with full_precision(head, tail) as (head, tail):
-            graph = self._graph(self.functional_mask(head, tail, cell_type), head.dtype)
-            if not self.config.score_bias:
-                return graph
-            return graph.with_added(lambda part: self._bias(part, head, tail, cell_type))
+        graph = self._graph(self.functional_mask(head, tail, cell_type), head.dtype)
+        if not self.config.score_bias:
+            return graph
+        return graph.with_added(lambda part: self._bias(part, head, tail, cell_type))
 
     def spatial(self, batch: Batch, dtype: torch.dtype) -> Graph | PlainGraph:
         """The spatial graph of a section; spots do not move, so it is remembered."""

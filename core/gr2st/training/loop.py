@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,13 +16,16 @@ from gr2st.registry import MODELS, ModelSpec, load
 from gr2st.training.batches import to_batch
 from gr2st.training.checkpoint import TrainedModel, versions
 from gr2st.training.inner import best_choice, inner_folds
+from gr2st.training.precision import check_precision, forward_in, products_in
 from gr2st.types import Progress, under_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from torch import Tensor
+
     from gr2st.config import Recipe, Settings, TrainConfig
-    from gr2st.models.base import Batch, Loss, SpotModel
+    from gr2st.models.base import Batch, SpotModel
     from gr2st.types import Prepared, Steps
 
 
@@ -61,19 +64,32 @@ def train(
     spec = MODELS[model]
     training = training or spec.training
     config = config or spec.config
-    _check(sections, recipe)
+    check_sections(sections, recipe)
     device = pick_device(training.device)
-    with limited_threads(training.threads), torch.random.fork_rng(devices=_cuda_devices(device)):
+    check_precision(training.precision, device)
+    with limited_threads(training.threads), torch.random.fork_rng(devices=cuda_devices(device)):
         setting = _Setting(spec, recipe, training, device)
         config = yield from _chosen(setting, config, sections)
         module = yield from _learned(setting, config, sections)
+    return trained_model(spec, module, config, training, recipe, sections)
+
+
+def trained_model(
+    spec: ModelSpec,
+    module: SpotModel,
+    config: Settings,
+    training: TrainConfig,
+    recipe: Recipe,
+    sections: Sequence[Prepared],
+) -> TrainedModel:
+    """A trained network with all that is needed to say where it came from."""
     return TrainedModel(
-        name=model,
+        name=spec.name,
         module=module,
         config=config,
         training=training,
         recipe=recipe,
-        n_features=_n_features(sections),
+        n_features=n_features_of(sections),
         grid_size=_grid_size(sections),
         sections=tuple(section.section for section in sections),
         patients=tuple(sorted({section.patient for section in sections if section.patient})),
@@ -111,7 +127,7 @@ def _learned(setting: _Setting, config: Settings, sections: Sequence[Prepared]) 
     fields = module.needs | module.learns_from
     batches = [to_batch(section, fields, setting.device) for section in sections]
     yield from _fit(module, batches, setting.training)
-    yield from _remember(module, batches)
+    yield from remember(module, batches)
     return module.eval()
 
 
@@ -120,7 +136,7 @@ def build(spec: ModelSpec, config: Settings, sections: Sequence[Prepared], recip
     module: SpotModel = load(spec.factory)(
         config,
         n_genes=len(recipe.genes),
-        n_features=_n_features(sections),
+        n_features=n_features_of(sections),
         grid_size=_grid_size(sections),
     )
     return module
@@ -133,9 +149,14 @@ def fields_to_learn_from(model: str) -> frozenset[str]:
 
 
 def optimiser_of(module: SpotModel, training: TrainConfig, epoch: int) -> torch.optim.Optimizer:
+    """Adam over what a network learns."""
+    return adam([parameter for parameter in module.parameters() if parameter.requires_grad], training, epoch)
+
+
+def adam(parameters: Iterable[Tensor], training: TrainConfig, epoch: int) -> torch.optim.Optimizer:
     """Adam with the L2 penalty inside the gradient, as published."""
     return torch.optim.Adam(
-        [parameter for parameter in module.parameters() if parameter.requires_grad],
+        parameters,
         lr=learning_rate(training, epoch),
         weight_decay=training.weight_decay,
         fused=True,
@@ -158,19 +179,34 @@ def _fit(module: SpotModel, batches: Sequence[Batch], training: TrainConfig) -> 
             optimiser = optimiser_of(module, training, epoch)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(training, epoch)
-        seen: list[dict[str, float]] = []
-        for index in torch.randperm(len(batches)).tolist():
-            loss = module.loss(batches[index])
-            _check_finite(loss, epoch, batches[index].section)
-            optimiser.zero_grad(set_to_none=True)
-            loss.total.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            seen.append(loss.numbers())
+        with products_in(training.precision):
+            seen = [_step(module, batches[index], optimiser, training, epoch) for index in order_of(len(batches))]
         values = {name: sum(step[name] for step in seen) / len(seen) for name in seen[0]}
         yield Progress("Training", epoch + 1, training.epochs, f"loss {values['loss']:.3f}", values)
 
 
-def _remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
+def _step(
+    module: SpotModel, batch: Batch, optimiser: torch.optim.Optimizer, training: TrainConfig, epoch: int
+) -> dict[str, float]:
+    """Learn from one section; the loss and its parts before the step."""
+    with forward_in(training.precision, next(module.parameters()).device):
+        loss = module.loss(batch)
+    numbers = loss.numbers()
+    if not math.isfinite(numbers["loss"]):
+        raise not_finite(epoch, batch.section, numbers)
+    optimiser.zero_grad(set_to_none=True)
+    loss.total.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    return numbers
+
+
+def order_of(count: int) -> list[int]:
+    """The order in which an epoch shows its sections: a new lot each time."""
+    return torch.randperm(count).tolist()
+
+
+def remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
+    """Show a trained network its training sections once more: what it looks up and solves is taken from them."""
     module.eval()
     with torch.no_grad():
         for done, batch in enumerate(batches, start=1):
@@ -179,7 +215,8 @@ def _remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
         module.conclude()
 
 
-def _check(sections: Sequence[Prepared], recipe: Recipe) -> None:
+def check_sections(sections: Sequence[Prepared], recipe: Recipe) -> None:
+    """DataError where there is no section, or one that was prepared with another recipe."""
     if not sections:
         raise DataError("Training needs at least one section; none was given.")
     other = [s.section for s in sections if s.digests.get("recipe", recipe.digest()) != recipe.digest()]
@@ -187,18 +224,17 @@ def _check(sections: Sequence[Prepared], recipe: Recipe) -> None:
         raise DataError(f"Sections {', '.join(other)} were prepared with another recipe than the one to train with.")
 
 
-def _check_finite(loss: Loss, epoch: int, section: str) -> None:
-    total = float(loss.total.detach())
-    if math.isfinite(total):
-        return
-    parts = ", ".join(f"{name} {value:.4g}" for name, value in loss.numbers().items())
-    raise TrainingFailed(
+def not_finite(epoch: int, section: str, numbers: Mapping[str, float]) -> TrainingFailed:
+    """What to say of a loss that is not finite."""
+    parts = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+    return TrainingFailed(
         f"The loss is not finite in epoch {epoch + 1} on section {section} ({parts}). "
         "Lower the learning rate, or look for extreme values in this section."
     )
 
 
-def _n_features(sections: Sequence[Prepared]) -> int:
+def n_features_of(sections: Sequence[Prepared]) -> int:
+    """Features per spot; 0 where the sections were prepared without."""
     features = sections[0].features
     return 0 if features is None else int(features.shape[1])
 
@@ -226,7 +262,8 @@ def pick_device(name: str) -> torch.device:
         raise DataError(f"{name!r} is no device of torch; use auto, cpu, cuda or cuda:1.") from error
 
 
-def _cuda_devices(device: torch.device) -> list[torch.device]:
+def cuda_devices(device: torch.device) -> list[torch.device]:
+    """The device, where it is a GPU: its random numbers are kept apart from those of the CPU."""
     return [device] if device.type == "cuda" else []
 
 
