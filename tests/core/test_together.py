@@ -126,7 +126,8 @@ def test_a_network_never_sees_the_section_it_holds_out(
         gene_expression=np.full_like(sections[0].gene_expression, np.nan),
     )
     changed = [
-        replace(lesson, sections=tuple(broken if s is sections[0] else s for s in lesson.sections)) for lesson in lessons
+        replace(lesson, sections=tuple(broken if s is sections[0] else s for s in lesson.sections))
+        for lesson in lessons
     ]
     second = taught(model, changed)
     held_out = second[0]
@@ -142,7 +143,8 @@ def test_a_network_never_sees_the_section_it_holds_out(
 def test_a_network_whose_loss_is_not_finite_fails_alone(lessons: list[Lesson], sections: list[Prepared]) -> None:
     broken = replace(sections[0], features=np.full_like(sections[0].features, np.inf))
     changed = [
-        replace(lesson, sections=tuple(broken if s is sections[0] else s for s in lesson.sections)) for lesson in lessons
+        replace(lesson, sections=tuple(broken if s is sections[0] else s for s in lesson.sections))
+        for lesson in lessons
     ]
     sound, *failed = taught("gr2st-v2", changed)
     assert isinstance(sound, TrainedModel)
@@ -215,7 +217,15 @@ def test_lessons_that_do_not_fit_together_are_refused(sections: list[Prepared]) 
 class NothingRead(TorchDispatchMode):
     """Refuses operations that read a value back from the device, or whose result's size depends on values."""
 
-    FORBIDDEN = ("_local_scalar_dense", "nonzero", "unique", "masked_select", "is_nonzero", "equal", "repeat_interleave")
+    FORBIDDEN = (
+        "_local_scalar_dense",
+        "nonzero",
+        "unique",
+        "masked_select",
+        "is_nonzero",
+        "equal",
+        "repeat_interleave",
+    )
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         assert not any(name in str(func) for name in self.FORBIDDEN), f"{func} waits for the device"

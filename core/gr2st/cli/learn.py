@@ -19,6 +19,8 @@ from gr2st.cli.common import (
     EncoderOption,
     EpochsOption,
     GenesOption,
+    PrecisionName,
+    PrecisionOption,
     SectionsOption,
     SeedOption,
     StudyArgument,
@@ -64,6 +66,7 @@ def train_command(
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = PrecisionName.float32,
 ) -> None:
     """Train a model on sections of a study.
 
@@ -86,7 +89,7 @@ def train_command(
             model,
             gene_choice(genes, variable_genes),
             recipe_fields(encoder, um_per_px, cell_types),
-            training_of(model, epochs, seed, device),
+            training_of(model, epochs, seed, device, precision),
         )
     )
     save_model(trained, out)
@@ -153,11 +156,16 @@ def evaluate_command(
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = PrecisionName.float32,
     ablate: Annotated[
         str, typer.Option(help="Parts to leave out of GR2ST, one at a time, separated by commas; `list` names them.")
     ] = "",
     seeds: Annotated[int, typer.Option(min=1, help="How often each model that draws lots is trained.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Folds computed at once, each in a process of its own.")] = 1,
+    together: Annotated[
+        int | None,
+        typer.Option(min=1, help="Networks trained at once as one computation. Default: 1, on a GPU as many as fit."),
+    ] = None,
     scheduler: Annotated[str, typer.Option(help="Address of a dask.distributed cluster that computes the folds.")] = "",
 ) -> None:
     """Train and score models on held-out patients or sections.
@@ -176,13 +184,13 @@ def evaluate_command(
         protocol=protocol.value,
         sections=names_of(sections),
         recipe=recipe_fields(encoder, um_per_px, cell_types),
-        training={name: training_of(name, epochs, seed, device) for name in names},
+        training={name: training_of(name, epochs, seed, device, precision) for name in names},
         ablations=names_of(ablate),
         seeds=seeds,
     )
     found = read_study(study)
     with executor_of(workers, scheduler) as executor:
-        evaluation = show_progress(evaluate(found, plan, out, executor=executor))
+        evaluation = show_progress(evaluate(found, plan, out, executor=executor, together=together))
     print_summary(evaluation.summary)
     _report_failures(evaluation)
     _say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
@@ -212,11 +220,15 @@ def gene_choice(path: Path | None, variable: int) -> GeneChoice:
     return GeneChoice(n_variable=variable) if path is None else GeneChoice(listed=read_gene_list(path))
 
 
-def training_of(model: str, epochs: int | None, seed: int, device: str) -> TrainConfig:
-    """The model's own training settings with what the user changed; closed-form models have no epochs."""
+def training_of(
+    model: str, epochs: int | None, seed: int, device: str, precision: PrecisionName = PrecisionName.float32
+) -> TrainConfig:
+    """The model's own training settings with what the user changed; closed-form models have no epochs to change."""
     registered = MODELS[model].training
-    chosen = epochs if epochs is not None and registered.epochs else registered.epochs
-    return registered.model_copy(update={"epochs": chosen, "seed": seed, "device": device})
+    changes: dict[str, Any] = {"seed": seed, "device": device}
+    if registered.epochs:
+        changes |= {"epochs": registered.epochs if epochs is None else epochs, "precision": precision.value}
+    return registered.model_copy(update=changes)
 
 
 def _train(

@@ -16,7 +16,7 @@ import pandas as pd
 from gr2st import __version__, keys
 from gr2st.cells import cache as cells
 from gr2st.config import Recipe
-from gr2st.errors import DataError
+from gr2st.errors import DataError, Gr2stError
 from gr2st.evaluation.measured import predict_section
 from gr2st.evaluation.metrics import mean_score
 from gr2st.evaluation.scores import further_means, score_table
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from gr2st.training.checkpoint import TrainedModel
     from gr2st.types import Prepared, SectionEntry, Steps
 
+FAULTS = (Gr2stError, OSError, RuntimeError, ArithmeticError, MemoryError)
+"""Errors that end a fold, not the evaluation."""
 RESULT = "result.json"
 GENES = "genes.csv"
 
@@ -143,15 +145,21 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
     device = str(pick_device(row.training.device))
     sections, recipe = yield from training_sections(training, row.model, job.genes, job.recipe, device=device)
     trained = yield from train(row.model, sections, recipe, training=row.training, config=row.config)
-    seconds = (time.perf_counter() - started) / len(job.fold.test)
+    return (yield from concluded(job, trained, time.perf_counter() - started))
+
+
+def concluded(job: FoldJob, trained: TrainedModel, training_seconds: float, *more: str) -> Steps[FoldResult]:
+    """Predict and score the test sections of a fold with its trained model, and store all of it; `more` are notes."""
+    row = job.row
+    seconds = training_seconds / len(job.fold.test)
     scores: list[SectionScore] = []
-    notes: list[str] = []
+    notes = list(more)
     for name in job.fold.test:
         score, noted = yield from _score(job, trained, name, seconds)
         scores.append(score)
         notes += noted
     found = tuple(scores), tuple(notes)
-    result = FoldResult(row.label, row.training.seed, job.fold.name, job.digest(), len(recipe.genes), *found)
+    result = FoldResult(row.label, row.training.seed, job.fold.name, job.digest(), len(trained.recipe.genes), *found)
     _write_result(job, result)
     return result
 
