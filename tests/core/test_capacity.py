@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -12,8 +12,10 @@ from gr2st.registry import MODELS
 from gr2st.training import capacity
 from gr2st.training.capacity import COPIES, SHARE, bytes_per_network, networks_that_fit
 from gr2st.training.loop import build
-from gr2st.types import Prepared
 from tests.toys import toy_recipe, toy_section
+
+if TYPE_CHECKING:
+    from gr2st.types import Prepared
 
 SPEC = MODELS["gr2st-v2"]
 CONFIG = SPEC.config.model_copy(update={"projection": 16, "heads": 4})
