@@ -7,7 +7,7 @@ import torch
 from gr2st.models.base import Batch
 from gr2st.models.gr2st import Gr2st
 from gr2st.registry import MODELS
-from gr2st.training.loop import optimiser_of
+from gr2st.training.fit import optimiser_of
 
 N_FEATURES, N_GENES, GRID = 1024, 785, 64
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 
 HEAVY = ("torch", "scanpy", "napari", "qtpy", "PyQt6", "PySide6")
-WANTED = {"gr2st": ("py.typed",), "gr2st_napari": ("py.typed", "napari.yaml")}
+WANTED = {"gr2st": ("py.typed", "io/fetch_her2st.tsv"), "gr2st_napari": ("py.typed", "napari.yaml")}
 
 
 def main() -> None:

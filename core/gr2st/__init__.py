@@ -41,6 +41,7 @@ _HOME = {
     "evaluate": "gr2st.evaluation.crossval",
     "finish": "gr2st.types",
     "gene_normalise": "gr2st.preprocess.normalise",
+    "import_checkpoint": "gr2st.training.published",
     "is_prediction_of": "gr2st.io.prediction",
     "load_model": "gr2st.training.checkpoint",
     "make_folds": "gr2st.evaluation.folds",

@@ -46,6 +46,10 @@ SECTION_SCORES: Final = "sections.csv"
 GENE_SCORES: Final = "genes.csv"
 STUDY_FILE: Final = "study.csv"
 
+# Data sets
+FETCHED: Final = "fetched.tsv"
+"""Beside fetched files: path, section, bytes, sha256 and address of each."""
+
 # Cell types
 SPOT_TYPES: Final = "summary_spot_types.tsv"
 """The published table of cell types, one row per spot."""

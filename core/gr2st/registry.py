@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from gr2st.config import ConstantConfig, Gr2stConfig, NeighboursConfig, RidgeConfig, Settings, TrainConfig
+from gr2st.dataset_specs import HER2ST, DatasetSpec
 from gr2st.encoder_specs import HANDCRAFTED, PATHOLOGY_ENCODERS, EncoderSpec
 from gr2st.errors import UnknownName
 
-__all__ = ["ENCODERS", "MODELS", "EncoderSpec", "ModelSpec", "Registry", "load"]
+__all__ = ["DATASETS", "ENCODERS", "MODELS", "DatasetSpec", "EncoderSpec", "ModelSpec", "Registry", "load"]
 
 T = TypeVar("T")
 
@@ -46,7 +47,8 @@ def load(factory: str) -> Any:
 class ModelSpec:
     """Facts about a model: what builds it, its settings, how it is trained, what it may see.
 
-    ``is_reference`` marks the honest rows every evaluation shows; ``is_oracle`` a row that reads the test section.
+    ``is_reference`` marks the honest rows every evaluation shows; ``is_oracle`` a row that reads the test section;
+    ``is_published`` one whose weights its authors' code can have trained.
     """
 
     name: str
@@ -56,9 +58,12 @@ class ModelSpec:
     training: TrainConfig
     is_reference: bool = False
     is_oracle: bool = False
+    is_published: bool = False
 
 
 ENCODERS: Registry[EncoderSpec] = Registry("encoder", {spec.name: spec for spec in (HANDCRAFTED, *PATHOLOGY_ENCODERS)})
+
+DATASETS: Registry[DatasetSpec] = Registry("data set", {HER2ST.name: HER2ST})
 
 V1 = Gr2stConfig(functional="top-k", spatial="nearest", experts=0, blend=1.0, retrieval_epsilon=0.0)
 V2 = Gr2stConfig()
@@ -99,6 +104,7 @@ MODELS: Registry[ModelSpec] = Registry(
                 factory="gr2st.models.gr2st:Gr2st",
                 config=V2,
                 training=TrainConfig(epochs=200, drop_epoch=150),
+                is_published=True,
             ),
             ModelSpec(
                 name="gr2st-v1",
@@ -106,6 +112,7 @@ MODELS: Registry[ModelSpec] = Registry(
                 factory="gr2st.models.gr2st:Gr2st",
                 config=V1,
                 training=TrainConfig(epochs=100, reset_each_epoch=True),
+                is_published=True,
             ),
             ModelSpec(
                 name="ridge",

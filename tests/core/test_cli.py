@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,19 @@ from anndata import read_h5ad
 import gr2st
 from gr2st import keys
 
-COMMANDS = ("inspect", "train", "predict", "evaluate", "cells", "view", "demo", "list", "encoders")
+COMMANDS = (
+    "fetch",
+    "inspect",
+    "train",
+    "import-weights",
+    "predict",
+    "evaluate",
+    "cells",
+    "view",
+    "demo",
+    "list",
+    "encoders",
+)
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -237,6 +250,25 @@ sys.argv = ["gr2st", "list"]
 from gr2st.cli import main
 main()
 """
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
+def test_a_training_stopped_by_ctrl_c_goes_on_with_the_same_command(sample: Path, genes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    arguments = ("train", sample, "--sections", "A1", "--genes", genes, "--out", out)
+    long = [sys.executable, "-m", "gr2st", *map(str, arguments), "--epochs", "200"]
+    with subprocess.Popen(long, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "Training 10 %" in line:
+                process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+    kept = json.loads((tmp_path / "model.unfinished" / "whole" / "state.json").read_text())
+    assert 20 <= kept["epoch"] < 200
+    assert not out.exists()
+    refused = run(*arguments, "--epochs", "2")
+    assert refused.returncode == 2
+    assert "unfinished training with other settings" in refused.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")

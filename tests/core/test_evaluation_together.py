@@ -17,7 +17,7 @@ from gr2st.evaluation.crossval import Evaluation, Plan, evaluate
 from gr2st.evaluation.fold import GeneChoice
 from gr2st.evaluation.together import NOTE
 from gr2st.registry import MODELS
-from gr2st.training import loop, together
+from gr2st.training import fit, together
 from gr2st.types import Study, finish
 
 GENES = ("ERBB2", "KRT19", "COL1A1", "PLIN1", "GAPDH")
@@ -52,7 +52,7 @@ def shape_of(value: Any) -> Any:
 def both(study: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[Evaluation, Evaluation]:
     """The same plan one fold after the other and together, sections in the order of their names."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (loop, together):
+        for module in (fit, together):
             patch.setattr(module, "order_of", lambda count: list(range(count)))
         plan = plan_of("gr2st", seeds=2)
         alone = finish(evaluate(study, plan, tmp_path_factory.mktemp("alone")))

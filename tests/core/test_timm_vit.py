@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from gr2st.encoder_specs import PATHOLOGY_ENCODERS
 from gr2st.encoders import timm_vit
-from gr2st.encoders.timm_vit import TimmVit, build_vit, read_state
+from gr2st.encoders.timm_vit import TimmVit, build_vit
 from gr2st.errors import DataError, TrainingFailed
 from tests.tiny_vit import SIDE, TINY, random_state, tiny, write_weights
 
@@ -107,31 +107,6 @@ def test_weights_of_another_network_are_refused_by_name(timm, weights, how: str,
     save_file(spoiled(random_state(TINY), how), write_weights(TINY, weights))
     with pytest.raises(DataError, match=rf"does not hold the weights of 'tiny': of \d+ parameters wanted, {told}"):
         TimmVit(TINY)
-
-
-@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
-@pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x02}q\x00."])
-def test_a_file_without_weights_is_refused(tmp_path, name: str, content: bytes) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=f"{name} holds no weights that can be read"):
-        read_state(tmp_path / name)
-
-
-def test_a_cut_file_is_refused(tmp_path, timm) -> None:
-    path = write_weights(TINY, tmp_path)
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError, match="holds no weights that can be read"):
-        read_state(path)
-
-
-def test_a_file_of_torch_that_holds_more_than_tensors_is_refused(tmp_path) -> None:
-    path = tmp_path / "pytorch_model.bin"
-    torch.save({"epoch": 3}, path)
-    with pytest.raises(DataError, match="holds dict, wanted tensors by name"):
-        read_state(path)
-    torch.save({"run": sys.exit}, path)
-    with pytest.raises(DataError, match="holds no weights that can be read"):
-        read_state(path)
 
 
 def scarce(encoder: TimmVit, monkeypatch, room: int) -> list[int]:

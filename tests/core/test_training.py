@@ -8,16 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 
 from gr2st import keys
 from gr2st.config import Gr2stConfig
-from gr2st.errors import DataError, RecipeMismatch, TrainingFailed
+from gr2st.errors import DataError, RecipeMismatch, StorageError, TrainingFailed
 from gr2st.evaluation.metrics import gene_pcc, mean_score
 from gr2st.prediction import predict
 from gr2st.registry import MODELS
 from gr2st.training.checkpoint import TrainedModel, load_model, save_model
-from gr2st.training.loop import learning_rate, pick_device, train
+from gr2st.training.fit import learning_rate
+from gr2st.training.loop import pick_device, train
 from gr2st.types import Prediction, Prepared, finish
 from tests.toys import toy_recipe, toy_section
 
@@ -236,6 +239,23 @@ def test_a_card_that_is_a_list_is_refused(stored: Path) -> None:
     (stored / keys.MODEL_CARD).write_text("[]")
     with pytest.raises(DataError, match="no model card"):
         load_model(stored)
+
+
+def test_a_disk_that_is_full_of_weights_leaves_the_old_model(stored: Path, trained: TrainedModel, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    before = {path.name: path.read_bytes() for path in stored.iterdir()}
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    with pytest.raises(StorageError, match=r"could not be written: .*No space left on device"):
+        save_model(trained, stored)
+    assert {path.name: path.read_bytes() for path in stored.iterdir()} == before
+    assert [path.name for path in stored.parent.iterdir()] == [stored.name]
+
+
+def test_who_may_read_a_model_may_read_its_weights(stored: Path) -> None:
+    modes = {path.name: path.stat().st_mode for path in stored.iterdir()}
+    assert modes[keys.MODEL_WEIGHTS] == modes[keys.MODEL_CARD]
 
 
 def test_what_inner_folds_choose_is_trained_as_if_it_had_been_given(

@@ -12,7 +12,10 @@ import typer
 from gr2st import __version__
 from gr2st.cli import INTERRUPTED
 from gr2st.cli.cells import cells_command
+from gr2st.cli.common import STOPPED
 from gr2st.cli.encoders import encoders_command
+from gr2st.cli.fetch import fetch_command
+from gr2st.cli.import_weights import import_weights_command
 from gr2st.cli.learn import evaluate_command, predict_command, train_command
 from gr2st.cli.look import demo_command, inspect_command, lists, view_command
 from gr2st.errors import Cancelled, Gr2stError
@@ -26,8 +29,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.command("fetch")(fetch_command)
 app.command("inspect")(inspect_command)
 app.command("train")(train_command)
+app.command("import-weights")(import_weights_command)
 app.command("predict")(predict_command)
 app.command("evaluate")(evaluate_command)
 app.command("cells")(cells_command)
@@ -68,7 +73,7 @@ def main() -> None:
 
 
 def _stop(*_: object) -> None:
-    raise Cancelled("Stopped. Finished folds and files are kept.")
+    raise Cancelled(STOPPED)
 
 
 def _end(message: str, code: int, *, debug: bool) -> None:

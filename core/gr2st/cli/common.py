@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -20,13 +22,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from gr2st.errors import DataError
+from gr2st.errors import Cancelled, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
     from gr2st.types import Progress as Step
     from gr2st.types import Steps
 
 R = TypeVar("R")
+
+STOPPED = "Stopped. What is finished is kept; the same command goes on from there."
 
 
 class CellTypesName(StrEnum):
@@ -89,6 +96,12 @@ def new_file(path: Path, suffix: str) -> Path:
     return path
 
 
+def say_notes(notes: Sequence[str]) -> None:
+    """What the user should know, a line each on standard error."""
+    for note in notes:
+        typer.echo(f"Note: {note}", err=True)
+
+
 def show_progress(steps: Steps[R]) -> R:
     """Run a long step with a bar per stage on standard error; its result comes back."""
     console = Console(stderr=True)
@@ -100,14 +113,36 @@ def show_progress(steps: Steps[R]) -> R:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", style="dim"),
     )
-    with closing(steps), Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        return _drain(steps, bars)
+    bars = Progress(*columns, console=console, disable=not console.is_terminal)
+    with closing(steps), bars, heeding_ctrl_c() as is_asked_to_stop:
+        return _drain(steps, bars, is_asked_to_stop)
 
 
-def _drain(steps: Steps[R], bars: Progress) -> R:
+@contextmanager
+def heeding_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Within the block a first Ctrl-C only asks, so that the step under way ends whole; a second one ends at once."""
+    asked: list[bool] = []
+    at_once = signal.getsignal(signal.SIGINT)
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked and callable(at_once):
+            at_once(number, frame)
+        asked.append(True)
+        sys.stderr.write("Stopping after this step; Ctrl-C again stops at once.\n")
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, at_once)
+
+
+def _drain(steps: Steps[R], bars: Progress, is_asked_to_stop: Callable[[], bool]) -> R:
     tasks: dict[str, TaskID] = {}
     said: dict[str, tuple[int, str]] = {}
     while True:
+        if is_asked_to_stop():
+            raise Cancelled(STOPPED)
         try:
             now = next(steps)
         except StopIteration as stop:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +29,7 @@ from gr2st.cli.common import (
     VariableOption,
     names_of,
     new_file,
+    say_notes,
     show_progress,
 )
 from gr2st.config import PatchConfig, TrainConfig
@@ -68,7 +70,7 @@ def train_command(
     device: DeviceOption = "auto",
     precision: PrecisionOption = PrecisionName.float32,
 ) -> None:
-    """Train a model on sections of a study.
+    """Train a model on sections of a study. A training that was stopped goes on with the same command.
 
     Example: gr2st train sample_data --sections A1,A2 --out model
     """
@@ -83,6 +85,7 @@ def train_command(
     pick_device(device)
     found = read_study(study)
     entries = usable_entries(found, names_of(sections))
+    unfinished = out.with_name(f"{out.name}.unfinished")
     trained = show_progress(
         _train(
             entries,
@@ -90,10 +93,12 @@ def train_command(
             gene_choice(genes, variable_genes),
             recipe_fields(encoder, um_per_px, cell_types),
             training_of(model, epochs, seed, device, precision),
+            unfinished,
         )
     )
     save_model(trained, out)
-    _say_notes([*found.notes, *notes_of(entries)])
+    shutil.rmtree(unfinished, ignore_errors=True)
+    say_notes([*found.notes, *notes_of(entries)])
     typer.echo(
         f"{model}, trained on {', '.join(trained.sections)} for {len(trained.recipe.genes)} genes"
         f"{CELL_TITLES[trained.recipe.cell_types]}: {out}"
@@ -133,7 +138,7 @@ def predict_command(
     read = read_section(read_study(study).entry(section))
     prediction = show_progress(predict_section(trained, read))
     save_prediction(prediction, out)
-    _say_notes([*read.notes, *prediction.notes])
+    say_notes([*read.notes, *prediction.notes])
     if section in trained.sections:
         typer.echo(f"Note: the model was trained on section {section}; its scores here say nothing.", err=True)
     typer.echo(f"{len(prediction.genes)} genes in {prediction.table.n_obs} spots of {section}: {out}")
@@ -193,7 +198,7 @@ def evaluate_command(
         evaluation = show_progress(evaluate(found, plan, out, executor=executor, together=together))
     print_summary(evaluation.summary)
     _report_failures(evaluation)
-    _say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
+    say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
     typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, folds/")
 
 
@@ -232,7 +237,12 @@ def training_of(
 
 
 def _train(
-    entries: Sequence[SectionEntry], model: str, genes: GeneChoice, recipe: Mapping[str, Any], training: TrainConfig
+    entries: Sequence[SectionEntry],
+    model: str,
+    genes: GeneChoice,
+    recipe: Mapping[str, Any],
+    training: TrainConfig,
+    keep_in: Path,
 ) -> Steps[TrainedModel]:
     from gr2st.evaluation.fold import training_sections
     from gr2st.evaluation.sections import refuse_unreadable
@@ -241,7 +251,7 @@ def _train(
     yield from refuse_unreadable(entries)
     device = str(pick_device(training.device))
     sections, full = yield from training_sections(entries, model, genes, recipe, device=device)
-    return (yield from train(model, sections, full, training=training))
+    return (yield from train(model, sections, full, training=training, keep_in=keep_in))
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:
@@ -262,11 +272,6 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         typer.echo("Below each score: its difference to ridge, paired by section, with the 95 % interval.")
     if summary["warning"]:
         typer.echo(f"Note: {summary['warning']}")
-
-
-def _say_notes(notes: Sequence[str]) -> None:
-    for note in notes:
-        typer.echo(f"Note: {note}", err=True)
 
 
 def _cell(row: Mapping[str, Any], key: str) -> str:

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import pickle
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from gr2st.encoder_specs import SAFETENSORS, TimmFacts
 from gr2st.encoders.base import check_patches
 from gr2st.encoders.vit_names import TO_TIMM, State
-from gr2st.encoders.weights import INSTALL, facts_of, first_line, need_weights
+from gr2st.encoders.weights import INSTALL, facts_of, need_weights
 from gr2st.errors import DataError, TrainingFailed
+from gr2st.io.tensors import faults_of, read_tensors
 from gr2st.registry import EncoderSpec, load
 
 if TYPE_CHECKING:
+    from gr2st.encoder_specs import TimmFacts
     from gr2st.types import Float32, UInt8
 
 ON_CPU = 8
 """Patches at once without a GPU: few enough that the first batch soon tells how long all will take."""
-NAMED = 3
-"""Names of parameters that an error shows."""
 
 
 class TimmVit:
@@ -156,47 +152,18 @@ def load_weights(model: Any, spec: EncoderSpec, path: Path) -> Any:
     DataError
         The file cannot be read, or its parameters are not those of the network; the first few are named.
     """
-    state = TO_TIMM[facts_of(spec).names](read_state(path))
+    state = TO_TIMM[facts_of(spec).names](read_tensors(path))
     _check_state(spec, path, wanted=model.state_dict(), found=state)
     model.load_state_dict({name: value.to(torch.float32) for name, value in state.items()}, strict=True, assign=True)
     return model.eval().requires_grad_(False)
 
 
-def read_state(path: Path) -> State:
-    """Parameters of a .safetensors file or of one that torch wrote (tensors only); DataError where it is neither."""
-    try:
-        if path.suffix == Path(SAFETENSORS).suffix:
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
-        raise DataError(
-            f"{path} holds no weights that can be read ({first_line(error)}): get the file again."
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise DataError(f"{path} holds {type(state).__name__}, wanted tensors by name: get the published file again.")
-    return state
-
-
 def _check_state(spec: EncoderSpec, path: Path, *, wanted: State, found: State) -> None:
-    faults = {
-        "missing": sorted(set(wanted) - set(found)),
-        "unexpected": sorted(set(found) - set(wanted)),
-        "of another shape": [
-            f"{name} {tuple(found[name].shape)} for {tuple(wanted[name].shape)}"
-            for name in sorted(set(wanted) & set(found))
-            if found[name].shape != wanted[name].shape
-        ],
-    }
-    told = [f"{len(names)} {fault} ({_some(names)})" for fault, names in faults.items() if names]
-    if told:
+    if faults := faults_of(wanted, found):
         raise DataError(
             f"{path} does not hold the weights of {spec.name!r}: of {len(wanted)} parameters wanted, "
-            f"{', '.join(told)}. Put the file of {facts_of(spec).page} there."
+            f"{', '.join(faults)}. Put the file of {facts_of(spec).page} there."
         )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
 
 
 def _arithmetic(device: torch.device) -> AbstractContextManager[Any]:

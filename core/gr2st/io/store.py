@@ -39,7 +39,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     target = Path(path)
     temporary = _free_name(target)
     try:
-        with _parents_of(target):
+        with parents_of(target):
             try:
                 temporary.touch(exist_ok=False)
                 yield temporary
@@ -64,7 +64,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     target = Path(path)
     temporary = _free_name(target)
     try:
-        with _parents_of(target):
+        with parents_of(target):
             try:
                 temporary.mkdir()
                 yield temporary
@@ -118,7 +118,7 @@ def cache_dir(kind: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
-            f"The cache folder {folder} cannot be made: {_cause(error)}. "
+            f"The cache folder {folder} cannot be made: {cause_of(error)}. "
             "Set GR2ST_CACHE to a folder that can be written to."
         ) from error
     return folder
@@ -132,12 +132,12 @@ def file_digest(path: Path | str) -> str:
             while block := file.read(_BLOCK):
                 digest.update(block)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {_cause(error)}.") from error
+        raise DataError(f"{path} cannot be read: {cause_of(error)}.") from error
     return digest.hexdigest()[:16]
 
 
 @contextmanager
-def _parents_of(target: Path) -> Iterator[None]:
+def parents_of(target: Path) -> Iterator[None]:
     """Make the folders `target` lies in; where the block fails, those made here and still empty go again."""
     missing = [folder for folder in target.parents if not folder.exists()]
     try:
@@ -175,11 +175,12 @@ def _not_written(target: Path, error: OSError) -> StorageError:
     if isinstance(error, StorageError):
         return error
     return StorageError(
-        f"{target} could not be written: {_cause(error)}. Nothing half-written was left behind; "
+        f"{target} could not be written: {cause_of(error)}. Nothing half-written was left behind; "
         "free some space or choose another folder and try again."
     )
 
 
-def _cause(error: OSError) -> str:
+def cause_of(error: OSError) -> str:
+    """What the system says of an error, for the middle of a sentence."""
     known = os.strerror(error.errno) if error.errno else ""
     return known or error.strerror or str(error) or type(error).__name__

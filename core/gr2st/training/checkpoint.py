@@ -75,12 +75,9 @@ def versions() -> dict[str, str]:
 
 def save_model(trained: TrainedModel, folder: Path) -> Path:
     """Write a model folder; an existing *model* folder of that name is replaced in one step, at the end."""
-    from safetensors.torch import save
-
     folder = check_model_folder(folder)
     with atomic_folder(folder) as part:
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.module.state_dict().items()}
-        (part / keys.MODEL_WEIGHTS).write_bytes(save(state))
+        _save_weights(trained.module, part / keys.MODEL_WEIGHTS)
         if trained.module.bank is not None:
             write_h5ad(part / keys.MODEL_BANK, _bank_table(trained.module.bank, trained.recipe))
         write_json(part / keys.MODEL_CARD, _card(trained, part))
@@ -202,6 +199,22 @@ def _check_card(folder: Path, card: ModelCard) -> None:
                 f"{folder / name} has digest {found}, the model card says {digest}: the file belongs to another model "
                 "or is damaged. Train the model again."
             )
+
+
+def _save_weights(module: SpotModel, path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    path.touch()
+    mode = path.stat().st_mode
+    try:
+        # Straight into the file: as bytes in between, half a gigabyte of weights would lie in memory three times.
+        save_file(state, path)
+        # safetensors lets nobody but the user read its file.
+        path.chmod(mode)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
 
 
 def _load_weights(module: SpotModel, folder: Path) -> None:

@@ -15,7 +15,11 @@ MARGIN = 0.002
 """Gain in mean Pearson r for which other settings are taken than those given."""
 
 
-def inner_folds(sections: Sequence[Prepared], count: int) -> tuple[tuple[list[Prepared], list[Prepared]], ...]:
+InnerFold = tuple[list["Prepared"], list["Prepared"]]
+"""Sections to learn from, sections held out."""
+
+
+def inner_folds(sections: Sequence[Prepared], count: int) -> tuple[InnerFold, ...]:
     """Splits (learn from, held out) of the training sections, at most `count`.
 
     Whole patients are held out where there are several, else single sections; with one section there is no split.

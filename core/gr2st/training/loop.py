@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from gr2st.errors import DataError, TrainingFailed
+from gr2st.errors import DataError
 from gr2st.preparation import MEASURED
 from gr2st.registry import MODELS, ModelSpec, load
 from gr2st.training.batches import to_batch
 from gr2st.training.checkpoint import TrainedModel, versions
+from gr2st.training.fit import fit
 from gr2st.training.inner import best_choice, inner_folds
-from gr2st.training.precision import check_precision, forward_in, products_in
+from gr2st.training.keeper import Keeper
+from gr2st.training.precision import check_precision
 from gr2st.types import Progress, under_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from torch import Tensor
+    from pathlib import Path
 
     from gr2st.config import Recipe, Settings, TrainConfig
     from gr2st.models.base import Batch, SpotModel
+    from gr2st.training.inner import InnerFold
+    from gr2st.training.keeper import Place
     from gr2st.types import Prepared, Steps
 
 
@@ -36,6 +40,7 @@ def train(
     *,
     training: TrainConfig | None = None,
     config: Settings | None = None,
+    keep_in: Path | None = None,
 ) -> Steps[TrainedModel]:
     """Train a registered model on prepared sections.
 
@@ -49,6 +54,9 @@ def train(
         The recipe the sections were prepared with; stored in the model.
     training, config : optional
         Settings other than the model's registered ones.
+    keep_in : Path, optional
+        Folder that keeps the training while it is unfinished: with the same arguments it goes on from there, on the
+        CPU to the same bits as if it had never been left.
 
     Returns
     -------
@@ -57,7 +65,7 @@ def train(
     Raises
     ------
     DataError
-        No section, or sections of another recipe.
+        No section, sections of another recipe, a folder that keeps another training, or an arithmetic the device lacks.
     TrainingFailed
         The loss stopped being finite; the message says at which epoch and section.
     """
@@ -68,9 +76,10 @@ def train(
     device = pick_device(training.device)
     check_precision(training.precision, device)
     with limited_threads(training.threads), torch.random.fork_rng(devices=cuda_devices(device)):
-        setting = _Setting(spec, recipe, training, device)
+        keeper = None if keep_in is None else Keeper(keep_in, _digest(spec, config, training, recipe, sections))
+        setting = _Setting(spec, recipe, training, device, keeper)
         config = yield from _chosen(setting, config, sections)
-        module = yield from _learned(setting, config, sections)
+        module = yield from _learned(setting, config, sections, setting.place("whole"))
     return trained_model(spec, module, config, training, recipe, sections)
 
 
@@ -106,27 +115,47 @@ class _Setting:
     recipe: Recipe
     training: TrainConfig
     device: torch.device
+    keeper: Keeper | None
+
+    def place(self, phase: str) -> Place | None:
+        return None if self.keeper is None else self.keeper.place(phase)
 
 
 def _chosen(setting: _Setting, config: Settings, sections: Sequence[Prepared]) -> Steps[Settings]:
     """The settings that do best on the inner folds; those given where there are none."""
     scores: list[Mapping[Settings, float]] = []
     folds = inner_folds(sections, setting.training.inner_folds)
-    for number, (learned_from, held_out) in enumerate(folds, start=1):
+    for number, fold in enumerate(folds, start=1):
         stage = f"Choosing blend and k, inner fold {number} of {len(folds)}"
-        module = yield from under_stage(stage, _learned(setting, config, learned_from))
-        for section in held_out:
-            scores.append(module.choices(to_batch(section, module.needs | MEASURED, setting.device)))
+        scores += yield from under_stage(stage, _inner_scores(setting, config, fold, setting.place(f"inner{number}")))
     return best_choice(scores, config)
 
 
-def _learned(setting: _Setting, config: Settings, sections: Sequence[Prepared]) -> Steps[SpotModel]:
+def _inner_scores(
+    setting: _Setting, config: Settings, fold: InnerFold, place: Place | None
+) -> Steps[Sequence[Mapping[Settings, float]]]:
+    """What the choices would score on each section that an inner fold holds out."""
+    known = None if place is None else place.scores(type(config))
+    if known is not None:
+        return known
+    learned_from, held_out = fold
+    module = yield from _learned(setting, config, learned_from, place)
+    fields = module.needs | MEASURED
+    scores = [module.choices(to_batch(section, fields, setting.device)) for section in held_out]
+    if place is not None:
+        place.keep_scores(scores)
+    return scores
+
+
+def _learned(
+    setting: _Setting, config: Settings, sections: Sequence[Prepared], place: Place | None
+) -> Steps[SpotModel]:
     """A module trained on the sections, its bank filled, in eval mode."""
     torch.manual_seed(setting.training.seed)
     module = build(setting.spec, config, sections, setting.recipe).to(setting.device)
     fields = module.needs | module.learns_from
     batches = [to_batch(section, fields, setting.device) for section in sections]
-    yield from _fit(module, batches, setting.training)
+    yield from fit(module, batches, setting.training, place)
     yield from remember(module, batches)
     return module.eval()
 
@@ -148,63 +177,6 @@ def fields_to_learn_from(model: str) -> frozenset[str]:
     return module.needs | MEASURED | {"grid", "position", "cell_type"}
 
 
-def optimiser_of(module: SpotModel, training: TrainConfig, epoch: int) -> torch.optim.Optimizer:
-    """Adam over what a network learns."""
-    return adam([parameter for parameter in module.parameters() if parameter.requires_grad], training, epoch)
-
-
-def adam(parameters: Iterable[Tensor], training: TrainConfig, epoch: int) -> torch.optim.Optimizer:
-    """Adam with the L2 penalty inside the gradient, as published."""
-    return torch.optim.Adam(
-        parameters,
-        lr=learning_rate(training, epoch),
-        weight_decay=training.weight_decay,
-        fused=True,
-    )
-
-
-def learning_rate(training: TrainConfig, epoch: int) -> float:
-    """Rate of one epoch (from 0): divided by ten from `drop_epoch` on."""
-    dropped = training.drop_epoch is not None and epoch >= training.drop_epoch
-    return training.learning_rate / 10 if dropped else training.learning_rate
-
-
-def _fit(module: SpotModel, batches: Sequence[Batch], training: TrainConfig) -> Steps[None]:
-    if not training.epochs:
-        return
-    module.train()
-    optimiser = optimiser_of(module, training, epoch=0)
-    for epoch in range(training.epochs):
-        if training.reset_each_epoch and epoch:
-            optimiser = optimiser_of(module, training, epoch)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(training, epoch)
-        with products_in(training.precision):
-            seen = [_step(module, batches[index], optimiser, training, epoch) for index in order_of(len(batches))]
-        values = {name: sum(step[name] for step in seen) / len(seen) for name in seen[0]}
-        yield Progress("Training", epoch + 1, training.epochs, f"loss {values['loss']:.3f}", values)
-
-
-def _step(
-    module: SpotModel, batch: Batch, optimiser: torch.optim.Optimizer, training: TrainConfig, epoch: int
-) -> dict[str, float]:
-    """Learn from one section; the loss and its parts before the step."""
-    with forward_in(training.precision, next(module.parameters()).device):
-        loss = module.loss(batch)
-    numbers = loss.numbers()
-    if not math.isfinite(numbers["loss"]):
-        raise not_finite(epoch, batch.section, numbers)
-    optimiser.zero_grad(set_to_none=True)
-    loss.total.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
-    return numbers
-
-
-def order_of(count: int) -> list[int]:
-    """The order in which an epoch shows its sections: a new lot each time."""
-    return torch.randperm(count).tolist()
-
-
 def remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
     """Show a trained network its training sections once more: what it looks up and solves is taken from them."""
     module.eval()
@@ -215,6 +187,15 @@ def remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
         module.conclude()
 
 
+def _digest(
+    spec: ModelSpec, config: Settings, training: TrainConfig, recipe: Recipe, sections: Sequence[Prepared]
+) -> str:
+    """Changes with all that decides the outcome of a training."""
+    told = [spec.name, config.digest(), training.digest(), recipe.digest(), versions()]
+    data = [[section.section, section.patient, dict(section.digests)] for section in sections]
+    return hashlib.sha256(json.dumps([told, data], sort_keys=True).encode()).hexdigest()[:16]
+
+
 def check_sections(sections: Sequence[Prepared], recipe: Recipe) -> None:
     """DataError where there is no section, or one that was prepared with another recipe."""
     if not sections:
@@ -222,15 +203,6 @@ def check_sections(sections: Sequence[Prepared], recipe: Recipe) -> None:
     other = [s.section for s in sections if s.digests.get("recipe", recipe.digest()) != recipe.digest()]
     if other:
         raise DataError(f"Sections {', '.join(other)} were prepared with another recipe than the one to train with.")
-
-
-def not_finite(epoch: int, section: str, numbers: Mapping[str, float]) -> TrainingFailed:
-    """What to say of a loss that is not finite."""
-    parts = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-    return TrainingFailed(
-        f"The loss is not finite in epoch {epoch + 1} on section {section} ({parts}). "
-        "Lower the learning rate, or look for extreme values in this section."
-    )
 
 
 def n_features_of(sections: Sequence[Prepared]) -> int:

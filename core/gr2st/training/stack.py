@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from gr2st.models.plain import plain_operations
-from gr2st.training.precision import forward_in
+from gr2st.training.precision import forward_in, products_in
 
 if TYPE_CHECKING:
     from gr2st.config import Precision
@@ -71,9 +71,10 @@ class Stack:
             The losses before the step, still on the device.
         """
         self._matrix.grad = None
-        with forward_in(precision, self._matrix.device):
-            losses = self.losses(batch)
-        losses["loss"].sum().backward()  # type: ignore[no-untyped-call]
+        with products_in(precision):
+            with forward_in(precision, self._matrix.device):
+                losses = self.losses(batch)
+            losses["loss"].sum().backward()  # type: ignore[no-untyped-call]
         assert self._matrix.grad is not None
         for row, gradient, may_learn in zip(self.rows, self._matrix.grad.unbind(), learns, strict=True):
             row.grad = gradient if may_learn else None

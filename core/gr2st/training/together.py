@@ -7,6 +7,7 @@ as after `train`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,21 +18,18 @@ from gr2st.errors import DataError, TrainingFailed
 from gr2st.preparation import MEASURED
 from gr2st.registry import MODELS
 from gr2st.training.batches import to_batch
+from gr2st.training.fit import INTERVAL, adam, learning_rate, not_finite, order_of
 from gr2st.training.inner import best_choice, inner_folds
 from gr2st.training.loop import (
-    adam,
     build,
     check_sections,
     cuda_devices,
-    learning_rate,
     limited_threads,
-    not_finite,
-    order_of,
     pick_device,
     remember,
     trained_model,
 )
-from gr2st.training.precision import check_precision, products_in
+from gr2st.training.precision import check_precision
 from gr2st.training.stack import Stack
 from gr2st.types import Progress
 
@@ -182,6 +180,7 @@ def _beginner(room: _ClassRoom, pupil: _Pupil) -> SpotModel:
 
 
 def _fit(stack: Stack, pupils: Sequence[_Pupil], batches: Sequence[Batch], training: TrainConfig) -> Steps[None]:
+    stage = f"Training {len(pupils)} networks together"
     optimiser = adam(stack.rows, training, epoch=0)
     for epoch in range(training.epochs):
         if training.reset_each_epoch and epoch:
@@ -190,15 +189,13 @@ def _fit(stack: Stack, pupils: Sequence[_Pupil], batches: Sequence[Batch], train
             group["lr"] = learning_rate(training, epoch)
         order = [batches[index] for index in order_of(len(batches))]
         learns = [[_learns(pupil, batch) for pupil in pupils] for batch in order]
-        names, losses = _epoch(stack, order, learns, optimiser, training)
-        _note_failures(pupils, [batch.section for batch in order], learns, names, losses, epoch)
+        steps = yield from _epoch(stack, order, learns, optimiser, training, Progress(stage, epoch, training.epochs))
+        losses = _EpochLosses.of(steps)
+        _note_failures(pupils, [batch.section for batch in order], learns, losses, epoch)
         if all(pupil.failure for pupil in pupils):
             return
-        yield _progress(pupils, learns, names, losses, epoch, training)
-
-
-def _learns(pupil: _Pupil, batch: Batch) -> bool:
-    return pupil.failure is None and batch.section in {section.section for section in pupil.sections}
+        values = losses.means(torch.tensor(learns) & torch.tensor([pupil.failure is None for pupil in pupils]))
+        yield Progress(stage, epoch + 1, training.epochs, f"mean loss {values['loss']:.3f}", values)
 
 
 def _epoch(
@@ -207,46 +204,56 @@ def _epoch(
     learns: Sequence[Sequence[bool]],
     optimiser: torch.optim.Optimizer,
     training: TrainConfig,
-) -> tuple[list[str], Tensor]:
-    """Names of the losses, and the losses (sections, names, networks) on the CPU: read once, when all is under way."""
-    with products_in(training.precision):
-        steps = [
-            stack.step(batch, may_learn, optimiser, training.precision)
-            for batch, may_learn in zip(order, learns, strict=True)
-        ]
-    return list(steps[0]), torch.stack([torch.stack(list(step.values())) for step in steps]).cpu()
+    standing: Progress,
+) -> Steps[list[Mapping[str, Tensor]]]:
+    """Losses of every step, still on the device; a word now and then, so that a cancel is heard."""
+    told = time.monotonic()
+    steps: list[Mapping[str, Tensor]] = []
+    for batch, may_learn in zip(order, learns, strict=True):
+        steps.append(stack.step(batch, may_learn, optimiser, training.precision))
+        if time.monotonic() - told > INTERVAL:
+            told = time.monotonic()
+            yield standing
+    return steps
+
+
+def _learns(pupil: _Pupil, batch: Batch) -> bool:
+    return pupil.failure is None and batch.section in {section.section for section in pupil.sections}
+
+
+@dataclass(frozen=True, eq=False)
+class _EpochLosses:
+    """Losses of an epoch on the CPU, ``values`` (names, sections, networks): read once, when all is under way."""
+
+    names: tuple[str, ...]
+    values: Tensor
+
+    @classmethod
+    def of(cls, steps: Sequence[Mapping[str, Tensor]]) -> _EpochLosses:
+        names = tuple(steps[0])
+        return cls(names, torch.stack([torch.stack([step[name] for step in steps]) for name in names]).cpu())
+
+    @property
+    def total(self) -> Tensor:
+        """(sections, networks)."""
+        return self.values[self.names.index("loss")]
+
+    def numbers(self, step: int, network: int) -> dict[str, float]:
+        return dict(zip(self.names, self.values[:, step, network].tolist(), strict=True))
+
+    def means(self, counted: Tensor) -> dict[str, float]:
+        """Mean of every loss over the pairs (sections, networks) that count."""
+        return dict(zip(self.names, self.values[:, counted].double().mean(dim=1).tolist(), strict=True))
 
 
 def _note_failures(
-    pupils: Sequence[_Pupil],
-    shown: Sequence[str],
-    learns: Sequence[Sequence[bool]],
-    names: Sequence[str],
-    losses: Tensor,
-    epoch: int,
+    pupils: Sequence[_Pupil], shown: Sequence[str], learns: Sequence[Sequence[bool]], losses: _EpochLosses, epoch: int
 ) -> None:
     """Give every network its first loss that is not finite on a section it learns from."""
-    broken = torch.tensor(learns) & ~losses[:, names.index("loss")].isfinite()
-    for step, number in broken.nonzero().tolist():
-        if pupils[number].failure is None:
-            numbers = dict(zip(names, losses[step, :, number].tolist(), strict=True))
-            pupils[number].failure = not_finite(epoch, shown[step], numbers)
-
-
-def _progress(
-    pupils: Sequence[_Pupil],
-    learns: Sequence[Sequence[bool]],
-    names: Sequence[str],
-    losses: Tensor,
-    epoch: int,
-    training: TrainConfig,
-) -> Progress:
-    """Mean losses over the networks that go on, each over the sections it learns from."""
-    sound = torch.tensor(learns) & torch.tensor([pupil.failure is None for pupil in pupils])
-    means = losses.movedim(1, 0)[:, sound].double().mean(dim=1)
-    values = dict(zip(names, means.tolist(), strict=True))
-    stage = f"Training {len(pupils)} networks together"
-    return Progress(stage, epoch + 1, training.epochs, f"mean loss {values['loss']:.3f}", values)
+    broken = torch.tensor(learns) & ~losses.total.isfinite()
+    for step, network in broken.nonzero().tolist():
+        if pupils[network].failure is None:
+            pupils[network].failure = not_finite(epoch, shown[step], losses.numbers(step, network))
 
 
 def _examined(room: _ClassRoom, stack: Stack, number: int, pupil: _Pupil, batches: Mapping[str, Batch]) -> Steps[None]:
