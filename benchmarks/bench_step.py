@@ -33,14 +33,14 @@ class TrainingStep:
         self.optimiser.step()
 
 
-def section(spots: int) -> Batch:
+def section(spots: int, n_features: int = N_FEATURES) -> Batch:
     """Random numbers on three quarters of a square grid."""
     side = int((spots / 0.75) ** 0.5) + 1
     cells = torch.randperm(side * side)[:spots].sort().values
     grid = torch.stack([cells % side, cells // side], dim=1)
     return Batch(
         section="benchmark",
-        features=torch.randn(spots, N_FEATURES),
+        features=torch.randn(spots, n_features),
         grid=grid,
         position=grid.double(),
         cell_type=torch.randint(0, 6, (spots,)),

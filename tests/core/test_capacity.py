@@ -36,7 +36,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> int:
     """A GPU with some memory left, as torch would tell of it."""
     free = 1 << 30
     monkeypatch.setattr(capacity, "pick_device", lambda _: torch.device("cuda"))
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 2 * free))
+    monkeypatch.setattr(capacity, "free_bytes", lambda _: free)
     return free
 
 
@@ -55,8 +55,9 @@ def test_a_gpu_takes_what_its_free_memory_holds(gpu: int) -> None:
     assert fitting(sections) == int(SHARE * gpu) // each > 10
 
 
-def test_a_gpu_that_is_full_takes_one(gpu: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, gpu))
+@pytest.mark.usefixtures("gpu")
+def test_a_gpu_that_is_full_takes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "free_bytes", lambda _: 1000)
     assert fitting([toy_section()]) == 1
 
 

@@ -126,6 +126,15 @@ def test_few_at_once_are_stored_before_the_next_are_trained(study: Study, tmp_pa
     assert stored == [0, 2, 4]
 
 
+def test_where_a_gpu_holds_only_one_network_folds_are_trained_one_after_the_other(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together_module, "_goes_together", lambda job, _: bool(job.row.training.epochs))
+    evaluation = finish(evaluate(study, plan_of(), tmp_path))
+    assert not evaluation.failures
+    assert not any(NOTE in note for note in evaluation.notes)
+
+
 def test_a_fold_that_cannot_be_scored_fails_alone(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +143,7 @@ def test_a_fold_that_cannot_be_scored_fails_alone(
     def broken(job: Any, *rest: Any) -> Any:
         if job.fold.name == "A":
             raise OSError("disk full")
-        return real(job, *rest)
+        return (yield from real(job, *rest))
 
     monkeypatch.setattr(together_module, "concluded", broken)
     evaluation = finish(evaluate(study, plan_of(), tmp_path, together=4))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gr2st.errors import DataError
+from gr2st.graph.masks import edges_of, sparse_mask
 from gr2st.models.attention import Graph, Part, attend
 from gr2st.models.dropout import Dropout, keep_mask
 from gr2st.models.gr2st import Gr2st
@@ -83,7 +84,7 @@ def gradients(outcome: tuple[Tensor, Tensor], tensors: list[Tensor]) -> tuple[Te
 @pytest.mark.parametrize(("sparse_below", "piece"), [(1.1, 1), (0, 10**9), (0, 300)], ids=["sparse", "whole", "pieces"])
 def test_every_form_of_attention_is_the_textbook_one(sparse_below: float, piece: int, kept: int):
     tensors, mask = attention_input()
-    graph = Graph.of(mask, DOUBLE, heads=3, sparse_below=sparse_below, piece=piece)
+    graph = Graph.of(mask, heads=3, sparse_below=sparse_below, piece=piece)
     assert (len(graph.parts) > 1) == (piece < 10**9)
     found = attend(*tensors, graph, dropout=0.0, with_entropy=True, kept=kept)
     expected = textbook(*tensors, mask)
@@ -91,11 +92,21 @@ def test_every_form_of_attention_is_the_textbook_one(sparse_below: float, piece:
     torch.testing.assert_close(gradients(found, tensors), gradients(expected, tensors), rtol=0, atol=1e-8)
 
 
+def test_a_sparse_mask_gives_the_attention_of_the_dense_one_to_the_bit():
+    tensors, mask = attention_input()
+    dense = Graph.of(mask, heads=3, sparse_below=1.1)
+    sparse = Graph.of(sparse_mask(edges_of(mask), len(mask)), heads=3)
+    assert sparse.n_edges == dense.n_edges == int((mask | torch.eye(len(mask), dtype=torch.bool)).sum())
+    found, expected = (attend(*tensors, graph, dropout=0.0, with_entropy=True) for graph in (sparse, dense))
+    assert all(map(torch.equal, found, expected))
+    assert all(map(torch.equal, gradients(found, tensors), gradients(expected, tensors)))
+
+
 @pytest.mark.parametrize("sparse_below", [0, 1.1], ids=["dense", "sparse"])
 def test_what_edges_add_to_their_logits_shifts_the_weights_and_gets_its_gradient(sparse_below: float):
     tensors, mask = attention_input(n=9, heads=2, width=3)
     added = torch.randn(9, 9, dtype=DOUBLE).requires_grad_()
-    graph = Graph.of(mask, DOUBLE, heads=2, sparse_below=sparse_below, piece=40)
+    graph = Graph.of(mask, heads=2, sparse_below=sparse_below, piece=40)
 
     def on_part(part: Part) -> Tensor:
         inward = added.T[part.target]
@@ -116,7 +127,7 @@ def test_what_edges_add_to_their_logits_shifts_the_weights_and_gets_its_gradient
 @pytest.mark.parametrize("sparse_below", [0, 1.1], ids=["dense", "sparse"])
 def test_attention_with_dropout_has_the_gradient_of_its_own_forward_pass(sparse_below: float, kept: int):
     tensors, mask = attention_input(n=7, heads=2, width=2)
-    graph = Graph.of(mask, DOUBLE, heads=2, sparse_below=sparse_below, piece=42)
+    graph = Graph.of(mask, heads=2, sparse_below=sparse_below, piece=42)
 
     def run(*inputs: Tensor) -> tuple[Tensor, Tensor]:
         torch.manual_seed(7)
@@ -129,7 +140,7 @@ def test_attention_with_dropout_has_the_gradient_of_its_own_forward_pass(sparse_
 def test_dropped_attention_is_the_attention_on_average(sparse_below: float):
     tensors, mask = attention_input()
     inputs = [tensor.detach() for tensor in tensors]
-    graph = Graph.of(mask, DOUBLE, heads=3, sparse_below=sparse_below)
+    graph = Graph.of(mask, heads=3, sparse_below=sparse_below)
     expected, _ = attend(*inputs, graph, dropout=0.0, with_entropy=False)
     torch.manual_seed(0)
     runs = torch.stack([attend(*inputs, graph, dropout=0.1, with_entropy=False)[0] for _ in range(200)])
@@ -143,7 +154,7 @@ def test_far_apart_logits_give_finite_weights_and_gradients():
     tensors, mask = attention_input()
     far = [tensors[0], (tensors[1] * 200).detach().requires_grad_(), tensors[2]]
     for sparse_below in (0, 1.1):
-        graph = Graph.of(mask, DOUBLE, heads=3, sparse_below=sparse_below)
+        graph = Graph.of(mask, heads=3, sparse_below=sparse_below)
         found = attend(*far, graph, dropout=0.0, with_entropy=True)
         torch.testing.assert_close(found, textbook(*far, mask))
         assert all(gradient.isfinite().all() for gradient in gradients(found, far))
@@ -173,14 +184,16 @@ def test_dropout_is_the_identity_outside_training():
 # ---------------------------------------------------------------------------------------------------- losses, loops
 
 
-def test_contrast_is_the_mean_of_both_cross_entropies():
-    spot, image = (torch.randn(20, 6, dtype=DOUBLE, generator=torch.Generator().manual_seed(s)) for s in (0, 1))
-    spot.requires_grad_()
-    similarity, own = spot @ image.T / 0.5, torch.arange(20)
+@pytest.mark.parametrize("n", [20, 2_300], ids=["whole", "in-blocks"])
+def test_contrast_is_the_mean_of_both_cross_entropies(n: int):
+    spot, image = (
+        torch.randn(n, 6, dtype=DOUBLE, generator=torch.Generator().manual_seed(s)).requires_grad_() for s in (0, 1)
+    )
+    similarity, own = spot @ image.T / 0.5, torch.arange(n)
     expected = (nn.functional.cross_entropy(similarity, own) + nn.functional.cross_entropy(similarity.T, own)) / 2
     found = contrastive(spot, image, temperature=0.5)
     torch.testing.assert_close(found, expected)
-    torch.testing.assert_close(*(torch.autograd.grad(value, spot)[0] for value in (found, expected)))
+    torch.testing.assert_close(*(torch.autograd.grad(value, (spot, image)) for value in (found, expected)))
 
 
 def test_unknown_cell_types_count_as_unlabelled():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gr2st.graph.functional import edges_of, threshold_graph, top_k_graph
+from gr2st.graph.functional import threshold_graph, top_k_graph
+from gr2st.graph.masks import edges_of
 from gr2st.graph.spatial import nearest_graph, neighbourhood_mean, radius_graph
 
 ONE = torch.ones(4, 1, dtype=torch.float64)

@@ -81,7 +81,7 @@ def test_attention_and_contrast_stay_in_float32_within_autocast() -> None:
     made = torch.Generator().manual_seed(0)
     state, image = torch.randn(2, 20, 8, generator=made)
     source, target = torch.randn(2, 20, 3, generator=made)
-    graph = Graph.of(torch.rand(20, 20, generator=made) < 0.5, torch.float32, heads=3)
+    graph = Graph.of(torch.rand(20, 20, generator=made) < 0.5, heads=3)
 
     def both() -> list[torch.Tensor]:
         gathered, entropy = attend(state, source, target, graph, dropout=0.0, with_entropy=True)

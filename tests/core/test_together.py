@@ -212,6 +212,11 @@ def test_lessons_that_do_not_fit_together_are_refused(sections: list[Prepared]) 
         taught("gr2st-v2", [Lesson(())])
     with pytest.raises(DataError, match="at least one lesson"):
         taught("gr2st-v2", [])
+    with pytest.raises(DataError, match="by whole sections"):
+        taught("gr2st-v2", [Lesson((sections[0],))], batch_spots=10)
+    vast = replace(sections[0], spots=tuple(map(str, range(3000))))
+    with pytest.raises(DataError, match="S0 has 3,000 spots; networks are trained together on sections of up to 2,048"):
+        taught("gr2st-v2", [Lesson((vast,))])
 
 
 class NothingRead(TorchDispatchMode):

@@ -20,7 +20,8 @@ from gr2st.prediction import predict
 from gr2st.registry import MODELS
 from gr2st.training.checkpoint import TrainedModel, load_model, save_model
 from gr2st.training.fit import learning_rate
-from gr2st.training.loop import pick_device, train
+from gr2st.training.loop import build, pick_device, train
+from gr2st.training.memory import free_bytes, refuse_too_large
 from gr2st.types import Prediction, Prepared, finish
 from tests.toys import toy_recipe, toy_section
 
@@ -153,6 +154,23 @@ def test_a_loss_that_is_not_finite_names_epoch_and_section(sections: list[Prepar
     broken = replace(sections[0], features=np.full_like(sections[0].features, np.inf))
     with pytest.raises(TrainingFailed, match="not finite in epoch 1 on section A1"):
         trained_on([broken], "gr2st-v2")
+
+
+def test_a_section_too_large_for_the_memory_is_refused_with_the_size_that_fits(sections: list[Prepared]) -> None:
+    spec = MODELS["gr2st"]
+    module = build(spec, spec.config, sections, toy_recipe())
+    needed = module.step_bytes(36)
+    assert module.step_bytes(37) > needed
+    refuse_too_large(module, sections, free=needed)
+    with pytest.raises(TrainingFailed, match=r"section A1 with its 36 spots needs .* enough for about 35 spots"):
+        refuse_too_large(module, sections, free=needed - 1)
+
+
+def test_memory_for_the_square_of_the_spots_is_asked_of_large_sections(sections: list[Prepared]) -> None:
+    spec = MODELS["gr2st"]
+    module = build(spec, spec.config, sections, toy_recipe())
+    assert module.step_bytes(1_000_000) > 10**12
+    assert 0 < free_bytes(torch.device("cpu")) < 10**15
 
 
 def test_an_unknown_device_is_a_sentence() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from gr2st.errors import Cancelled, DataError
-from gr2st.evaluation.fold import FAULTS, FoldJob, FoldResult, concluded, read_result, training_sections
+from gr2st.errors import Cancelled, DataError, TrainingFailed
+from gr2st.evaluation.fold import FAULTS, FoldJob, concluded, fold_steps, training_sections
+from gr2st.evaluation.results import FoldResult, read_result
 from gr2st.training.capacity import networks_that_fit
 from gr2st.training.loop import pick_device
 from gr2st.training.together import Lesson, networks_of, train_together
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gr2st.training.checkpoint import TrainedModel
     from gr2st.types import Prepared, Steps
 
+R = TypeVar("R")
 NOTE = (
     "Folds were trained together: the order of the sections and the lots of dropout were drawn for all at once, so "
     "scores differ from those of folds trained one after the other as between two seeds."
@@ -64,7 +66,8 @@ def bundles(jobs: Sequence[FoldJob], together: int | None) -> list[Bundle]:
 def _goes_together(job: FoldJob, together: int | None) -> bool:
     """Whether a job is trained together with others; a label names one model, one recipe and one kind of training."""
     wanted = together if together is not None else pick_device(job.row.training.device).type == "cuda"
-    if not wanted or together == 1 or not job.row.training.epochs or read_result(job) is not None:
+    training = job.row.training
+    if not wanted or together == 1 or not training.epochs or training.batch_spots or read_result(job) is not None:
         return False
     if job.genes.listed or together is None:
         return bool(job.genes.listed)
@@ -88,6 +91,8 @@ def folds_together(jobs: Sequence[FoldJob], together: int | None) -> Steps[list[
     device = str(pick_device(row.training.device))
     prepared, full = yield from training_sections(entries, row.model, genes, recipe, device=device)
     at_once = together or networks_that_fit(row.model, prepared, full, training=row.training, config=row.config)
+    if at_once == 1:
+        return (yield from _one_by_one(jobs))
     known = dict(zip(names, prepared, strict=True))
     outcomes: list[FoldResult | Exception] = []
     step = max(1, at_once // networks_of(row.training))
@@ -102,26 +107,34 @@ def _at_once(
     """Some folds of a bundle: their results are stored before the next are trained."""
     started, row = time.perf_counter(), jobs[0].row
     lessons = [Lesson(tuple(known[name] for name in job.fold.train), job.row.training.seed) for job in jobs]
-    try:
-        trained = yield from train_together(
-            row.model, lessons, recipe, at_once=at_once, training=row.training, config=row.config
-        )
-    except Cancelled:
-        raise
-    except FAULTS as error:
-        return [error] * len(jobs)
+    steps = train_together(row.model, lessons, recipe, at_once=at_once, training=row.training, config=row.config)
+    trained = yield from _guarded(steps)
+    if isinstance(trained, Exception):
+        return [trained] * len(jobs)
     seconds = (time.perf_counter() - started) / len(jobs)
     outcomes: list[FoldResult | Exception] = []
-    for job, outcome in zip(jobs, trained, strict=True):
-        outcomes.append((yield from _finished(job, outcome, seconds)))
+    for job, model in zip(jobs, trained, strict=True):
+        outcomes.append((yield from _finished(job, model, seconds)))
     return outcomes
 
 
-def _finished(job: FoldJob, outcome: TrainedModel | Exception, seconds: float) -> Steps[FoldResult | Exception]:
-    if isinstance(outcome, Exception):
-        return outcome
+def _finished(job: FoldJob, model: TrainedModel | TrainingFailed, seconds: float) -> Steps[FoldResult | Exception]:
+    if isinstance(model, TrainingFailed):
+        return model
+    return (yield from _guarded(concluded(job, model, seconds, NOTE)))
+
+
+def _one_by_one(jobs: Sequence[FoldJob]) -> Steps[list[FoldResult | Exception]]:
+    outcomes: list[FoldResult | Exception] = []
+    for job in jobs:
+        outcomes.append((yield from _guarded(fold_steps(job))))
+    return outcomes
+
+
+def _guarded(steps: Steps[R]) -> Steps[R | Exception]:
+    """The result of a long step, or the error that it ended in."""
     try:
-        return (yield from concluded(job, outcome, seconds, NOTE))
+        return (yield from steps)
     except Cancelled:
         raise
     except FAULTS as error:

@@ -1,13 +1,15 @@
-"""Functional graph: which spots resemble each other in expression space, as a dense mask.
+"""Functional graph: which spots resemble each other in expression space, as a mask (`gr2st.graph.masks`).
 
-A mask is boolean (n, n), row = source, column = target, and always holds the spot itself where the rule says so.
-The cut is hard: no gradient passes through a graph, so the masks are made without one.
+A mask holds the spot itself where the rule says so. The cut is hard: no gradient passes through a graph, so the masks
+are made without one.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from gr2st.graph.masks import mask_of
 
 
 @torch.no_grad()
@@ -38,15 +40,15 @@ def threshold_graph(
     (n, n) bool
         Source by target; every spot is joined to itself.
     """
-    same = cell_type[:, None] == cell_type[None, :]
-    score = pair_scores(head @ tail.T, same, temperature=temperature, type_share=type_share)
-    if spread is None:
-        mask = score > threshold
-    else:
-        own = score.mean(dim=1, keepdim=True) + spread * score.std(dim=1, keepdim=True, correction=0)
-        mask = score > own.clamp(min=threshold)
-    mask.diagonal().fill_(True)
-    return mask
+
+    def judge(rows: slice) -> Tensor:
+        same = cell_type[rows, None] == cell_type[None, :]
+        score = pair_scores(head[rows] @ tail.T, same, temperature=temperature, type_share=type_share)
+        mask = score > (threshold if spread is None else _own_threshold(score, spread, threshold))
+        mask.diagonal(rows.start).fill_(True)
+        return mask
+
+    return mask_of(len(head), judge)
 
 
 def pair_scores(likeness: Tensor, same_type: Tensor, *, temperature: float, type_share: float) -> Tensor:
@@ -77,16 +79,20 @@ def top_k_graph(
     (n, n) bool
         Source by target; min(k, n) targets per source, the spot itself only if it ranks.
     """
-    score = (head @ tail.T).div_(temperature)
-    score.add_(_same_type(cell_type, score.dtype), alpha=type_share)
-    best = score.topk(min(k, len(score)), dim=1, sorted=False).indices
-    return torch.zeros_like(score, dtype=torch.bool).scatter(1, best, True)
+
+    def judge(rows: slice) -> Tensor:
+        score = (head[rows] @ tail.T).div_(temperature)
+        score.add_(_same_type(cell_type, rows, score.dtype), alpha=type_share)
+        best = score.topk(min(k, len(head)), dim=1, sorted=False).indices
+        return torch.zeros_like(score, dtype=torch.bool).scatter(1, best, True)
+
+    return mask_of(len(head), judge)
 
 
-def edges_of(mask: Tensor) -> Tensor:
-    """Edges (2, e) int64 of a mask, source row above target row, ordered by source, then target."""
-    return mask.nonzero().T.contiguous()
+def _own_threshold(score: Tensor, spread: float, least: float) -> Tensor:
+    """Mean + spread * standard deviation of each row, at least `least`: (rows, 1)."""
+    return (score.mean(dim=1, keepdim=True) + spread * score.std(dim=1, keepdim=True, correction=0)).clamp(min=least)
 
 
-def _same_type(cell_type: Tensor, dtype: torch.dtype) -> Tensor:
-    return (cell_type[:, None] == cell_type[None, :]).to(dtype)
+def _same_type(cell_type: Tensor, rows: slice, dtype: torch.dtype) -> Tensor:
+    return (cell_type[rows, None] == cell_type[None, :]).to(dtype)

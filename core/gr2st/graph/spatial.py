@@ -1,4 +1,4 @@
-"""Spatial graph: which spots lie near each other on the tissue, as a dense mask (n, n), row = source, column = target.
+"""Spatial graph: which spots lie near each other on the tissue, as a mask (`gr2st.graph.masks`).
 
 Distances are compared squared and in float64, so that spots exactly on the radius of a grid fall on the same side on
 every machine.
@@ -11,6 +11,8 @@ import torch
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 from torch import Tensor
+
+from gr2st.graph.masks import mask_of, sparse_mask
 
 
 @torch.no_grad()
@@ -29,7 +31,7 @@ def radius_graph(position: Tensor, *, radius: float) -> Tensor:
     (n, n) bool
         Symmetric.
     """
-    return _squared_distances(position) < radius**2
+    return mask_of(len(position), lambda rows: _squared_distances(position, rows) < radius**2)
 
 
 @torch.no_grad()
@@ -47,8 +49,12 @@ def nearest_graph(position: Tensor, *, k: int) -> Tensor:
     (n, n) bool
         Source by target; min(k, n) targets per source.
     """
-    distance = _squared_distances(position)
     k = min(k, len(position))
+    return mask_of(len(position), lambda rows: _nearest(_squared_distances(position, rows), k))
+
+
+def _nearest(distance: Tensor, k: int) -> Tensor:
+    """The `k` smallest of each row, of equal ones the first."""
     furthest = distance.topk(k, dim=1, largest=False).values.amax(dim=1, keepdim=True)
     closer = distance < furthest
     tied = distance == furthest
@@ -109,10 +115,10 @@ def _pairs_within(position: Tensor, radius: float) -> csr_array:
 
 def no_graph(n: int, *, device: torch.device) -> Tensor:
     """Every one of `n` spots alone with itself: what is left of a graph that an ablation takes away."""
-    return torch.eye(n, dtype=torch.bool, device=device)
+    return sparse_mask(torch.arange(n, device=device).expand(2, n), n)
 
 
-def _squared_distances(position: Tensor) -> Tensor:
+def _squared_distances(position: Tensor, rows: slice) -> Tensor:
     x, y = position.double().unbind(dim=1)
-    across = (x[:, None] - x[None, :]).square_()
-    return across.add_((y[:, None] - y[None, :]).square_())
+    across = (x[rows, None] - x[None, :]).square_()
+    return across.add_((y[rows, None] - y[None, :]).square_())

@@ -6,8 +6,8 @@ n * heads * width where the textbook order costs edges * heads * width.
 
 A dense graph is a masked matrix, worked through in pieces (some targets) that stay in the cache; a large section is
 computed again in the backward pass instead of kept. A sparse graph is a few tables of neighbours, one for the targets
-of about the same degree. Both give the same numbers, and both backward passes are written out: left to autograd, the
-elementwise steps would cost more than the products.
+of about the same degree. The density of the graph decides which; both give the same numbers, and both backward passes
+are written out: left to autograd, the elementwise steps would cost more than the products.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gr2st.graph.masks import blocks, edges_of
 from gr2st.models.dropout import keep_mask
 from gr2st.models.precision import in_full_precision
 
@@ -45,15 +46,20 @@ KEPT = 1 << 23
 class Part:
     """Some targets of a graph and their sources.
 
-    ``target`` (t,) rows; ``source`` (t, d) rows of their sources, or None where every spot is one; ``bias``
-    (t, 1, d) 0 for an edge, -inf for none (a source that is no edge is row 0); ``added``
-    (t, 1, d) what each edge adds to its logits, all heads alike, with gradient, or None.
+    ``target`` (t,) rows; ``source`` (t, d) rows of their sources, or None where every spot is one; ``is_edge``
+    (t, d) bool (a source that is no edge is row 0); ``added`` (t, 1, d) what each edge adds to its logits, all heads
+    alike, with gradient, or None.
     """
 
     target: Tensor | slice
     source: Tensor | None
-    bias: Tensor
+    is_edge: Tensor
     added: Tensor | None = None
+
+    def bias(self, dtype: torch.dtype) -> Tensor:
+        """(t, 1, d): 0 for an edge, -inf for none. Made when needed: it takes four times the room."""
+        bias = torch.zeros(self.is_edge.shape, dtype=dtype, device=self.is_edge.device)
+        return bias.masked_fill_(~self.is_edge, -torch.inf)[:, None, :]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +68,6 @@ class Graph:
 
     n_edges: int
     parts: tuple[Part, ...]
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the states this graph was made for."""
-        return self.parts[0].bias.dtype
 
     def with_added(self, added: Callable[[Part], Tensor]) -> Graph:
         """The same edges, each adding to its logits what `added` says for its part."""
@@ -79,16 +80,21 @@ class Graph:
         return attend(state, source, target, self, dropout=dropout, with_entropy=with_entropy)
 
     @classmethod
-    def of(
-        cls, mask: Tensor, dtype: torch.dtype, *, heads: int, sparse_below: float = SPARSE_BELOW, piece: int = PIECE
-    ) -> Graph:
-        """The graph of a mask (source, target), every spot joined to itself as graph attention wants it."""
+    def of(cls, mask: Tensor, *, heads: int, sparse_below: float = SPARSE_BELOW, piece: int = PIECE) -> Graph:
+        """The graph of a mask (source, target), dense or sparse, every spot joined to itself as graph attention wants.
+
+        A sparse mask becomes tables without ever being a matrix.
+        """
+        if mask.is_sparse:
+            listed, degree = _inward_lists(edges_of(mask), len(mask))
+            return cls(len(listed), _tables(listed, degree))
         inward = mask.T.contiguous().fill_diagonal_(True)
-        degree = inward.sum(dim=1)
+        # Sums of bool are made over a copy of eight bytes a value.
+        degree = torch.cat([inward[rows].sum(dim=1) for rows in blocks(len(inward))])
         n_edges = int(degree.sum())
         if n_edges < sparse_below * inward.numel():
-            return cls(n_edges, _tables(inward, degree, dtype))
-        return cls(n_edges, _bands(inward, dtype, max(1, piece // (heads * len(inward)))))
+            return cls(n_edges, _tables(inward.nonzero()[:, 1], degree))
+        return cls(n_edges, _bands(inward, max(1, piece // (heads * len(inward)))))
 
 
 @in_full_precision
@@ -128,16 +134,24 @@ def attend(
     return gathered, total / graph.n_edges
 
 
-def _bands(inward: Tensor, dtype: torch.dtype, step: int) -> tuple[Part, ...]:
+def _inward_lists(edges: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Sources of all targets, one target after the other, and how many each has, self-loops among them."""
+    source, target = edges
+    itself = torch.arange(n, device=edges.device)
+    joined = source != target
+    place = torch.cat([target[joined] * n + source[joined], itself * (n + 1)]).sort().values
+    return place % n, torch.bincount(place // n, minlength=n)
+
+
+def _bands(inward: Tensor, step: int) -> tuple[Part, ...]:
     """Parts of `step` targets with all spots as sources, from a mask (target, source)."""
     n = len(inward)
     bounds = [(start, min(start + step, n)) for start in range(0, n, step)]
-    return tuple(Part(slice(a, b), None, _bias(inward[a:b], dtype)) for a, b in bounds)
+    return tuple(Part(slice(a, b), None, inward[a:b]) for a, b in bounds)
 
 
-def _tables(inward: Tensor, degree: Tensor, dtype: torch.dtype) -> tuple[Part, ...]:
+def _tables(listed: Tensor, degree: Tensor) -> tuple[Part, ...]:
     """One table of sources for all targets of at most 8, 16, 32, ... sources."""
-    listed = inward.nonzero()[:, 1]
     first = degree.cumsum(0) - degree
     size = degree.clamp(min=8).sub(1).double().log2().floor().long()
     shares = [
@@ -145,20 +159,15 @@ def _tables(inward: Tensor, degree: Tensor, dtype: torch.dtype) -> tuple[Part, .
         for bucket in torch.unique(size).tolist()
         for share in (size == bucket).nonzero()[:, 0].split(max(1, TABLE >> (bucket + 1)))
     ]
-    return tuple(_table(listed, first, degree, target, dtype) for target in shares)
+    return tuple(_table(listed, first, degree, target) for target in shares)
 
 
-def _table(listed: Tensor, first: Tensor, degree: Tensor, target: Tensor, dtype: torch.dtype) -> Part:
+def _table(listed: Tensor, first: Tensor, degree: Tensor, target: Tensor) -> Part:
     own = degree[target]
     place = torch.arange(int(own.max()), device=target.device).expand(len(target), -1)
     is_edge = place < own[:, None]
     source = listed[torch.where(is_edge, first[target, None] + place, 0)].masked_fill_(~is_edge, 0)
-    return Part(target, source, _bias(is_edge, dtype))
-
-
-def _bias(is_edge: Tensor, dtype: torch.dtype) -> Tensor:
-    bias = torch.zeros(is_edge.shape, dtype=dtype, device=is_edge.device)
-    return bias.masked_fill_(~is_edge, -torch.inf)[:, None, :]
+    return Part(target, source, is_edge)
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +244,7 @@ class _Attention(torch.autograd.Function):
 
 def _scratch(plan: _Plan, source: Tensor) -> Tensor:
     """Room for the weights of the largest part: what is used again and again stays in the cache."""
-    return source.new_empty(max(part.bias.numel() for part in plan.parts) * source.shape[1])
+    return source.new_empty(max(part.is_edge.numel() for part in plan.parts) * source.shape[1])
 
 
 def _logits(part: Part, source: Tensor, target: Tensor, scratch: Tensor) -> Tensor:
@@ -250,7 +259,7 @@ def _logits(part: Part, source: Tensor, target: Tensor, scratch: Tensor) -> Tens
 
 
 def _weights(part: Part, source: Tensor, target: Tensor, dropout: float, seed: int, scratch: Tensor) -> _Weights:
-    logits = F.leaky_relu_(_logits(part, source, target, scratch), SLOPE).add_(part.bias)
+    logits = F.leaky_relu_(_logits(part, source, target, scratch), SLOPE).add_(part.bias(source.dtype))
     if part.added is not None:
         logits.add_(part.added.detach())
     soft = torch.softmax(logits, dim=-1)

@@ -22,17 +22,12 @@ class PlainGraph:
     n_edges: Tensor
     part: Part
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the states this graph was made for."""
-        return self.part.bias.dtype
-
     @classmethod
-    def of(cls, mask: Tensor, dtype: torch.dtype) -> PlainGraph:
-        """The graph of a mask (source, target), every spot joined to itself."""
-        inward = mask.T | torch.eye(len(mask), dtype=torch.bool, device=mask.device)
-        bias = torch.where(inward, 0.0, -torch.inf).to(dtype)
-        return cls(inward.sum(), Part(slice(None), None, bias[:, None, :]))
+    def of(cls, mask: Tensor) -> PlainGraph:
+        """The graph of a mask (source, target), dense or sparse, every spot joined to itself."""
+        dense = mask.to_dense() if mask.is_sparse else mask
+        inward = dense.T | torch.eye(len(dense), dtype=torch.bool, device=mask.device)
+        return cls(inward.sum(), Part(slice(None), None, inward))
 
     def with_added(self, added: Callable[[Part], Tensor]) -> PlainGraph:
         """The same edges, each adding to its logits what `added` says."""
@@ -42,7 +37,8 @@ class PlainGraph:
         self, state: Tensor, source: Tensor, target: Tensor, *, dropout: float, with_entropy: bool
     ) -> tuple[Tensor, Tensor]:
         """As `gr2st.models.attention.attend`."""
-        logits = F.leaky_relu(target[:, :, None] + source.T[None], SLOPE) + self.part.bias
+        logits = F.leaky_relu(target[:, :, None] + source.T[None], SLOPE)
+        logits = logits.masked_fill(~self.part.is_edge[:, None, :], -torch.inf)
         if self.part.added is not None:
             logits = logits + self.part.added
         weight = logits.softmax(dim=-1)

@@ -96,13 +96,21 @@ class SpotModel(nn.Module):
     """Fields of the batch this model reads when it predicts."""
 
     learns_from: frozenset[str] = frozenset()
-    """Fields of the batch this model reads, besides `needs`, while it learns."""
+    """Fields of the batch this model reads, besides `needs`, while it learns.
+
+    A class that may learn from cell types names "cell_type" itself, not its instances alone: they are slow to make, and
+    are made before any instance is there, only for models that say so.
+    """
 
     bank: Bank | None = None
 
     def loss(self, batch: Batch) -> Loss:
         """Loss of one section; called only when epochs > 0."""
         raise NotImplementedError
+
+    def step_bytes(self, n_spots: int) -> int:
+        """Bytes of memory that a training step on `n_spots` takes beside model and section; 0: next to nothing."""
+        return 0
 
     def remember(self, batch: Batch) -> None:
         """Take in one training section after the last epoch (fill the bank, collect sums)."""

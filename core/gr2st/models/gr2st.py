@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gr2st.errors import DataError
-from gr2st.graph.functional import edges_of
+from gr2st.graph.masks import edges_of
 from gr2st.graph.spatial import averaging_matrix
 from gr2st.models import losses
 from gr2st.models.base import Answer, Batch, Loss, SpotModel
@@ -21,10 +21,12 @@ from gr2st.models.blocks import CELL_TYPES, ExpertHead, GraphAttention, Projecti
 from gr2st.models.choices import blend_scores, candidates
 from gr2st.models.dropout import Dropout
 from gr2st.models.fields import expression_field, required
+from gr2st.models.footprint import step_bytes
 from gr2st.models.kernel import KernelBranch
 from gr2st.models.memory import PerSection
 from gr2st.models.picture import width_seen, with_surroundings
 from gr2st.models.plain import plain
+from gr2st.models.precision import in_full_precision
 from gr2st.models.programmes import Programmes
 from gr2st.models.retrieval import Retrieved, appended, filled, retrieve
 from gr2st.models.scaling import GeneScale, notes_on_scale, on_common_scale
@@ -57,6 +59,7 @@ class Gr2st(SpotModel):
     """
 
     needs = frozenset({"features"})
+    learns_from = frozenset({"cell_type"})
 
     def __init__(self, config: Gr2stConfig, *, n_genes: int, n_features: int, grid_size: int) -> None:
         super().__init__()
@@ -116,6 +119,10 @@ class Gr2st(SpotModel):
         parts["entropy"] = entropy
         weighted = config.mse_weight * parts["mse"] + config.gate_weight * parts["gate"]
         return Loss(parts["contrastive"] + weighted + config.entropy_weight * entropy, parts)
+
+    def step_bytes(self, n_spots: int) -> int:
+        """Estimated from the settings; with dense graphs it grows with the square of the spots."""
+        return step_bytes(n_spots, self.config, n_genes=self.x_embed.embedding_dim)
 
     @torch.no_grad()
     def remember(self, batch: Batch) -> None:
@@ -200,7 +207,7 @@ class Gr2st(SpotModel):
             tail = self.dynamic_tail_proj(state)
         functional = self._graphs.functional(head, tail, _cell_types(batch, state))
         by_function, entropy = self.dynamic_gat(head, functional, with_entropy=with_entropy)
-        spatial = self._graphs.spatial(batch, state.dtype)
+        spatial = self._graphs.spatial(batch)
         by_place, spatial_entropy = self.spatial_gat(near, spatial, with_entropy=with_entropy)
         fused = self.fusion_layer(self._fuse(by_function, by_place))
         return self.spot_projection(fused), entropy + spatial_entropy
@@ -249,9 +256,9 @@ class Gr2st(SpotModel):
         if self.config.gate_sees == "spot":
             return image
         (position,) = required(batch, "position")
-        averaging = self._averages.of(batch.section, (position,), lambda: self._averaging(position, image.dtype))
-        around = averaging @ image if plain() else torch.sparse.mm(averaging, image)
-        return torch.cat([image, around], dim=1)
+        dtype = torch.promote_types(image.dtype, torch.float32)
+        averaging = self._averages.of(batch.section, (position,), lambda: self._averaging(position, dtype))
+        return torch.cat([image, _averaged(averaging, image)], dim=1)
 
     def _averaging(self, position: Tensor, dtype: torch.dtype) -> Tensor:
         matrix = averaging_matrix(position, radius=self.config.spatial_radius, dtype=dtype)
@@ -289,6 +296,11 @@ class Gr2st(SpotModel):
         if self.config.blend < 1:
             spaces.add(self.config.input_space)
         return spaces.pop() if len(spaces) == 1 else "mixed"
+
+
+@in_full_precision
+def _averaged(averaging: Tensor, image: Tensor) -> Tensor:
+    return averaging @ image if plain() else torch.sparse.mm(averaging, image)
 
 
 def _cell_types(batch: Batch, like: Tensor) -> Tensor:

@@ -69,22 +69,18 @@ class SpotGraphs:
 
         That is the way a gradient takes to the scores: the choice of edges itself is a hard cut.
         """
-        graph = self._graph(self.functional_mask(head, tail, cell_type), head.dtype)
+        graph = self._graph(self.functional_mask(head, tail, cell_type))
         if not self.config.score_bias:
             return graph
         return graph.with_added(lambda part: self._bias(part, head, tail, cell_type))
 
-    def spatial(self, batch: Batch, dtype: torch.dtype) -> Graph | PlainGraph:
+    def spatial(self, batch: Batch) -> Graph | PlainGraph:
         """The spatial graph of a section; spots do not move, so it is remembered."""
         (position,) = required(batch, "position")
-        graph = self._spatial.of(batch.section, (position,), lambda: self._new_spatial(position, dtype))
-        return graph if graph.dtype == dtype else self._new_spatial(position, dtype)
+        return self._spatial.of(batch.section, (position,), lambda: self._graph(self.spatial_mask(position)))
 
-    def _new_spatial(self, position: Tensor, dtype: torch.dtype) -> Graph | PlainGraph:
-        return self._graph(self.spatial_mask(position), dtype)
-
-    def _graph(self, mask: Tensor, dtype: torch.dtype) -> Graph | PlainGraph:
-        return PlainGraph.of(mask, dtype) if plain() else Graph.of(mask, dtype, heads=self.config.heads)
+    def _graph(self, mask: Tensor) -> Graph | PlainGraph:
+        return PlainGraph.of(mask) if plain() else Graph.of(mask, heads=self.config.heads)
 
     def _bias(self, part: Part, head: Tensor, tail: Tensor, cell_type: Tensor) -> Tensor:
         """(t, 1, d) for the targets and sources of one part."""

@@ -11,7 +11,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from gr2st.registry import MODELS
 from gr2st.training.batches import to_batch
 from gr2st.training.loop import build, pick_device
-from gr2st.training.stack import Stack
+from gr2st.training.memory import free_bytes
+from gr2st.training.stack import MOST_SPOTS, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +29,6 @@ WORKING = 2
 
 SHARE = 0.6
 """Of the free memory of a GPU that is planned with."""
-
-MOST_SPOTS = 2048
-"""Spots of a section up to which networks are trained together: a larger one keeps a GPU busy by itself."""
 
 
 def networks_that_fit(
@@ -49,8 +47,7 @@ def networks_that_fit(
     device = pick_device(training.device)
     if device.type != "cuda" or max(len(section.spots) for section in sections) > MOST_SPOTS:
         return 1
-    free, _ = torch.cuda.mem_get_info(device)
-    return max(1, int(SHARE * free) // bytes_per_network(model, sections, recipe, config))
+    return max(1, int(SHARE * free_bytes(device)) // bytes_per_network(model, sections, recipe, config))
 
 
 def bytes_per_network(model: str, sections: Sequence[Prepared], recipe: Recipe, config: Settings) -> int:

@@ -14,11 +14,12 @@ import torch
 from gr2st.errors import DataError
 from gr2st.preparation import MEASURED
 from gr2st.registry import MODELS, ModelSpec, load
-from gr2st.training.batches import to_batch
+from gr2st.training.batches import refuse_mixing, to_batch
 from gr2st.training.checkpoint import TrainedModel, versions
 from gr2st.training.fit import fit
 from gr2st.training.inner import best_choice, inner_folds
 from gr2st.training.keeper import Keeper
+from gr2st.training.memory import free_bytes, refuse_too_large
 from gr2st.training.precision import check_precision
 from gr2st.types import Progress, under_stage
 
@@ -65,14 +66,17 @@ def train(
     Raises
     ------
     DataError
-        No section, sections of another recipe, a folder that keeps another training, or an arithmetic the device lacks.
+        No section, sections of another recipe, a folder that keeps another training, spots to be mixed for a model
+        that sees each section as a whole, or an arithmetic that the device lacks.
     TrainingFailed
-        The loss stopped being finite; the message says at which epoch and section.
+        The loss stopped being finite, at the epoch and section the message names; or a section is too large for the
+        memory that is free.
     """
     spec = MODELS[model]
     training = training or spec.training
     config = config or spec.config
     check_sections(sections, recipe)
+    refuse_mixing(config, training.batch_spots)
     device = pick_device(training.device)
     check_precision(training.precision, device)
     with limited_threads(training.threads), torch.random.fork_rng(devices=cuda_devices(device)):
@@ -155,6 +159,7 @@ def _learned(
     module = build(setting.spec, config, sections, setting.recipe).to(setting.device)
     fields = module.needs | module.learns_from
     batches = [to_batch(section, fields, setting.device) for section in sections]
+    refuse_too_large(module, sections, free=free_bytes(setting.device))
     yield from fit(module, batches, setting.training, place)
     yield from remember(module, batches)
     return module.eval()
@@ -172,9 +177,9 @@ def build(spec: ModelSpec, config: Settings, sections: Sequence[Prepared], recip
 
 
 def fields_to_learn_from(model: str) -> frozenset[str]:
-    """Fields of a prepared section that training may read: what the model predicts from, and all that was measured."""
+    """Fields of a prepared section for training: what the model says it reads, places, and all that was measured."""
     module: type[SpotModel] = load(MODELS[model].factory)
-    return module.needs | MEASURED | {"grid", "position", "cell_type"}
+    return module.needs | module.learns_from | MEASURED | {"grid", "position"}
 
 
 def remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:

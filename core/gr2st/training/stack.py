@@ -8,18 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from gr2st.graph.masks import PAIRS_AT_ONCE
 from gr2st.models.plain import plain_operations
 from gr2st.training.precision import forward_in, products_in
 
 if TYPE_CHECKING:
     from gr2st.config import Precision
     from gr2st.models.base import Batch, SpotModel
+
+
+MOST_SPOTS = isqrt(PAIRS_AT_ONCE)
+"""Spots of a section that a stack can be shown. A larger one keeps a GPU busy by itself; its graphs are made in blocks,
+which no stack can follow."""
 
 
 class Stack:

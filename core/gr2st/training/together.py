@@ -30,7 +30,7 @@ from gr2st.training.loop import (
     trained_model,
 )
 from gr2st.training.precision import check_precision
-from gr2st.training.stack import Stack
+from gr2st.training.stack import MOST_SPOTS, Stack
 from gr2st.types import Progress
 
 if TYPE_CHECKING:
@@ -86,13 +86,16 @@ def train_together(
     Raises
     ------
     DataError
-        No lesson, a lesson without a section, sections of another recipe, or two sections of one name.
+        No lesson, a lesson without a section, sections of another recipe, two sections of one name, a section of more
+        spots than a stack can be shown, mixed batches, or an arithmetic that the device lacks.
     TrainingFailed
         The memory of the device does not suffice.
     """
     spec = MODELS[model]
     training = training or spec.training
     config = config or spec.config
+    if training.batch_spots is not None:
+        raise DataError("Networks are trained together by whole sections; batch_spots mixes their spots: use `train`.")
     class_room = _ClassRoom(spec, config, training, recipe, _sections_of(lessons, recipe), pick_device(training.device))
     check_precision(training.precision, class_room.device)
     with limited_threads(training.threads), torch.random.fork_rng(devices=cuda_devices(class_room.device)):
@@ -279,6 +282,11 @@ def _sections_of(lessons: Sequence[Lesson], recipe: Recipe) -> tuple[Prepared, .
     for lesson in lessons:
         check_sections(lesson.sections, recipe)
         for section in lesson.sections:
+            if len(section.spots) > MOST_SPOTS:
+                raise DataError(
+                    f"Section {section.section} has {len(section.spots):,} spots; networks are trained together on "
+                    f"sections of up to {MOST_SPOTS:,}. Train one after the other: --together 1."
+                )
             if known.setdefault(section.section, section) is not section:
                 raise DataError(f"Two different sections are called {section.section!r}; each needs its own name.")
     if not known:

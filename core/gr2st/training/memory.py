@@ -1,0 +1,52 @@
+"""What will not fit is refused before it begins: a process that runs out of memory is killed without a word."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+import psutil
+import torch
+
+from gr2st.errors import TrainingFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gr2st.models.base import SpotModel
+    from gr2st.types import Prepared
+
+MOST_SPOTS = 10_000_000
+"""Beyond what any array holds; bounds the search for the largest section that fits."""
+
+
+def refuse_too_large(module: SpotModel, sections: Sequence[Prepared], *, free: int) -> None:
+    """Nothing where a training step on the largest section fits into `free` bytes.
+
+    Raises
+    ------
+    TrainingFailed
+        It does not; the message says how many spots would fit.
+    """
+    largest = max(sections, key=lambda section: len(section.spots))
+    n_spots = len(largest.spots)
+    needed = module.step_bytes(n_spots)
+    if needed <= free:
+        return
+    fitting = bisect_right(range(1, MOST_SPOTS), free, key=module.step_bytes)
+    raise TrainingFailed(
+        f"A training step on section {largest.section} with its {n_spots:,} spots needs about {_gb(needed)} of memory; "
+        f"{_gb(free)} are free, enough for about {fitting:,} spots. Close other programs, train on a machine with more "
+        "memory, or leave this section out."
+    )
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory of the device that can be had now without swapping."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
