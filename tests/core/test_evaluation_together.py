@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,9 @@ from gr2st.evaluation.together import NOTE
 from gr2st.registry import MODELS
 from gr2st.training import fit, together
 from gr2st.types import Study, finish
+
+if TYPE_CHECKING:
+    from tests.core.conftest import Command
 
 GENES = ("ERBB2", "KRT19", "COL1A1", "PLIN1", "GAPDH")
 SMALL = {"projection": 8, "heads": 2, "dropout": 0.0, "kernel_landmarks": 64}
@@ -205,3 +208,23 @@ def test_variable_genes_are_trained_one_after_the_other_on_a_gpu(
     )
     assert [(len(bundle.jobs), bundle.together) for bundle in listed] == [(2, True), (1, False), (1, False)]
     assert all(not bundle.together for bundle in variable)
+
+
+def test_the_command_line_trains_together_in_the_precision_asked_for(command: Command, tmp_path: Path) -> None:
+    genes = tmp_path / "genes.txt"
+    genes.write_text("\n".join(GENES))
+    asked = ["--genes", genes, "--epochs", 1, "--device", "cpu", "--models", "gr2st-v2", "--precision", "bf16"]
+    out = tmp_path / "evaluation"
+    code, said = command("evaluate", gr2st.sample_study_path(), *asked, "--together", 2, "--out", out)
+    assert code == 0, said
+    assert "Folds were trained together" in said
+    code, said = command("evaluate", gr2st.sample_study_path(), "--together", 2, "--out", tmp_path / "never")
+    assert code == 2
+    assert "--together 1" in said
+
+
+def test_the_command_line_says_what_a_precision_needs(command: Command, tmp_path: Path) -> None:
+    asked = ["--precision", "tf32", "--device", "cpu", "--epochs", 1, "--out", tmp_path / "model"]
+    code, said = command("train", gr2st.sample_study_path(), *asked)
+    assert code == 2
+    assert "tf32 needs an NVIDIA GPU" in said.replace("\n", " ")
