@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 Space = Literal["spot", "gene"]
 """Expression space: "spot" is S (spot divided by its listed counts), "gene" is T (gene by its section total)."""
 
+Precision = Literal["float32", "tf32", "bf16"]
+"""Arithmetic of training; what is solved in closed form is always computed in float64."""
+
 CellSource = Literal["none", "files", "estimate"]
 """Where the cell types of the spots come from; "none" leaves every spot unlabelled."""
 
@@ -68,6 +71,9 @@ class TrainConfig(Settings):
     )
     seed: int = 0
     device: str = Field("auto", description='"auto", "cpu", "cuda" or "cuda:1".')
+    precision: Precision = Field(
+        "float32", description="tf32 and bf16 are faster on a GPU and round more; see docs/gpu.md."
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads of torch; none: as the process was given.")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from gr2st.config import PatchConfig, Recipe
 from gr2st.encoders import cache
-from gr2st.encoders.cache import FeatureKey, encode_section, feature_path, read_features, write_features
+from gr2st.encoders.cache import FeatureKey, ahead, encode_section, feature_path, read_features, write_features
 from gr2st.errors import DataError, StorageError
 from gr2st.io.array_slide import ArraySlide
 from gr2st.registry import ENCODERS
@@ -242,6 +244,40 @@ def test_an_encoder_without_weights_runs_on_the_cpu_whatever_the_device(slide, e
     assert all(isinstance(step, Progress) for step in steps)
     assert asked == ["cpu"]
     assert "from the cache" in run(slide)[0][0].note
+
+
+def batches_of(count: int, made: list[int], *, fault_at: int = -1) -> Iterator[np.ndarray]:
+    for number in range(count):
+        if number == fault_at:
+            raise DataError("the picture ends here")
+        made.append(number)
+        yield np.full((1, 2, 2, 3), number, np.uint8)
+
+
+def test_the_next_batch_is_made_while_one_is_used() -> None:
+    made: list[int] = []
+    batches = ahead(batches_of(4, made))
+    first = next(batches)
+    deadline = time.monotonic() + 10
+    while len(made) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert made == [0, 1]
+    assert [int(batch[0, 0, 0, 0]) for batch in (first, *batches)] == [0, 1, 2, 3]
+
+
+def test_what_goes_wrong_in_the_picture_is_told_after_what_was_read_before() -> None:
+    batches = ahead(batches_of(4, [], fault_at=2))
+    assert [int(next(batches)[0, 0, 0, 0]) for _ in range(2)] == [0, 1]
+    with pytest.raises(DataError, match="the picture ends here"):
+        next(batches)
+
+
+def test_batches_that_are_no_longer_wanted_are_not_made() -> None:
+    made: list[int] = []
+    batches = ahead(batches_of(100, made))
+    next(batches)
+    batches.close()
+    assert len(made) <= 2
 
 
 def test_a_closed_run_leaves_no_entry(slide, encoder) -> None:

@@ -44,6 +44,14 @@ class CellTypesName(StrEnum):
     estimate = "estimate"
 
 
+class PrecisionName(StrEnum):
+    """Arithmetic of training."""
+
+    float32 = "float32"
+    tf32 = "tf32"
+    bf16 = "bf16"
+
+
 StudyArgument = Annotated[Path, typer.Argument(help="Study: a folder, a study.csv, a Space Ranger folder or an .h5ad.")]
 SectionsOption = Annotated[str, typer.Option(help="Section names, separated by commas. Default: all with an image.")]
 GenesOption = Annotated[
@@ -64,6 +72,9 @@ SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 CellTypesOption = Annotated[
     CellTypesName,
     typer.Option(help="Cell types: none, from the files named in study.csv, or an estimate from the picture."),
+]
+PrecisionOption = Annotated[
+    PrecisionName, typer.Option(help="Arithmetic of training; tf32 and bf16 are faster on a GPU and round more.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 

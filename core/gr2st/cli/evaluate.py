@@ -20,6 +20,8 @@ from gr2st.cli.common import (
     EncoderOption,
     EpochsOption,
     GenesOption,
+    PrecisionName,
+    PrecisionOption,
     SectionsOption,
     SeedOption,
     StudyArgument,
@@ -68,11 +70,16 @@ def evaluate_command(
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = PrecisionName.float32,
     ablate: Annotated[
         str, typer.Option(help="Parts to leave out of GR2ST, one at a time, separated by commas; `list` names them.")
     ] = "",
     seeds: Annotated[int, typer.Option(min=1, help="How often each model that draws lots is trained.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Folds computed at once, each in a process of its own.")] = 1,
+    together: Annotated[
+        int | None,
+        typer.Option(min=1, help="Networks trained at once as one computation. Default: 1, on a GPU as many as fit."),
+    ] = None,
     scheduler: Annotated[str, typer.Option(help="Address of a dask.distributed cluster that computes the folds.")] = "",
 ) -> None:
     """Train and score models on held-out patients or sections.
@@ -95,7 +102,7 @@ def evaluate_command(
             protocol=protocol.value,
             sections=names_of(sections),
             recipe=recipe_fields(encoder, um_per_px, cell_types),
-            training={name: training_of(name, epochs, seed, device) for name in names},
+            training={name: training_of(name, epochs, seed, device, precision) for name in names},
             ablations=names_of(ablate),
             seeds=seeds,
         )
@@ -103,7 +110,7 @@ def evaluate_command(
     if score_genes is not None:
         plan = replace(plan, score_genes=read_gene_list(score_genes))
     with executor_of(workers, scheduler) as executor:
-        evaluation = show_progress(evaluate(found, plan, out, executor=executor))
+        evaluation = show_progress(evaluate(found, plan, out, executor=executor, together=together))
     print_summary(evaluation.summary)
     print_reported(evaluation.summary)
     _report_failures(evaluation)

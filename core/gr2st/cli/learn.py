@@ -15,6 +15,8 @@ from gr2st.cli.common import (
     EncoderOption,
     EpochsOption,
     GenesOption,
+    PrecisionName,
+    PrecisionOption,
     SectionsOption,
     SeedOption,
     StudyArgument,
@@ -52,6 +54,7 @@ def train_command(
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = PrecisionName.float32,
 ) -> None:
     """Train a model on sections of a study. A training that was stopped goes on with the same command.
 
@@ -75,7 +78,7 @@ def train_command(
             model,
             gene_choice(genes, variable_genes),
             recipe_fields(encoder, um_per_px, cell_types),
-            training_of(model, epochs, seed, device),
+            training_of(model, epochs, seed, device, precision),
             unfinished,
         )
     )
@@ -151,11 +154,15 @@ def gene_choice(path: Path | None, variable: int) -> GeneChoice:
     return GeneChoice(n_variable=variable) if path is None else GeneChoice(listed=read_gene_list(path))
 
 
-def training_of(model: str, epochs: int | None, seed: int, device: str) -> TrainConfig:
-    """The model's own training settings with what the user changed; closed-form models have no epochs."""
+def training_of(
+    model: str, epochs: int | None, seed: int, device: str, precision: PrecisionName = PrecisionName.float32
+) -> TrainConfig:
+    """The model's own training settings with what the user changed; closed-form models have no epochs to change."""
     registered = MODELS[model].training
-    chosen = epochs if epochs is not None and registered.epochs else registered.epochs
-    return registered.model_copy(update={"epochs": chosen, "seed": seed, "device": device})
+    changes: dict[str, Any] = {"seed": seed, "device": device}
+    if registered.epochs:
+        changes |= {"epochs": registered.epochs if epochs is None else epochs, "precision": precision.value}
+    return registered.model_copy(update=changes)
 
 
 def _train(

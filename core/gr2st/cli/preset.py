@@ -69,6 +69,7 @@ def wish_of(context: typer.Context) -> Wish:
         epochs=typed("epochs"),
         seed=context.params["seed"],
         device=context.params["device"],
+        precision=context.params["precision"].value,
         ablations=names_of(context.params["ablate"]),
         seeds=context.params["seeds"],
     )

@@ -7,6 +7,7 @@ import json
 import time
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -188,12 +189,21 @@ def encode_section(
     yield Progress(stage, 0, total, note=_joined(unreadable, mirrored))
     encoder = load_encoder(recipe.encoder, device=where)
     patches = _normalised(cut_patches(slide, xy, recipe.patch, um_per_px, batch=encoder.batch), recipe.stain)
-    features = yield from _encode(encoder, patches, section, total, on_cpu=where == "cpu")
+    features = yield from _encode(encoder, ahead(patches), section, total, on_cpu=where == "cpu")
     try:
         write_features(key, features)
     except StorageError as error:
         yield Progress(stage, total, total, note=f"not kept for the next time: {error}")
     return features
+
+
+def ahead(batches: Iterator[UInt8]) -> Iterator[UInt8]:
+    """The same batches; while one is used, a thread makes the next, so that a GPU does not wait for the picture."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting = reader.submit(next, batches, None)
+        while (batch := waiting.result()) is not None:
+            waiting = reader.submit(next, batches, None)
+            yield batch
 
 
 def _stage(section: str) -> str:

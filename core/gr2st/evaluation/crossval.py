@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gr2st.config import CellSource, Recipe, Settings, TrainConfig
-from gr2st.errors import Cancelled, DataError, Gr2stError
-from gr2st.evaluation.fold import FoldJob, GeneChoice, fold_steps, run_fold
+from gr2st.errors import Cancelled, DataError
+from gr2st.evaluation.fold import FAULTS, FoldJob, GeneChoice, fold_steps, run_fold
 from gr2st.evaluation.folds import Protocol, make_folds
 from gr2st.evaluation.results import FoldResult, read_result, with_listed
 from gr2st.evaluation.rows import Row, rows_of
 from gr2st.evaluation.sections import refuse_unreadable
 from gr2st.evaluation.summary import summarise, write_results
+from gr2st.evaluation.together import Bundle, bundles, folds_together
 from gr2st.io.tables import plural, some
 from gr2st.preparation import encoder_identity
 from gr2st.types import Fold, Progress
@@ -33,6 +34,9 @@ class FoldFailure:
     fold: str
     message: str
     details: str
+
+
+Outcome = FoldResult | FoldFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,9 @@ class Plan:
         return Recipe(genes=("any",), **self.recipe)
 
 
-def evaluate(study: Study, plan: Plan, out: Path | str, *, executor: Executor | None = None) -> Steps[Evaluation]:
+def evaluate(
+    study: Study, plan: Plan, out: Path | str, *, executor: Executor | None = None, together: int | None = None
+) -> Steps[Evaluation]:
     """Train and score every model on every held-out patient or section.
 
     Parameters
@@ -132,7 +138,9 @@ def evaluate(study: Study, plan: Plan, out: Path | str, *, executor: Executor | 
     out : Path
         Results; a finished fold found there is not done again, so a killed evaluation goes on where it was.
     executor : concurrent.futures.Executor, optional
-        Where folds run; none: here, one after the other.
+        Where folds run; none: here.
+    together : int, optional
+        Networks trained at once as one computation, here; none: 1 on a CPU, on a GPU as many as its memory holds.
 
     Returns
     -------
@@ -141,7 +149,8 @@ def evaluate(study: Study, plan: Plan, out: Path | str, *, executor: Executor | 
     Raises
     ------
     DataError, UnknownName
-        Before anything runs: unknown names, too few sections or patients, sections without an image.
+        Before anything runs: unknown names, too few sections or patients, sections without an image, folds that
+        cannot be trained together although they are to be.
     SectionInvalid
         Before anything is trained: all sections that cannot be read.
     WeightsMissing
@@ -151,8 +160,11 @@ def evaluate(study: Study, plan: Plan, out: Path | str, *, executor: Executor | 
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; an evaluation is a folder. Choose another name.")
     jobs = _jobs(usable_entries(study, plan.sections), plan, out)
+    if executor is not None and together not in (None, 1):
+        raise DataError("Folds are trained together in one process (--together), or in several (--workers), not both.")
+    grouped = bundles(jobs, together) if executor is None else []
     yield from refuse_unreadable(_entries_needed(jobs))
-    outcomes = yield from (_here(jobs) if executor is None else _elsewhere(jobs, executor))
+    outcomes = yield from (_here(jobs, grouped, together) if executor is None else _elsewhere(jobs, executor))
     results = [outcome for outcome in outcomes if isinstance(outcome, FoldResult)]
     if plan.score_genes:
         by_digest = {job.digest(): job for job in jobs}
@@ -226,35 +238,48 @@ def _entries_needed(jobs: Sequence[FoldJob]) -> list[SectionEntry]:
     return [entry for entry in (jobs[0].entries if jobs else ()) if entry.name in used]
 
 
-def _here(jobs: Sequence[FoldJob]) -> Steps[list[FoldResult | FoldFailure]]:
-    outcomes: list[FoldResult | FoldFailure] = []
-    for done, job in enumerate(jobs):
-        yield Progress("Evaluating", done, len(jobs), job.name)
-        outcomes.append((yield from _guarded(job)))
+def _here(jobs: Sequence[FoldJob], grouped: Sequence[Bundle], together: int | None) -> Steps[list[Outcome]]:
+    done: dict[int, Outcome] = {}
+    for bundle in grouped:
+        yield Progress("Evaluating", len(done), len(jobs), bundle.name)
+        found = yield from (_guarded_together(bundle, together) if bundle.together else _guarded(bundle.jobs[0]))
+        done |= zip(map(id, bundle.jobs), found, strict=True)
     yield Progress("Evaluating", len(jobs), len(jobs))
-    return outcomes
+    return [done[id(job)] for job in jobs]
 
 
-def _guarded(job: FoldJob) -> Steps[FoldResult | FoldFailure]:
+def _guarded(job: FoldJob) -> Steps[list[Outcome]]:
     """Run one fold here; its error becomes a FoldFailure, so that the rest goes on."""
     try:
-        return (yield from fold_steps(job))
+        return [(yield from fold_steps(job))]
     except Cancelled:
         raise
-    except (Gr2stError, OSError, RuntimeError, ArithmeticError, MemoryError) as error:
-        return _failure(job, error)
+    except FAULTS as error:
+        return [_failure(job, error)]
 
 
-def _elsewhere(jobs: Sequence[FoldJob], executor: Executor) -> Steps[list[FoldResult | FoldFailure]]:
+def _guarded_together(bundle: Bundle, together: int | None) -> Steps[list[Outcome]]:
+    """Run the folds of a bundle here; an error that is not of one fold alone fails them all."""
+    try:
+        found: list[FoldResult | Exception] = yield from folds_together(bundle.jobs, together)
+    except Cancelled:
+        raise
+    except FAULTS as error:
+        found = [error] * len(bundle.jobs)
+    pairs = zip(bundle.jobs, found, strict=True)
+    return [_failure(job, outcome) if isinstance(outcome, Exception) else outcome for job, outcome in pairs]
+
+
+def _elsewhere(jobs: Sequence[FoldJob], executor: Executor) -> Steps[list[Outcome]]:
     futures = {executor.submit(run_fold, job): job for job in jobs}
-    outcomes: dict[Future[FoldResult], FoldResult | FoldFailure] = {}
+    outcomes: dict[Future[FoldResult], Outcome] = {}
     try:
         yield Progress("Evaluating", 0, len(jobs))
         for future in as_completed(futures):
             job = futures[future]
             try:
                 outcomes[future] = future.result()
-            except (Gr2stError, OSError, RuntimeError, ArithmeticError, MemoryError) as error:
+            except FAULTS as error:
                 outcomes[future] = _failure(job, error)
             yield Progress("Evaluating", len(outcomes), len(jobs), job.name)
     finally:

@@ -15,7 +15,7 @@ import numpy as np
 from gr2st import __version__, keys
 from gr2st.cells import cache as cells
 from gr2st.config import Recipe
-from gr2st.errors import DataError
+from gr2st.errors import DataError, Gr2stError
 from gr2st.evaluation import scores as scoring
 from gr2st.evaluation.labels import label_agreement
 from gr2st.evaluation.measured import predict_section
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from gr2st.evaluation.rows import Row
     from gr2st.training.checkpoint import TrainedModel
     from gr2st.types import Prepared, SectionEntry, Steps
+
+FAULTS = (Gr2stError, OSError, RuntimeError, ArithmeticError, MemoryError)
+"""Errors that end a fold, not the evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +123,17 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
     device = str(pick_device(row.training.device))
     sections, recipe = yield from training_sections(training, row.model, job.genes, job.recipe, device=device)
     trained = yield from train(row.model, sections, recipe, training=row.training, config=row.config)
-    seconds = (time.perf_counter() - started) / len(job.fold.test)
-    variable = [gene for gene in ranked_genes(training) if gene in set(recipe.genes)][: scoring.FEW]
+    return (yield from concluded(job, trained, time.perf_counter() - started))
+
+
+def concluded(job: FoldJob, trained: TrainedModel, training_seconds: float, *more: str) -> Steps[FoldResult]:
+    """Predict and score the test sections of a fold with its trained model, and store all of it; `more` are notes."""
+    row, genes = job.row, trained.recipe.genes
+    seconds = training_seconds / len(job.fold.test)
+    ranked = ranked_genes([job.entry(name) for name in job.fold.train])
+    variable = [gene for gene in ranked if gene in set(genes)][: scoring.FEW]
     scores: list[SectionScore] = []
-    notes: list[str] = []
+    notes = list(more)
     for name in job.fold.test:
         score, noted = yield from _score(job, trained, name, variable, seconds)
         scores.append(score)
@@ -133,7 +143,7 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
         seed=row.training.seed,
         fold=job.fold.name,
         digest=job.digest(),
-        n_genes=len(recipe.genes),
+        n_genes=len(genes),
         scores=tuple(scores),
         provenance=provenance_of(job, trained),
         notes=tuple(notes),

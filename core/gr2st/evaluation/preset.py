@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gr2st.config import CellSource, PatchConfig, TrainConfig
+from gr2st.config import CellSource, PatchConfig, Precision, TrainConfig
 from gr2st.errors import DataError, WeightsMissing
 from gr2st.evaluation.crossval import Plan
 from gr2st.evaluation.fold import GeneChoice
@@ -33,8 +33,8 @@ _SHOWN = 12
 class Wish:
     """What the user asks for beside the preset; None and empty: as published.
 
-    Fields are those of `Plan` and of its recipe; ``epochs``, ``seed`` and ``device`` hold for every model that is
-    trained.
+    Fields are those of `Plan` and of its recipe; ``epochs``, ``seed``, ``device`` and ``precision`` hold for every
+    model that is trained.
     """
 
     genes: GeneChoice | None = None
@@ -47,6 +47,7 @@ class Wish:
     epochs: int | None = None
     seed: int = 0
     device: str = "auto"
+    precision: Precision = "float32"
     ablations: tuple[str, ...] = ()
     seeds: int = 1
 
@@ -114,8 +115,10 @@ def _plan(published: PublishedStudy, wish: Wish) -> Plan:
 def _training(published: PublishedStudy, model: str, wish: Wish) -> TrainConfig:
     """Settings of a model on this data set; one that is solved in closed form has no epochs to change."""
     base = published.models[model].training if model in published.models else MODELS[model].training
-    epochs = wish.epochs if wish.epochs is not None and base.epochs else base.epochs
-    return base.model_copy(update={"epochs": epochs, "seed": wish.seed, "device": wish.device})
+    changes: dict[str, Any] = {"seed": wish.seed, "device": wish.device}
+    if base.epochs:
+        changes |= {"epochs": base.epochs if wish.epochs is None else wish.epochs, "precision": wish.precision}
+    return base.model_copy(update=changes)
 
 
 def missing_for(study: Study, published: PublishedStudy, plan: Plan) -> Iterator[str]:

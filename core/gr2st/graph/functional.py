@@ -84,7 +84,7 @@ def top_k_graph(
         score = (head[rows] @ tail.T).div_(temperature)
         score.add_(_same_type(cell_type, rows, score.dtype), alpha=type_share)
         best = score.topk(min(k, len(head)), dim=1, sorted=False).indices
-        return torch.zeros_like(score, dtype=torch.bool).scatter_(1, best, value=True)
+        return torch.zeros_like(score, dtype=torch.bool).scatter(1, best, True)
 
     return mask_of(len(head), judge)
 

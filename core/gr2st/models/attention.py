@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from gr2st.graph.masks import blocks, edges_of
 from gr2st.models.dropout import keep_mask
+from gr2st.models.precision import in_full_precision
 
 SLOPE = 0.2
 TINY = 1e-9
@@ -72,6 +73,12 @@ class Graph:
         """The same edges, each adding to its logits what `added` says for its part."""
         return Graph(self.n_edges, tuple(replace(part, added=added(part)) for part in self.parts))
 
+    def attend(
+        self, state: Tensor, source: Tensor, target: Tensor, *, dropout: float, with_entropy: bool
+    ) -> tuple[Tensor, Tensor]:
+        """As the function `attend`."""
+        return attend(state, source, target, self, dropout=dropout, with_entropy=with_entropy)
+
     @classmethod
     def of(cls, mask: Tensor, *, heads: int, sparse_below: float = SPARSE_BELOW, piece: int = PIECE) -> Graph:
         """The graph of a mask (source, target), dense or sparse, every spot joined to itself as graph attention wants.
@@ -90,6 +97,7 @@ class Graph:
         return cls(n_edges, _bands(inward, max(1, piece // (heads * len(inward)))))
 
 
+@in_full_precision
 def attend(
     state: Tensor,
     source: Tensor,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gr2st.models.attention import Graph, attend
 from gr2st.models.dropout import Dropout
+
+if TYPE_CHECKING:
+    from gr2st.models.attention import Graph
+    from gr2st.models.attention_plain import PlainGraph
 
 CELL_TYPES = 6
 """Unlabelled, necrotic, neoplastic, inflammatory, connective, non-neoplastic epithelial: ids 0 to 5."""
@@ -43,12 +48,12 @@ class GraphAttention(nn.Module):
         for weight in (self.att_src, self.att_dst, self.lin.weight):
             nn.init.xavier_uniform_(weight)
 
-    def forward(self, state: Tensor, graph: Graph, *, with_entropy: bool) -> tuple[Tensor, Tensor]:
+    def forward(self, state: Tensor, graph: Graph | PlainGraph, *, with_entropy: bool) -> tuple[Tensor, Tensor]:
         """Attended state and the entropy of the attention per edge."""
         theta = self.lin.weight.view(self.heads, -1, state.shape[1])
         source, target = self._scores(state, theta)
         share = self.share if self.training else 0.0
-        gathered, entropy = attend(state, source, target, graph, dropout=share, with_entropy=with_entropy)
+        gathered, entropy = graph.attend(state, source, target, dropout=share, with_entropy=with_entropy)
         heads = torch.bmm(gathered.transpose(0, 1), theta.transpose(1, 2))
         return heads.transpose(0, 1).reshape(len(state), -1).add_(self.bias), entropy
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from gr2st.models.plain import plain
+
 _LEVELS = 1 << 16
 
 
@@ -31,4 +33,6 @@ class Dropout(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         if not self.training or not self.share:
             return values
+        if plain():
+            return nn.functional.dropout(values, self.share)
         return values * keep_mask(values, self.share)

@@ -25,6 +25,8 @@ from gr2st.models.footprint import step_bytes
 from gr2st.models.kernel import KernelBranch
 from gr2st.models.memory import PerSection
 from gr2st.models.picture import width_seen, with_surroundings
+from gr2st.models.plain import plain
+from gr2st.models.precision import in_full_precision
 from gr2st.models.programmes import Programmes
 from gr2st.models.retrieval import Retrieved, appended, filled, retrieve
 from gr2st.models.scaling import GeneScale, notes_on_scale, on_common_scale
@@ -79,7 +81,7 @@ class Gr2st(SpotModel):
         )
         self.image_projection = ProjectionHead(width_seen(n_features, config.picture_radius), width, share)
         self.dynamic_head_proj = nn.Linear(n_genes, width)
-        self.dynamic_tail_proj = nn.Linear(n_genes, width)
+        self.dynamic_tail_proj = nn.Linear(n_genes, width).requires_grad_(config.score_bias > 0)
         self.spatial_proj = nn.Linear(n_genes, width)
         self.dynamic_gat = GraphAttention(width, config.heads, share)
         self.spatial_gat = GraphAttention(width, config.heads, share)
@@ -96,6 +98,7 @@ class Gr2st(SpotModel):
         self._graphs = SpotGraphs(config)
         self._views: PerSection[_View] = PerSection()
         self._averages: PerSection[Tensor] = PerSection()
+        self._checked: PerSection[None] = PerSection()
 
     # ------------------------------------------------------------------------------------------------- contract
 
@@ -212,7 +215,7 @@ class Gr2st(SpotModel):
     def _state(self, batch: Batch) -> Tensor:
         """Expression plus what the tables say about place and cell type: (n, genes)."""
         expression, grid = required(batch, self._input_field, "grid")
-        self._check_grid(batch.section, grid)
+        self._checked.of(batch.section, (grid,), lambda: self._check_grid(batch.section, grid))
         x, y = grid.long().unbind(dim=1)
         embed, *layers, dropout = self.cell_type_embed
         # Six types, hundreds of spots: the layers see each type once.
@@ -253,11 +256,13 @@ class Gr2st(SpotModel):
         if self.config.gate_sees == "spot":
             return image
         (position,) = required(batch, "position")
-        radius, dtype = self.config.spatial_radius, image.dtype
-        averaging = self._averages.of(
-            batch.section, (position,), lambda: averaging_matrix(position, radius=radius, dtype=dtype)
-        )
-        return torch.cat([image, torch.sparse.mm(averaging, image)], dim=1)
+        dtype = torch.promote_types(image.dtype, torch.float32)
+        averaging = self._averages.of(batch.section, (position,), lambda: self._averaging(position, dtype))
+        return torch.cat([image, _averaged(averaging, image)], dim=1)
+
+    def _averaging(self, position: Tensor, dtype: torch.dtype) -> Tensor:
+        matrix = averaging_matrix(position, radius=self.config.spatial_radius, dtype=dtype)
+        return matrix.to_dense() if plain() else matrix
 
     def _gate_loss(self, logits: Tensor, batch: Batch) -> Tensor:
         if self.config.gate_target == "majority":
@@ -291,6 +296,11 @@ class Gr2st(SpotModel):
         if self.config.blend < 1:
             spaces.add(self.config.input_space)
         return spaces.pop() if len(spaces) == 1 else "mixed"
+
+
+@in_full_precision
+def _averaged(averaging: Tensor, image: Tensor) -> Tensor:
+    return averaging @ image if plain() else torch.sparse.mm(averaging, image)
 
 
 def _cell_types(batch: Batch, like: Tensor) -> Tensor:

@@ -9,8 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gr2st.graph.masks import PAIRS_AT_ONCE, blocks
+from gr2st.models.plain import plain
+from gr2st.models.precision import in_full_precision
 
 
+@in_full_precision
 def contrastive(spot: Tensor, image: Tensor, *, temperature: float) -> Tensor:
     """Symmetric cross-entropy that pairs the two embeddings of each spot.
 
@@ -21,11 +24,19 @@ def contrastive(spot: Tensor, image: Tensor, *, temperature: float) -> Tensor:
     spot, image : (n, width)
     temperature : float
     """
+    if plain():
+        similarity = spot @ image.T / temperature
+        return _paired(similarity.log_softmax(dim=1), similarity.log_softmax(dim=0))
     if len(spot) ** 2 <= PAIRS_AT_ONCE:
         paired: Tensor = _PairedCrossEntropy.apply(spot @ image.T / temperature)  # type: ignore[no-untyped-call]
         return paired
     in_blocks: Tensor = _PairedInBlocks.apply(spot, image, temperature)  # type: ignore[no-untyped-call]
     return in_blocks
+
+
+def _paired(by_row: Tensor, by_column: Tensor) -> Tensor:
+    """Half of CE(K, identity) + CE(K^T, identity) from both logarithms of shares (n, n)."""
+    return -(by_row.diagonal().mean() + by_column.diagonal().mean()) / 2
 
 
 class _PairedCrossEntropy(torch.autograd.Function):
@@ -35,7 +46,7 @@ class _PairedCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, similarity: Tensor) -> Tensor:
         by_row, by_column = similarity.log_softmax(dim=1), similarity.log_softmax(dim=0)
         ctx.save_for_backward(by_row, by_column)
-        return -(by_row.diagonal().mean() + by_column.diagonal().mean()) / 2
+        return _paired(by_row, by_column)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:

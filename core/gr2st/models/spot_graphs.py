@@ -10,8 +10,11 @@ from torch import Tensor
 from gr2st.graph.functional import pair_scores, threshold_graph, top_k_graph
 from gr2st.graph.spatial import nearest_graph, no_graph, radius_graph
 from gr2st.models.attention import Graph
+from gr2st.models.attention_plain import PlainGraph
 from gr2st.models.fields import required
 from gr2st.models.memory import PerSection
+from gr2st.models.plain import plain
+from gr2st.models.precision import in_full_precision
 
 if TYPE_CHECKING:
     from gr2st.config import Gr2stConfig
@@ -33,7 +36,7 @@ class SpotGraphs:
 
     def __init__(self, config: Gr2stConfig) -> None:
         self.config = config
-        self._spatial: PerSection[Graph] = PerSection()
+        self._spatial: PerSection[Graph | PlainGraph] = PerSection()
 
     def functional_mask(self, head: Tensor, tail: Tensor, cell_type: Tensor) -> Tensor:
         """Source by target (n, n) from both projections (n, width) of the spots."""
@@ -60,24 +63,24 @@ class SpotGraphs:
             return radius_graph(position, radius=self.config.spatial_radius)
         return nearest_graph(position, k=self.config.spatial_k)
 
-    def functional(self, head: Tensor, tail: Tensor, cell_type: Tensor) -> Graph:
+    @in_full_precision
+    def functional(self, head: Tensor, tail: Tensor, cell_type: Tensor) -> Graph | PlainGraph:
         """The functional graph; with a `score_bias` an edge of score c adds `score_bias` * log(c) to its logits.
 
         That is the way a gradient takes to the scores: the choice of edges itself is a hard cut.
         """
-        graph = Graph.of(self.functional_mask(head, tail, cell_type), heads=self.config.heads)
+        graph = self._graph(self.functional_mask(head, tail, cell_type))
         if not self.config.score_bias:
             return graph
         return graph.with_added(lambda part: self._bias(part, head, tail, cell_type))
 
-    def spatial(self, batch: Batch) -> Graph:
+    def spatial(self, batch: Batch) -> Graph | PlainGraph:
         """The spatial graph of a section; spots do not move, so it is remembered."""
         (position,) = required(batch, "position")
-        return self._spatial.of(
-            batch.section,
-            (position,),
-            lambda: Graph.of(self.spatial_mask(position), heads=self.config.heads),
-        )
+        return self._spatial.of(batch.section, (position,), lambda: self._graph(self.spatial_mask(position)))
+
+    def _graph(self, mask: Tensor) -> Graph | PlainGraph:
+        return PlainGraph.of(mask) if plain() else Graph.of(mask, heads=self.config.heads)
 
     def _bias(self, part: Part, head: Tensor, tail: Tensor, cell_type: Tensor) -> Tensor:
         """(t, 1, d) for the targets and sources of one part."""

@@ -11,15 +11,16 @@ import torch
 
 from gr2st.errors import TrainingFailed
 from gr2st.training.batches import Portions
+from gr2st.training.precision import forward_in, products_in
 from gr2st.types import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from torch import Tensor
 
     from gr2st.config import TrainConfig
-    from gr2st.models.base import Batch, Loss, SpotModel
+    from gr2st.models.base import Batch, SpotModel
     from gr2st.training.keeper import Place
     from gr2st.types import Steps
 
@@ -49,16 +50,21 @@ class Fit:
             self.optimiser = optimiser_of(self.module, self.training, self.epoch)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.training, self.epoch)
-        self.order, self.seen = torch.randperm(units).tolist(), []
+        self.order, self.seen = order_of(units), []
 
     def step(self, batch: Batch) -> None:
         """Learn from one section, or from spots of several."""
-        loss = self.module.loss(batch)
-        _check_finite(loss, self.epoch, batch.section)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
-        self.seen.append(loss.numbers())
+        precision, device = self.training.precision, next(self.module.parameters()).device
+        with products_in(precision):
+            with forward_in(precision, device):
+                loss = self.module.loss(batch)
+            numbers = loss.numbers()
+            if not math.isfinite(numbers["loss"]):
+                raise not_finite(self.epoch, batch.section, numbers)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.total.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+        self.seen.append(numbers)
 
     def end_epoch(self) -> dict[str, float]:
         """Mean of the losses of the epoch that ends, by name."""
@@ -129,9 +135,14 @@ def _epochs(state: Fit, portions: Portions, place: Place | None) -> Steps[None]:
 
 
 def optimiser_of(module: SpotModel, training: TrainConfig, epoch: int) -> torch.optim.Optimizer:
+    """Adam over what a network learns."""
+    return adam([parameter for parameter in module.parameters() if parameter.requires_grad], training, epoch)
+
+
+def adam(parameters: Iterable[Tensor], training: TrainConfig, epoch: int) -> torch.optim.Optimizer:
     """Adam with the L2 penalty inside the gradient, as published."""
     return torch.optim.Adam(
-        [parameter for parameter in module.parameters() if parameter.requires_grad],
+        parameters,
         lr=learning_rate(training, epoch),
         weight_decay=training.weight_decay,
         fused=True,
@@ -144,12 +155,16 @@ def learning_rate(training: TrainConfig, epoch: int) -> float:
     return training.learning_rate / 10 if dropped else training.learning_rate
 
 
-def _check_finite(loss: Loss, epoch: int, section: str) -> None:
-    total = float(loss.total.detach())
-    if math.isfinite(total):
-        return
-    parts = ", ".join(f"{name} {value:.4g}" for name, value in loss.numbers().items())
-    raise TrainingFailed(
+def order_of(count: int) -> list[int]:
+    """The order in which an epoch takes its sections or spots: a new lot each time."""
+    order: list[int] = torch.randperm(count).tolist()
+    return order
+
+
+def not_finite(epoch: int, section: str, numbers: Mapping[str, float]) -> TrainingFailed:
+    """What to say of a loss that is not finite, with its parts."""
+    parts = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+    return TrainingFailed(
         f"The loss is not finite in epoch {epoch + 1} on section {section} ({parts}). "
         "Lower the learning rate, or look for extreme values in this section."
     )

@@ -20,6 +20,7 @@ from gr2st.training.fit import fit
 from gr2st.training.inner import best_choice, inner_folds
 from gr2st.training.keeper import Keeper
 from gr2st.training.memory import free_bytes, refuse_too_large
+from gr2st.training.precision import check_precision
 from gr2st.types import Progress, under_stage
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def train(
     Raises
     ------
     DataError
-        No section, sections of another recipe, a folder that keeps another training, or spots to be mixed for a model
-        that sees each section as a whole.
+        No section, sections of another recipe, a folder that keeps another training, spots to be mixed for a model
+        that sees each section as a whole, or an arithmetic that the device lacks.
     TrainingFailed
         The loss stopped being finite, at the epoch and section the message names; or a section is too large for the
         memory that is free.
@@ -77,13 +78,26 @@ def train(
     check_sections(sections, recipe)
     refuse_mixing(config, training.batch_spots)
     device = pick_device(training.device)
-    with limited_threads(training.threads), torch.random.fork_rng(devices=_cuda_devices(device)):
+    check_precision(training.precision, device)
+    with limited_threads(training.threads), torch.random.fork_rng(devices=cuda_devices(device)):
         keeper = None if keep_in is None else Keeper(keep_in, _digest(spec, config, training, recipe, sections))
         setting = _Setting(spec, recipe, training, device, keeper)
         config = yield from _chosen(setting, config, sections)
         module = yield from _learned(setting, config, sections, setting.place("whole"))
+    return trained_model(spec, module, config, training, recipe, sections)
+
+
+def trained_model(
+    spec: ModelSpec,
+    module: SpotModel,
+    config: Settings,
+    training: TrainConfig,
+    recipe: Recipe,
+    sections: Sequence[Prepared],
+) -> TrainedModel:
+    """A trained network with all that is needed to say where it came from."""
     return TrainedModel(
-        name=model,
+        name=spec.name,
         module=module,
         config=config,
         training=training,
@@ -225,7 +239,8 @@ def pick_device(name: str) -> torch.device:
         raise DataError(f"{name!r} is no device of torch; use auto, cpu, cuda or cuda:1.") from error
 
 
-def _cuda_devices(device: torch.device) -> list[torch.device]:
+def cuda_devices(device: torch.device) -> list[torch.device]:
+    """The device, where it is a GPU: its random numbers are kept apart from those of the CPU."""
     return [device] if device.type == "cuda" else []
 
 
