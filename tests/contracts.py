@@ -94,6 +94,7 @@ def check_model(spec: ModelSpec) -> None:
 def check_declarations(model: SpotModel) -> None:
     assert model.needs, "a model must say what it reads"
     assert model.needs | model.learns_from <= FIELDS
+    assert "cell_type" in type(model).learns_from or "cell_type" not in model.needs | model.learns_from
     assert not model.needs & TRUTH, "a model may not ask for expression when it predicts"
 
 

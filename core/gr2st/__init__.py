@@ -34,6 +34,7 @@ _HOME = {
     "TrainingFailed": "gr2st.errors",
     "UnknownName": "gr2st.errors",
     "WeightsMissing": "gr2st.errors",
+    "WorkerLost": "gr2st.errors",
     "atomic_path": "gr2st.io.store",
     "build_pyramid": "gr2st.io.pyramid",
     "cache_dir": "gr2st.io.store",

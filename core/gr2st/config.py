@@ -58,6 +58,9 @@ class TrainConfig(Settings):
     weight_decay: float = Field(1e-3, ge=0)
     reset_each_epoch: bool = Field(False, description="Build a new optimiser every epoch, as GR2ST v1 does.")
     drop_epoch: int | None = Field(None, description="Epoch from which the learning rate is divided by ten.")
+    batch_spots: int | None = Field(
+        None, ge=2, description="Spots of a step, drawn from all training sections; none: a step is a whole section."
+    )
     inner_folds: int = Field(
         0,
         ge=0,

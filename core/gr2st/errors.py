@@ -9,6 +9,7 @@
     ├── WeightsMissing                an encoder whose weights are not on this machine
     ├── RecipeMismatch                a model and data that were prepared differently
     ├── TrainingFailed                training cannot go on (not finite, out of memory)
+    ├── WorkerLost                    a process or machine that computed was killed
     ├── StorageError (OSError)        a result could not be written
     └── Cancelled                     the user asked for an end
 
@@ -64,6 +65,10 @@ class RecipeMismatch(Gr2stError):
 
 class TrainingFailed(Gr2stError):
     """Training cannot go on; the message says at which step and why."""
+
+
+class WorkerLost(Gr2stError):
+    """What computed a result was killed before it could answer, again and again."""
 
 
 class StorageError(Gr2stError, OSError):

@@ -31,7 +31,11 @@ CONFIDENCE: Final = "gr2st_confidence"
 SPATIAL_GRAPH: Final = "gr2st_spatial_graph"
 FUNCTIONAL_GRAPH: Final = "gr2st_functional_graph"
 PROVENANCE: Final = "gr2st"
-"""uns: dict with format, model, section, encoder, recipe digest, seed, versions, space, and notes where any are due."""
+"""uns: dict with format, model, section, encoder, seed, versions, space, and notes where any are due.
+
+Digests in it: of the settings ("recipe", "config", "training"), of the data the model learned from ("training_data"),
+of the picture ("image"), and of the counts beside the prediction ("measured").
+"""
 NOTES: Final = "notes"
 """Key of that dict: sentences about this prediction that the user should know."""
 

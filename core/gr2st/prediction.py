@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +146,12 @@ def _graph_note(trained: TrainedModel, seen: Prepared, *, fits_grid: bool) -> st
     )
 
 
+def _digest_of_data(trained: TrainedModel) -> str:
+    """One digest over those of all training sections; model.json tells them one by one."""
+    text = json.dumps({name: dict(digests) for name, digests in trained.digests.items()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, fits_grid: bool) -> dict[str, Any]:
     bank = trained.module.bank
     provenance: dict[str, Any] = {
@@ -156,6 +164,9 @@ def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, fits_g
         "encoder": trained.recipe.encoder,
         "cell_types": trained.recipe.cell_types,
         "recipe": trained.recipe.digest(),
+        "config": trained.config.digest(),
+        "training": trained.training.digest(),
+        "training_data": _digest_of_data(trained),
         "image": seen.digests.get("image", ""),
         "seed": trained.training.seed,
         "trained_on": list(trained.sections),

@@ -57,10 +57,10 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
     # Counts first: an unknown gene is found before minutes of encoding.
     measured = _measured(section, recipe) if needs & MEASURED else {}
     if measured:
-        digests["counts"] = _digest(measured["counts"])
+        digests["counts"] = values_digest(measured["counts"])
     cells = (yield from _cells(section, recipe)) if "cell_type" in needs else None
     if cells is not None:
-        digests["cells"] = _digest(cells.cell_type)
+        digests["cells"] = values_digest(cells.cell_type)
     features = (yield from _features(section, recipe, device, digests)) if "features" in needs else None
     pixel, grid = _positions(section)
     return Prepared(
@@ -170,5 +170,6 @@ def _positions(section: Section) -> tuple[Float64, Int64]:
     return pixel, grid
 
 
-def _digest(values: Float32 | Int64) -> str:
+def values_digest(values: Float32 | Int64) -> str:
+    """Sixteen hex digits that change with any value."""
     return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]

@@ -266,6 +266,8 @@ class SectionEntry:
     layout: str
     parts: Mapping[str, Path] = field(default_factory=dict, hash=False)
     um_per_px: float | None = None
+    image_scale: float | None = None
+    """Pixels of the picture per pixel of the positions, where the picture is a scaled copy of the one they count in."""
     without_image: str = ""
     """Why the section cannot be trained on (no picture found), empty where it can."""
 

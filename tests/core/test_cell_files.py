@@ -259,6 +259,32 @@ def test_one_file_per_spot_counts_all_its_nuclei_whatever_their_pixels(bare: Sec
     assert cells.notes == ()
 
 
+def test_files_of_spots_are_read_once_until_one_of_them_changes(
+    bare: Section, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gr2st.cells import files
+
+    for spot in bare.spot_names:
+        write(tmp_path / f"{spot}.tsv", qupath([(1, 1, "neopla")]))
+    first = cells_of(bare, tmp_path)
+    read: list[Path] = []
+    monkeypatch.setattr(files, "read_nuclei", lambda path: read.append(path) or read_nuclei(path))
+    again = cells_of(bare, tmp_path)
+    assert read == []
+    np.testing.assert_array_equal(again.cell_share, first.cell_share)
+    write(tmp_path / f"{bare.spot_names[2]}.tsv", qupath([(1, 1, "inflam"), (2, 2, "inflam")]))
+    assert cells_of(bare, tmp_path).cell_type[:4].tolist() == [NEOPLA, NEOPLA, INFLAM, NEOPLA]
+    assert len(read) == bare.n_spots
+
+
+def test_files_kept_for_other_spots_are_not_taken_for_these(bare: Section, tmp_path: Path) -> None:
+    for number, spot in enumerate(bare.spot_names):
+        write(tmp_path / f"{spot}.tsv", qupath([(1, 1, "neopla" if number else "inflam")]))
+    assert cells_of(bare, tmp_path).cell_type[0] == INFLAM
+    turned = replace(bare, table=bare.table[::-1].copy())
+    assert cells_of(turned, tmp_path).cell_type[-1] == INFLAM
+
+
 def test_a_spot_without_a_file_counts_as_nolabe_with_a_note(bare: Section, tmp_path: Path) -> None:
     for spot in bare.spot_names[1:]:
         write(tmp_path / f"{spot}.tsv", qupath([(1, 1, "neopla")]))

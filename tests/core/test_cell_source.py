@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from gr2st import keys
+from gr2st import keys, preparation
+from gr2st.cells.source import spot_cells_of
 from gr2st.config import PatchConfig, Recipe
 from gr2st.errors import DataError
-from gr2st.evaluation.fold import FoldJob, GeneChoice
+from gr2st.evaluation.fold import FoldJob, GeneChoice, training_sections
 from gr2st.evaluation.rows import rows_of
 from gr2st.io.section import read_section
 from gr2st.io.study import read_study
@@ -20,7 +21,7 @@ from gr2st.prediction import predict
 from gr2st.preparation import prepare
 from gr2st.registry import MODELS
 from gr2st.training.loop import train
-from gr2st.types import CELL_CLASSES, Fold, Prepared, Section, finish
+from gr2st.types import CELL_CLASSES, Fold, Prepared, Section, SpotCells, Steps, finish
 from tests.builders import her2st_folder
 from tests.toys import GENES, toy_recipe, toy_section
 
@@ -100,6 +101,24 @@ def test_changed_files_of_cell_types_make_a_fold_run_again(tmp_path: Path) -> No
     before = digest()
     (tmp_path / "cells" / "5x8.tsv").write_text("x\ty\tclass\tname\tcolor\n1\t1\t\tneopla\t0\n")
     assert digest() != before
+
+
+def test_cell_types_are_made_only_for_models_that_learn_from_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def spied(section: Section, source: str, patch: PatchConfig) -> Steps[SpotCells | None]:
+        asked.append(section.name)
+        return (yield from spot_cells_of(section, source, patch))
+
+    monkeypatch.setattr(preparation, "spot_cells_of", spied)
+    entries = read_study(her2st_folder(tmp_path, names=("A1", "A2"))).entries
+    fields = {"patch": {"size_px": 224, "um_per_px": None}, "cell_types": "none"}
+    for model in MODELS:
+        asked.clear()
+        finish(training_sections(entries, model, GeneChoice(listed=("GENE1", "GENE2")), fields))
+        assert asked == (["A1", "A2"] if model.startswith("gr2st") else []), model
 
 
 # ------------------------------------------------------------------------------------------------------------ models

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ from gr2st.evaluation.metrics import gene_pcc
 from gr2st.evaluation.rows import rows_of
 from gr2st.evaluation.scores import COLUMNS
 from gr2st.evaluation.sections import stamp_of
-from gr2st.types import Fold, Study, finish
-from tests.builders import her2st_folder, visium_folder
+from gr2st.preprocess.genes import rank_genes
+from gr2st.types import Fold, SectionEntry, Study, finish
+from tests.builders import gene_names, her2st_folder, visium_folder
 
 GENES = ("ERBB2", "KRT19", "COL1A1", "PLIN1", "GAPDH")
 
@@ -175,8 +177,6 @@ def test_an_unknown_gene_fails_the_fold_with_its_name(study: Study, tmp_path: Pa
 
 
 def test_sections_without_an_image_are_left_out_or_refused_by_name(study: Study) -> None:
-    from dataclasses import replace
-
     blind = replace(study.entries[0], without_image="no picture")
     partly = replace(study, entries=(blind, *study.entries[1:]))
     assert "A1" not in [entry.name for entry in usable_entries(partly)]
@@ -224,6 +224,17 @@ def test_results_of_another_encoder_version_are_not_taken_for_these(
     assert job.digest() != before
 
 
+@pytest.mark.parametrize("changes", [{"um_per_px": 0.7}, {"image_scale": 0.5}])
+def test_another_scale_in_the_study_makes_a_fold_run_again(study: Study, tmp_path: Path, changes: Any) -> None:
+    (row,) = rows_of(["ridge"], {}, {})
+
+    def digest(entry: SectionEntry) -> str:
+        entries = (entry, study.entry("B1"))
+        return FoldJob(Fold("B", ("A1",), ("B1",)), row, entries, GeneChoice(listed=GENES), tmp_path).digest()
+
+    assert digest(replace(study.entry("A1"), **changes)) != digest(study.entry("A1"))
+
+
 def refuse_to_train(*_: Any, **__: Any) -> Iterator[None]:
     raise AssertionError("a model was trained")
 
@@ -255,8 +266,6 @@ def test_a_section_whose_picture_cannot_be_used_is_refused_with_the_reason(tmp_p
 
 
 def test_a_study_without_any_picture_says_so(study: Study) -> None:
-    from dataclasses import replace
-
     blind = replace(study, entries=tuple(replace(entry, without_image="none lies there") for entry in study.entries))
     with pytest.raises(DataError, match="has a picture to learn from. A1: none lies there"):
         usable_entries(blind)
@@ -340,3 +349,76 @@ def test_a_changed_picture_of_a_visium_section_makes_its_folds_run_again(tmp_pat
     factors = entry.parts["spatial"] / "scalefactors_json.json"
     factors.write_text(factors.read_text() + " ")
     assert stamp_of(entry) != before
+
+
+def test_clusters_are_held_against_the_labels_of_the_sections_that_have_some(tmp_path: Path) -> None:
+    study = gr2st.read_study(her2st_folder(tmp_path / "study", names=("A1", "B1")))
+    plan = plan_of(genes=GeneChoice(listed=tuple(gene_names(12))), models=("ridge", "mean"), sections=())
+    evaluation = finish(evaluate(study, plan, tmp_path / "out"))
+    sections = pd.read_csv(evaluation.out / keys.SECTION_SCORES).set_index(["model", "section"])
+    agreement = sections[[f"{index}_{side}" for index in ("ari", "nmi") for side in ("predicted", "measured")]]
+    assert agreement.loc[("ridge", "A1")].between(-1, 1).all()
+    assert agreement.loc[("ridge", "B1")].isna().all(), "B1 has no labels"
+    assert agreement.loc[("mean", "A1"), ["ari_predicted", "nmi_predicted"]].isna().all(), "the same everywhere"
+    assert agreement.loc[("mean", "A1"), "ari_measured"] == agreement.loc[("ridge", "A1"), "ari_measured"]
+    told = json.loads((evaluation.out / keys.SUMMARY).read_text())["models"]["ridge"]["further"]
+    assert told["ari_predicted"] == pytest.approx(agreement.loc[("ridge", "A1"), "ari_predicted"])
+
+
+@pytest.fixture(scope="module")
+def of_sixty(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    """Sixty genes, so that fifty are some of them."""
+    plan = plan_of(models=("ridge",), genes=GeneChoice(listed=study_genes(study)[:60]), score_genes=GENES[:3])
+    return finish(evaluate(study, plan, tmp_path_factory.mktemp("sixty")))
+
+
+def study_genes(study: Study) -> tuple[str, ...]:
+    known = gr2st.read_section(study.entries[0]).genes
+    return (*GENES, *(gene for gene in known if gene not in GENES))
+
+
+def test_the_variable_genes_are_those_of_the_training_sections(study: Study, of_sixty: Evaluation) -> None:
+    genes = pd.read_csv(of_sixty.out / keys.GENE_SCORES).set_index(["section", "gene"])
+    for held_out, training in (("A1", "B1"), ("B1", "A1")):
+        table = gr2st.read_section(study.entry(training)).table
+        expected = tuple(gene for gene in rank_genes([table]) if gene in study_genes(study)[:60])[:50]
+        ranked = genes.loc[held_out]["variability_rank"].dropna().sort_values()
+        assert tuple(ranked.index) == expected
+        assert list(ranked) == list(range(1, len(expected) + 1))
+
+
+def test_scores_over_some_of_the_genes_can_be_had_again_from_the_table_of_genes(of_sixty: Evaluation) -> None:
+    genes = pd.read_csv(of_sixty.out / keys.GENE_SCORES).set_index(["section", "gene"])
+    sections = pd.read_csv(of_sixty.out / keys.SECTION_SCORES).set_index("section")
+    for section in ("A1", "B1"):
+        scores, told = genes.loc[section], sections.loc[section]
+        variable = scores["variability_rank"].notna()
+        assert 10 < variable.sum() <= 50
+        assert told["pcc_spot_hvg50"] == pytest.approx(scores.loc[variable, "pcc_spot"].mean())
+        assert told["pcc_gene_heg50"] == pytest.approx(scores.nlargest(50, "mean_gene")["pcc_gene"].mean())
+        assert told["pcc_gene_median"] == pytest.approx(scores["pcc_gene"].median())
+        assert told["pcc_gene_listed"] == pytest.approx(scores.loc[list(GENES[:3]), "pcc_gene"].mean())
+        assert told["genes_listed"] == 3
+
+
+def test_medians_stand_beside_the_means(of_sixty: Evaluation) -> None:
+    row = of_sixty.summary["models"]["ridge"]
+    scores = [section["pcc_spot"] for section in row["sections"].values()]
+    assert row["median"]["pcc_spot"] == pytest.approx(np.median(scores))
+    assert row["further"]["pcc_spot_median"] != row["pcc_spot"]
+
+
+def test_another_list_of_genes_to_score_trains_nothing_again(
+    study: Study, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(evaluation.out, copy)
+    monkeypatch.setattr(fold_module, "train", refuse_to_train)
+    found = finish(evaluate(study, plan_of(score_genes=("ERBB2",)), copy))
+    genes = pd.read_csv(copy / keys.GENE_SCORES).query("model == 'ridge' and gene == 'ERBB2'")
+    assert found.summary["models"]["ridge"]["further"]["pcc_spot_listed"] == pytest.approx(genes["pcc_spot"].mean())
+
+
+def test_a_gene_to_score_that_is_not_predicted_is_refused_by_name(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="1 of 2 genes to score are not among the 5 genes to predict: MKI67"):
+        finish(evaluate(study, plan_of(score_genes=("ERBB2", "MKI67")), tmp_path / "never"))

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from gr2st.errors import DataError
 from gr2st.preprocess.gene_list import read_gene_list
-from gr2st.preprocess.genes import counts_of, select_genes
+from gr2st.preprocess.genes import counts_of, rank_genes, select_genes
 
 
 def table(counts, genes) -> AnnData:
@@ -43,6 +43,18 @@ def test_the_choice_does_not_depend_on_the_order_of_genes_or_sections(sections) 
 
 def test_a_shorter_choice_is_the_head_of_a_longer_one(sections) -> None:
     assert select_genes(sections, 20)[:7] == select_genes(sections, 7)
+
+
+def test_the_ranking_goes_on_where_a_choice_ends(sections) -> None:
+    ranked = rank_genes(sections)
+    assert len(ranked) == 40
+    assert ranked[:7] == select_genes(sections, 7)
+
+
+def test_nothing_is_ranked_where_nothing_is_counted() -> None:
+    assert rank_genes([table(np.zeros((10, 2)), ["A", "B"])]) == ()
+    silent = table(np.zeros((10, 2)), ["A", "B"]), table(np.ones((10, 2)), ["A", "B"])
+    assert rank_genes(silent) == ("A", "B")
 
 
 def test_choosing_leaves_the_counts_as_they_are(sections) -> None:

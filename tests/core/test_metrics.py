@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from gr2st.evaluation.metrics import gene_pcc, mean_of_known, mean_score
+from gr2st.evaluation.metrics import gene_pcc, mean_of_known, mean_score, median_of_known, median_score
 
 
 def test_each_gene_gets_its_pearson_correlation(rng: np.random.Generator) -> None:
@@ -44,3 +44,9 @@ def test_the_mean_of_nothing_is_nothing_and_not_zero() -> None:
     assert mean_score(np.array([np.nan, np.nan])) is None
     assert mean_of_known([None, None]) is None
     assert mean_of_known([None, 0.5]) == 0.5
+
+
+def test_the_median_leaves_out_what_has_no_score_and_is_nothing_without_any() -> None:
+    assert median_score(np.array([0.1, np.nan, 0.3, 0.9])) == pytest.approx(0.3)
+    assert median_of_known([0.1, None, 0.3]) == pytest.approx(0.2)
+    assert median_of_known([None]) is None

@@ -68,6 +68,15 @@ def test_a_training_left_and_gone_on_with_is_the_one_never_left(
         assert torch.equal(one, other), name
 
 
+def test_mixed_steps_go_on_to_the_same_bits_too(sections: list[Prepared], tmp_path: Path) -> None:
+    whole = finish(training(sections, "gr2st-v2", None, batch_spots=30))
+    with closing(training(sections, "gr2st-v2", tmp_path, batch_spots=30)) as left:
+        assert [progress.done for progress in islice(left, 5)] == [0, 0, 1, 1, 1]
+    resumed = finish(training(sections, "gr2st-v2", tmp_path, batch_spots=30))
+    for (name, one), (_, other) in zip(weights(whole), weights(resumed), strict=True):
+        assert torch.equal(one, other), name
+
+
 def test_a_training_gone_on_with_does_not_begin_again(sections: list[Prepared], tmp_path: Path) -> None:
     with closing(training(sections, "gr2st-v2", tmp_path)) as left:
         before = [progress.done for progress in islice(left, 4)]

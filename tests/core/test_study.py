@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -144,6 +145,45 @@ def test_columns_that_are_not_used_are_noted(tmp_path: Path) -> None:
     write_table(tmp_path / "study.csv", "section,path,um_per_pixel\nS,a,0.5\n")
     (note,) = read_study(tmp_path).notes
     assert note.startswith("Columns of study.csv that are not used: um_per_pixel; known: section,")
+
+
+def half_size(folder: Path) -> Path:
+    """A legacy section whose only picture is half as large as the one its positions count in; the study.csv with it."""
+    from PIL import Image
+
+    loose_section(folder, "P")
+    with Image.open(folder / "P.jpg") as picture:
+        picture.resize((picture.width // 2, picture.height // 2)).save(folder / "half.png")
+    return write_table(folder / "study.csv", "section,path,image,image_scale\nP,P.tsv.gz,half.png,0.5\n")
+
+
+def test_a_scaled_copy_of_the_picture_takes_the_positions_with_it(tmp_path: Path) -> None:
+    whole = read_section(read_study(loose_section(tmp_path / "whole", "P")).entry("P"))
+    half = read_section(read_study(half_size(tmp_path / "half")).entry("P"))
+    np.testing.assert_allclose(half.table.obsm["spatial"], 0.5 * whole.table.obsm["spatial"])
+    assert half.grid_pitch == pytest.approx(0.5 * whole.grid_pitch)
+    assert half.um_per_px == pytest.approx(2 * whole.um_per_px)
+    assert half.um_per_px_source == whole.um_per_px_source
+    assert half.alignment.verdict == "good"
+
+
+def test_a_study_with_a_scaled_picture_is_written_and_read_the_same(tmp_path: Path) -> None:
+    study = read_study(half_size(tmp_path))
+    write_study(study, tmp_path / "copy.csv")
+    assert read_study(tmp_path / "copy.csv").entry("P").image_scale == 0.5
+
+
+@pytest.mark.parametrize(
+    ("row", "finding"),
+    [
+        ("P,P.tsv.gz,P.jpg,half", "image_scale is 'half'; a positive number of pixels of the picture"),
+        ("P,P.tsv.gz,,0.5", "image_scale is given, but no image that it is the scale of."),
+    ],
+)
+def test_a_scale_that_says_nothing_is_refused(tmp_path: Path, row: str, finding: str) -> None:
+    loose_section(tmp_path, "P")
+    write_table(tmp_path / "study.csv", f"section,path,image,image_scale\n{row}\n")
+    assert finding in findings(tmp_path)
 
 
 def test_all_wrong_rows_are_told_at_once(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from gr2st import keys
 from gr2st.cells.aggregate import counts_in_windows, counts_of_kinds, spot_cells
-from gr2st.errors import DataError
+from gr2st.cells.cache import TilesKey, read_counts, write_counts
+from gr2st.errors import DataError, StorageError
 from gr2st.io.geometry import inside_image
 from gr2st.io.nuclei import SUFFIXES, NucleiFile, read_nuclei
 from gr2st.io.spot_types import SpotTypes, is_spot_types, read_spot_types
@@ -20,7 +21,7 @@ from gr2st.types import CELL_CLASSES, Nuclei, Progress, SpotCells
 
 if TYPE_CHECKING:
     from gr2st.config import PatchConfig
-    from gr2st.types import Section, Steps
+    from gr2st.types import Int64, Section, Steps
 
 SOURCE = "files"
 OBJECTIVE_UM = 10.0
@@ -52,7 +53,7 @@ def cells_from_files(section: Section, patch: PatchConfig) -> Steps[SpotCells]:
         The section names no cell types, or what it names cannot be read or belongs elsewhere.
     """
     path = _named(section)
-    yield Progress(f"Reading cell types of {section.name}", 0, 1)
+    yield Progress(_stage(section), 0, 1)
     if (table := _table_at(path)) is not None:
         return _of_table(read_spot_types(table), section, table)
     tiles, notes = _tiles(path, section) if path.is_dir() else ({}, ())
@@ -135,13 +136,34 @@ def _tiles(folder: Path, section: Section) -> tuple[dict[str, Path], tuple[str, 
 
 def _of_tiles(tiles: Mapping[str, Path], section: Section, notes: tuple[str, ...]) -> Steps[SpotCells]:
     notes += _missing(section, tiles, "file of nuclei")
+    key = TilesKey.of([tiles.get(spot) for spot in section.spot_names])
+    counts = read_counts(key)
+    if counts is None:
+        counts = yield from _counted(tiles, section)
+        yield Progress(_stage(section), section.n_spots, section.n_spots, _kept(key, counts))
+    return spot_cells(counts, SOURCE, notes)
+
+
+def _counted(tiles: Mapping[str, Path], section: Section) -> Steps[Int64]:
     counts = np.zeros((section.n_spots, len(CELL_CLASSES)), np.int64)
     for row, spot in enumerate(section.spot_names):
         if spot in tiles:
             counts[row] = counts_of_kinds(read_nuclei(tiles[spot]).nuclei.kind)
         if row % _STEP == 0:
-            yield Progress(f"Reading cell types of {section.name}", row, section.n_spots)
-    return spot_cells(counts, SOURCE, notes)
+            yield Progress(_stage(section), row, section.n_spots)
+    return counts
+
+
+def _kept(key: TilesKey, counts: Int64) -> str:
+    try:
+        write_counts(key, counts)
+    except StorageError as error:
+        return f"not kept for the next time: {error}"
+    return ""
+
+
+def _stage(section: Section) -> str:
+    return f"Reading cell types of {section.name}"
 
 
 def _slide_file(path: Path) -> Path:

@@ -14,9 +14,10 @@ from gr2st.cli import INTERRUPTED
 from gr2st.cli.cells import cells_command
 from gr2st.cli.common import STOPPED
 from gr2st.cli.encoders import encoders_command
+from gr2st.cli.evaluate import evaluate_command
 from gr2st.cli.fetch import fetch_command
 from gr2st.cli.import_weights import import_weights_command
-from gr2st.cli.learn import evaluate_command, predict_command, train_command
+from gr2st.cli.learn import predict_command, train_command
 from gr2st.cli.look import demo_command, inspect_command, lists, view_command
 from gr2st.errors import Cancelled, Gr2stError
 from gr2st.processes import share_the_cores

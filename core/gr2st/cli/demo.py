@@ -10,7 +10,8 @@ import typer
 
 from gr2st import keys
 from gr2st.cli.common import show_progress
-from gr2st.cli.learn import print_summary, recipe_fields
+from gr2st.cli.evaluate import print_summary
+from gr2st.cli.learn import recipe_fields
 from gr2st.errors import DataError, TrainingFailed
 from gr2st.evaluation.crossval import Evaluation, Plan, evaluate
 from gr2st.evaluation.figure import best_gene, draw_gene

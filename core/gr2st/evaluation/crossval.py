@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from gr2st.config import CellSource, Recipe, Settings, TrainConfig
 from gr2st.errors import Cancelled, DataError, Gr2stError
-from gr2st.evaluation.fold import FoldJob, FoldResult, GeneChoice, fold_steps, read_result, run_fold
+from gr2st.evaluation.fold import FoldJob, GeneChoice, fold_steps, run_fold
 from gr2st.evaluation.folds import Protocol, make_folds
+from gr2st.evaluation.results import FoldResult, read_result, with_listed
 from gr2st.evaluation.rows import Row, rows_of
 from gr2st.evaluation.sections import refuse_unreadable
 from gr2st.evaluation.summary import summarise, write_results
+from gr2st.io.tables import plural, some
 from gr2st.preparation import encoder_identity
 from gr2st.types import Fold, Progress
 
@@ -75,6 +77,10 @@ class Plan:
         Each model that has the part is also trained without it.
     seeds : int
         How often each model that draws lots is trained, with one seed after the other.
+    preset : mapping
+        What summary.json tells of the preset this plan was made from (`gr2st.evaluation.preset`).
+    score_genes : names of genes, optional
+        A list whose genes are scored by themselves too; it changes no fold.
     """
 
     models: tuple[str, ...]
@@ -87,6 +93,8 @@ class Plan:
     config: Mapping[str, Settings] = field(default_factory=dict)
     ablations: tuple[str, ...] = ()
     seeds: int = 1
+    preset: Mapping[str, Any] = field(default_factory=dict)
+    score_genes: tuple[str, ...] = ()
 
     def rows(self) -> tuple[Row, ...]:
         """Every model, ablation and seed, in the order of the table."""
@@ -146,6 +154,9 @@ def evaluate(study: Study, plan: Plan, out: Path | str, *, executor: Executor | 
     yield from refuse_unreadable(_entries_needed(jobs))
     outcomes = yield from (_here(jobs) if executor is None else _elsewhere(jobs, executor))
     results = [outcome for outcome in outcomes if isinstance(outcome, FoldResult)]
+    if plan.score_genes:
+        by_digest = {job.digest(): job for job in jobs}
+        results = [with_listed(by_digest[result.digest], result, plan.score_genes) for result in results]
     failures = tuple(outcome for outcome in outcomes if isinstance(outcome, FoldFailure))
     patients = {entry.name: entry.patient for entry in study.entries}
     summary = summarise(results, failures, plan, patients)
@@ -189,12 +200,23 @@ def _jobs(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[Fold
     if not plan.models:
         raise DataError("No model to evaluate; name at least one.")
     rows = plan.rows()
+    _refuse_unpredicted(plan)
     encoder_identity(plan.encoder)
     return [
         FoldJob(fold, row, entries, plan.genes, out, recipe={**plan.recipe, **row.recipe})
         for fold in plan.folds or make_folds(entries, plan.protocol)
         for row in rows
     ]
+
+
+def _refuse_unpredicted(plan: Plan) -> None:
+    """Refuse genes to score that are not among the listed genes to predict (variable ones are known fold by fold)."""
+    unknown = [gene for gene in plan.score_genes if gene not in set(plan.genes.listed)]
+    if plan.genes.listed and unknown:
+        raise DataError(
+            f"{len(unknown)} of {plural(len(plan.score_genes), 'gene')} to score are not among the "
+            f"{plural(len(plan.genes.listed), 'gene')} to predict: {some(unknown)}. Predict them too, or take them out."
+        )
 
 
 def _entries_needed(jobs: Sequence[FoldJob]) -> list[SectionEntry]:

@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from gr2st import __version__, keys
 from gr2st.cells import cache as cells
 from gr2st.config import Recipe
 from gr2st.errors import DataError
+from gr2st.evaluation import scores as scoring
+from gr2st.evaluation.labels import label_agreement
 from gr2st.evaluation.measured import predict_section
 from gr2st.evaluation.metrics import mean_score
-from gr2st.evaluation.scores import further_means, score_table
-from gr2st.evaluation.sections import section_of, stamp_of
+from gr2st.evaluation.provenance import provenance_of
+from gr2st.evaluation.results import FoldResult, SectionScore, read_result, write_result
+from gr2st.evaluation.sections import ranked_genes, section_of, stamp_of
 from gr2st.io.prediction import save_prediction
-from gr2st.io.store import write_csv, write_json
+from gr2st.io.store import write_csv
 from gr2st.preparation import encoder_identity, prepare
 from gr2st.preprocess.genes import select_genes
 from gr2st.training.loop import fields_to_learn_from, pick_device, train
@@ -32,9 +34,6 @@ if TYPE_CHECKING:
     from gr2st.evaluation.rows import Row
     from gr2st.training.checkpoint import TrainedModel
     from gr2st.types import Prepared, SectionEntry, Steps
-
-RESULT = "result.json"
-GENES = "genes.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,11 @@ class FoldJob:
         """For people."""
         return f"{self.row.folder}, {self.fold.name} held out"
 
+    @property
+    def wants_gpu(self) -> bool:
+        """Whether it computes on a GPU where there is one."""
+        return self.row.training.device != "cpu"
+
     def entry(self, name: str) -> SectionEntry:
         """The entry of a section of this fold."""
         return next(entry for entry in self.entries if entry.name == name)
@@ -80,10 +84,12 @@ class FoldJob:
                 "train": self.fold.train,
                 "test": self.fold.test,
                 "files": [stamp_of(entry) for entry in used],
+                "scales": [(entry.um_per_px, entry.image_scale) for entry in used],
                 "genes": [self.genes.listed, self.genes.n_variable],
                 "recipe": dict(self.recipe),
                 "encoder": encoder_identity(Recipe(genes=("any",), **self.recipe).encoder),
                 "estimate": cells.VERSION,
+                "scores": scoring.VERSION,
                 "version": __version__,
                 "config": self.row.config.model_dump(mode="json"),
                 "training": self.row.training.model_dump(mode="json"),
@@ -92,35 +98,6 @@ class FoldJob:
             default=str,
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True, slots=True)
-class SectionScore:
-    """Scores of one model on one held-out section, means over genes; None where no gene could be scored.
-
-    ``more`` holds the means of all other columns of the score table, and of the 50 genes of highest expression.
-    """
-
-    section: str
-    pcc_spot: float | None
-    pcc_gene: float | None
-    n_spots: int
-    n_genes_scored: int
-    seconds: float
-    more: Mapping[str, float | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class FoldResult:
-    """What a fold leaves behind, in memory; its predictions lie in its folder."""
-
-    label: str
-    seed: int
-    fold: str
-    digest: str
-    n_genes: int
-    scores: tuple[SectionScore, ...]
-    notes: tuple[str, ...] = ()
 
 
 def run_fold(job: FoldJob) -> FoldResult:
@@ -144,15 +121,24 @@ def fold_steps(job: FoldJob) -> Steps[FoldResult]:
     sections, recipe = yield from training_sections(training, row.model, job.genes, job.recipe, device=device)
     trained = yield from train(row.model, sections, recipe, training=row.training, config=row.config)
     seconds = (time.perf_counter() - started) / len(job.fold.test)
+    variable = [gene for gene in ranked_genes(training) if gene in set(recipe.genes)][: scoring.FEW]
     scores: list[SectionScore] = []
     notes: list[str] = []
     for name in job.fold.test:
-        score, noted = yield from _score(job, trained, name, seconds)
+        score, noted = yield from _score(job, trained, name, variable, seconds)
         scores.append(score)
         notes += noted
-    found = tuple(scores), tuple(notes)
-    result = FoldResult(row.label, row.training.seed, job.fold.name, job.digest(), len(recipe.genes), *found)
-    _write_result(job, result)
+    result = FoldResult(
+        label=row.label,
+        seed=row.training.seed,
+        fold=job.fold.name,
+        digest=job.digest(),
+        n_genes=len(recipe.genes),
+        scores=tuple(scores),
+        provenance=provenance_of(job, trained),
+        notes=tuple(notes),
+    )
+    write_result(job, result)
     return result
 
 
@@ -171,36 +157,14 @@ def training_sections(
     return sections, full
 
 
-def read_result(job: FoldJob) -> FoldResult | None:
-    """The stored result of this very job, or None where it has not been finished yet."""
-    path = job.folder / RESULT
-    if not path.is_file():
-        return None
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["digest"] != job.digest() or stored["files"] != _sizes(job):
-            return None
-        scores = tuple(SectionScore(**score) for score in stored["scores"])
-        notes = tuple(map(str, stored.get("notes", ())))
-    except (ValueError, KeyError, TypeError):
-        return None
-    row, fold = job.row, job.fold.name
-    return FoldResult(row.label, row.training.seed, fold, stored["digest"], stored["n_genes"], scores, notes)
-
-
-def gene_scores(job: FoldJob) -> pd.DataFrame:
-    """The score table of a finished job: a line per section and gene (NaN where undefined)."""
-    return pd.read_csv(job.folder / GENES, keep_default_na=False, na_values=[""])
-
-
 def _score(
-    job: FoldJob, trained: TrainedModel, name: str, training_seconds: float
+    job: FoldJob, trained: TrainedModel, name: str, variable: Sequence[str], training_seconds: float
 ) -> Steps[tuple[SectionScore, tuple[str, ...]]]:
     started = time.perf_counter()
     section = section_of(job.entry(name))
     prediction = yield from predict_section(trained, section)
     save_prediction(prediction, job.folder / f"{name}.h5ad")
-    table = score_table(prediction, section)
+    table = scoring.score_table(prediction, section, variable)
     write_csv(job.folder / f"{name}.genes.csv", table)
     score = SectionScore(
         section=name,
@@ -209,40 +173,9 @@ def _score(
         n_spots=prediction.table.n_obs,
         n_genes_scored=int(table["pcc_spot"].notna().sum()),
         seconds=round(training_seconds + time.perf_counter() - started, 3),
-        more=further_means(table),
+        more=scoring.further_means(table) | label_agreement(prediction, section.table),
     )
     return score, prediction.notes
-
-
-def _write_result(job: FoldJob, result: FoldResult) -> None:
-    tables = [
-        pd.read_csv(job.folder / f"{name}.genes.csv", keep_default_na=False, na_values=[""]) for name in job.fold.test
-    ]
-    write_csv(job.folder / GENES, pd.concat(tables))
-    write_json(
-        job.folder / RESULT,
-        {
-            "digest": result.digest,
-            "model": result.label,
-            "seed": result.seed,
-            "fold": result.fold,
-            "train": list(job.fold.train),
-            "n_genes": result.n_genes,
-            "scores": [_as_dict(score) for score in result.scores],
-            "notes": list(result.notes),
-            "files": _sizes(job),
-        },
-    )
-
-
-def _sizes(job: FoldJob) -> dict[str, int]:
-    """Bytes of every file the job leaves behind; a cut or missing one makes it run again."""
-    names = [GENES, *(f"{name}.h5ad" for name in job.fold.test)]
-    return {name: path.stat().st_size if path.is_file() else 0 for name in names for path in [job.folder / name]}
-
-
-def _as_dict(score: SectionScore) -> dict[str, Any]:
-    return {name: getattr(score, name) for name in SectionScore.__slots__}
 
 
 def chosen_genes(choice: GeneChoice, training: Sequence[SectionEntry]) -> tuple[str, ...]:

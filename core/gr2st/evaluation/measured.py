@@ -10,7 +10,7 @@ import numpy as np
 from gr2st import keys
 from gr2st.evaluation.metrics import gene_pcc
 from gr2st.prediction import device_of, predict
-from gr2st.preparation import prepare
+from gr2st.preparation import prepare, values_digest
 from gr2st.preprocess.genes import counts_of
 from gr2st.preprocess.normalise import gene_normalise, spot_normalise
 from gr2st.registry import MODELS
@@ -47,6 +47,7 @@ def with_measured(prediction: Prediction, section: Section) -> Prediction:
         measured[:, present] = normalise(counts[:, present])
         table.layers[layer] = measured
         table.var[score] = gene_pcc(np.asarray(table.layers[keys.PREDICTED]), measured)
+    table.uns[keys.PROVENANCE] = {**table.uns[keys.PROVENANCE], "measured": values_digest(counts)}
     return replace(prediction, table=table).noted(_notes_on_scores(prediction.section, table.n_obs))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -85,6 +86,21 @@ def mean_score(scores: Vector) -> float | None:
     return float(known.mean()) if len(known) else None
 
 
-def mean_of_known(scores: list[float | None]) -> float | None:
+def median_score(scores: Vector) -> float | None:
+    """Median of the scores that exist; None where there is none."""
+    known = scores[~np.isnan(scores)]
+    return float(np.median(known)) if len(known) else None
+
+
+def mean_of_known(scores: Sequence[float | None]) -> float | None:
     """Mean over sections of the section means that exist; None where there is none."""
-    return mean_score(np.array([np.nan if score is None else score for score in scores], dtype=np.float64))
+    return mean_score(_with_gaps(scores))
+
+
+def median_of_known(scores: Sequence[float | None]) -> float | None:
+    """Median over sections of the section means that exist; None where there is none."""
+    return median_score(_with_gaps(scores))
+
+
+def _with_gaps(scores: Sequence[float | None]) -> Vector:
+    return np.array([np.nan if score is None else score for score in scores], dtype=np.float64)

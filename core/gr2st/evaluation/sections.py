@@ -10,6 +10,7 @@ from gr2st.errors import Gr2stError, SectionInvalid
 from gr2st.io.section import read_section
 from gr2st.io.tables import plural
 from gr2st.preparation import why_without_picture
+from gr2st.preprocess.genes import rank_genes
 from gr2st.types import Progress
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ def stamp_of(entry: SectionEntry) -> tuple[str, ...]:
     )
 
 
+def ranked_genes(entries: Sequence[SectionEntry]) -> tuple[str, ...]:
+    """Genes of these sections, most variable first; ranked once for all models of a fold."""
+    return _rank_once(tuple(entries), tuple(map(stamp_of, entries)))
+
+
 def notes_of(entries: Sequence[SectionEntry]) -> list[str]:
     """What reading the sections noticed and the user should know, one line each, with the section's name."""
     return [f"{entry.name}: {note}" for entry in entries for note in section_of(entry).notes]
@@ -69,7 +75,15 @@ def _fault(entry: SectionEntry) -> str:
     return "" if section.slide is not None else why_without_picture(section)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=40)
 def _read_once(entry: SectionEntry, stamp: tuple[str, ...]) -> Section:
-    """One reading serves all models of an evaluation, until a file of the section changes (then `stamp` does)."""
+    """One reading serves all folds and models, until a file of the section changes (then `stamp` does).
+
+    HER2ST has 36 sections; a cache that holds fewer than a study would read each of them anew in every fold.
+    """
     return read_section(entry)
+
+
+@lru_cache(maxsize=4)
+def _rank_once(entries: tuple[SectionEntry, ...], stamps: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    return rank_genes([section_of(entry).table for entry in entries])

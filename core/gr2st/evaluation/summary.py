@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gr2st import __version__, keys
-from gr2st.evaluation.fold import gene_scores
 from gr2st.evaluation.folds import WARNINGS
-from gr2st.evaluation.metrics import mean_of_known
+from gr2st.evaluation.metrics import mean_of_known, median_of_known
+from gr2st.evaluation.provenance import joined
+from gr2st.evaluation.results import gene_scores
+from gr2st.evaluation.scores import MAIN
 from gr2st.evaluation.statistics import Estimate, estimate, paired_difference
 from gr2st.io.store import write_csv, write_json
 
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gr2st.evaluation.crossval import FoldFailure, Plan
-    from gr2st.evaluation.fold import FoldJob, FoldResult
+    from gr2st.evaluation.fold import FoldJob
+    from gr2st.evaluation.results import FoldResult
 
-MAIN = ("pcc_spot", "pcc_gene")
 BASELINE = "ridge"
 """The row that every other is compared with, section by section."""
 
@@ -36,16 +38,29 @@ def summarise(
     sections = {label: _sections_of([r for r in results if r.label == label]) for label in labels}
     summary: dict[str, Any] = {
         "protocol": plan.protocol,
-        "warning": WARNINGS[plan.protocol],
+        "warning": _warning(plan, patients),
         "genes": max((result.n_genes for result in results), default=0),
         "encoder": plan.encoder,
         "cell_types": plan.cell_types,
         "version": __version__,
         "models": {label: _model_row(label, sections, results, patients) for label in labels},
+        "provenance": joined(results),
     }
+    if plan.preset:
+        summary["preset"] = dict(plan.preset)
     if failures:
         summary["failed"] = [{"model": f.model, "fold": f.fold, "message": f.message} for f in failures]
     return summary
+
+
+def _warning(plan: Plan, patients: Patients) -> str:
+    """What a reader of the numbers must know, in a sentence each."""
+    held = [patients[section] for section in plan.sections or patients]
+    # Where every section is known to be of another patient, no sister is in training.
+    sisters = None in held or len(set(held)) < len(held)
+    departs = "; ".join(plan.preset.get("departs", ()))
+    said = [WARNINGS[plan.protocol] if sisters else "", f"Not as published: {departs}." if departs else ""]
+    return " ".join(filter(None, said))
 
 
 def write_results(
@@ -81,6 +96,7 @@ def _model_row(
 ) -> dict[str, Any]:
     mine = sections[label]
     row: dict[str, Any] = {name: mean_of_known([score[name] for score in mine.values()]) for name in MAIN}
+    row["median"] = {name: median_of_known([score[name] for score in mine.values()]) for name in MAIN}
     row["further"] = _further([result for result in results if result.label == label])
     row["interval"] = {name: _told(estimate(_column(mine, name), patients)) for name in MAIN}
     seeds = _by_seed([result for result in results if result.label == label])

@@ -119,7 +119,7 @@ def _scaled(spots: Spots, now: Fit) -> _Mistake | None:
     message = (
         f"The positions belong to a {other} picture of this section: multiplied by about {factor:.3g}, "
         f"{_percent(fit.on_tissue)} of the spots lie on tissue instead of {_percent(now.on_tissue)}. Use the picture "
-        "they were measured on, or scale them."
+        "they were measured on, or name this one in a study.csv with that factor as image_scale."
     )
     return _Mistake("scale", message, fit)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -38,7 +39,9 @@ LAYOUT = "legacy-st"
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".svs", ".ndpi", ".btf")
 _TABLE_NAME = re.compile(r"(.+?)\.(tsv|csv|txt)(\.gz)?", re.IGNORECASE)
 _LOOSE_NAME = re.compile(r"(?:GSM\d+_)?(.+?)(?:_stdata|_counts?)?")
-_LETTER_NAME = re.compile(r"([A-Z])\d+")
+_HER2ST_NAME = re.compile(r"([A-Z])\d+")
+_CSCC_NAME = re.compile(r"(P\d+)_ST_rep\d+")
+"""Names that tell the patient: B1 of HER2ST is of patient B, P2_ST_rep1 of GSE144240 is of P2."""
 _ENSEMBL = re.compile(r"ENS[A-Z]*G\d{6,}(\.\d+)?")
 _WANTED = {"counts": "a count table", "spots": "a spot file with the positions"}
 PITCH_UM = 200.0
@@ -47,24 +50,43 @@ ARRAY_1K = (33, 35)
 """Columns and rows of the 1k array, the only one whose step in micrometres is known here."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    """Where a HER2ST-like folder keeps what."""
+
+    counts: str
+    spots: str
+    labels: str
+    pictures: str
+
+
+_HER2ST = (
+    _Folders("ST-cnts", "ST-spotfiles", "ST-pat/lbl", "ST-imgs"),
+    _Folders("count-matrices", "spot-selections", "meta", "images/HE"),
+)
+"""The two forms in which HER2ST is published: the repository and the deposit."""
+
+
 def find(folder: Path) -> Found:
     """Sections of a HER2ST-like folder (or one that holds it as ``data``), or of a loose legacy folder."""
     for base in (folder, folder / "data"):
-        if (base / "ST-cnts").is_dir():
-            return _find_her2st(base)
+        for folders in _HER2ST:
+            if (base / folders.counts).is_dir():
+                return _find_her2st(base, folders)
     return _find_loose(folder)
 
 
-def _find_her2st(base: Path) -> Found:
+def _find_her2st(base: Path, folders: _Folders) -> Found:
     found = Found()
-    counts = _named_tables(base / "ST-cnts")
-    spots = dict(_named_tables(base / "ST-spotfiles", "_selection"))
-    labels = dict(_named_tables(base / "ST-pat" / "lbl", "_labeled_coordinates"))
-    pictures = _pictures(base / "ST-imgs")
+    counts = _named_tables(base / folders.counts)
+    spots = dict(_named_tables(base / folders.spots, "_selection"))
+    labels = dict(_named_tables(base / folders.labels, "_labeled_coordinates"))
+    pictures = _pictures(base / folders.pictures)
     for name, path in counts:
         mine = [picture for picture in pictures if name in (picture.parent.name, picture.stem)]
         parts = {"counts": path, "spots": spots.get(name), "labels": labels.get(name)}
-        found.entries.append(_entry(name, parts, mine, f"no picture in ST-imgs belongs to {name}"))
+        absent = f"no picture in {folders.pictures} belongs to {name}"
+        found.entries.append(_entry(name, parts, mine, absent, _HER2ST_NAME))
     lonely = sorted(set(spots) - {name for name, _ in counts})
     if lonely:
         found.notes.append(
@@ -94,14 +116,23 @@ def _find_loose(folder: Path) -> Found:
             found.notes.append(f"{path.name} is a count table but {what}, so it is left out.")
             continue
         parts = {"counts": path, "spots": spots[0], "labels": labels[0] if labels else None}
-        found.entries.append(_entry(name, parts, mine, f"no picture in {folder.name} belongs to {name}", patient=False))
+        found.entries.append(_entry(name, parts, mine, _absent(folder, name), _CSCC_NAME))
     return found
 
 
+def _absent(folder: Path, name: str) -> str:
+    """Why a loose section has no picture: none is there, or it is still packed."""
+    packed = [path for path in folder.glob("*.gz") if path.stem.lower().endswith(IMAGE_SUFFIXES)]
+    mine = _belonging(name, [(path.name.split(".")[0], path) for path in packed], is_single=False)
+    if mine:
+        return f"{some(path.name for path in mine)} is packed; unpack it (gunzip)"
+    return f"no picture in {folder.name} belongs to {name}"
+
+
 def _entry(
-    name: str, parts: dict[str, Path | None], pictures: list[Path], absent: str, *, patient: bool = True
+    name: str, parts: dict[str, Path | None], pictures: list[Path], absent: str, patients: re.Pattern[str]
 ) -> SectionEntry:
-    letter = _LETTER_NAME.fullmatch(name) if patient else None
+    patient = patients.fullmatch(name)
     present = {kind: path for kind, path in parts.items() if path is not None}
     without_image = ""
     if len(pictures) == 1:
@@ -112,7 +143,7 @@ def _entry(
         without_image = f"Counts and spots only: {absent}."
     return SectionEntry(
         name=name,
-        patient=letter[1] if letter else None,
+        patient=patient[1] if patient else None,
         path=present["counts"],
         layout=LAYOUT,
         parts=present,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gr2st import keys
@@ -57,7 +58,7 @@ def read_section(entry: SectionEntry, *, with_image: bool = True) -> Section:
         Where the entry's layout is none that can be read.
     """
     report = Report(entry.name)
-    reading = READERS[entry.layout](entry, report)
+    reading = _on_the_picture(READERS[entry.layout](entry, report), entry.image_scale)
     slide = _open_slide(entry, reading, report) if with_image else None
     if reading is None or report.problems:
         report.raise_problems()
@@ -81,6 +82,16 @@ def read_section(entry: SectionEntry, *, with_image: bool = True) -> Section:
         notes=tuple(report.notes),
         cells=entry.parts.get("cells"),
     )
+
+
+def _on_the_picture(reading: Reading | None, scale: float | None) -> Reading | None:
+    """Positions, step and resolution in pixels of the picture, where that is a scaled copy of the one they count in."""
+    if reading is None or scale is None:
+        return reading
+    table = reading.table
+    table.obsm[keys.SPATIAL] = scale * table.obsm[keys.SPATIAL]
+    um_per_px = None if reading.um_per_px is None else reading.um_per_px / scale
+    return replace(reading, table=table, grid_pitch=scale * reading.grid_pitch, um_per_px=um_per_px)
 
 
 def _open_slide(entry: SectionEntry, reading: Reading | None, report: Report) -> Slide | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gr2st import keys
 from gr2st.errors import DataError, SectionInvalid
-from gr2st.io import anndata_file, legacy_st, visium
+from gr2st.io import anndata_file, legacy_st, visium, visium_deposit
 from gr2st.io.study_csv import read_rows, write_study
 from gr2st.io.tables import Found, some
 from gr2st.types import Study
@@ -21,10 +22,14 @@ __all__ = ["read_study", "write_study"]
 
 FINDERS: tuple[tuple[str, Callable[[Path], Found]], ...] = (
     ("a Space Ranger folder or several (spatial/tissue_positions*, feature_bc_matrix)", visium.find),
+    ("Space Ranger results sorted by kind (filtered_count_matrices, spatial)", visium_deposit.find),
     ("legacy ST (ST-cnts, ST-imgs and ST-spotfiles, or a count table with its spot file)", legacy_st.find),
     ("AnnData files (.h5ad)", anndata_file.find),
 )
 """What a folder may be, in the order in which it is tried."""
+
+CELLS = "cells"
+"""Folder of a study with the cell types of its sections: files or folders named by section."""
 
 _FILE_SUFFIXES = (".csv", *anndata_file.SUFFIXES)
 _ANONYMOUS = ("data", "outs", "spatial", "binned_outputs")
@@ -38,7 +43,7 @@ def read_study(path: Path | str) -> Study:
     ----------
     path : Path or str
         A folder with a ``study.csv``, a legacy ST folder, a Space Ranger folder or one that holds several, a folder of
-        ``.h5ad`` files; or a ``study.csv`` or ``.h5ad`` file itself.
+        ``.h5ad`` files; or a ``study.csv`` or ``.h5ad`` file itself. A folder may hold cell types in ``cells``.
 
     Raises
     ------
@@ -90,7 +95,20 @@ def _in_folder(folder: Path) -> Found:
             notes.append(f"Also in {folder.name}, but not part of this study: {others}.")
     if not chosen.entries:
         raise DataError(_not_recognised(folder, notes))
-    return Found(chosen.entries, notes)
+    return _with_cells(folder, Found(chosen.entries, notes))
+
+
+def _with_cells(folder: Path, found: Found) -> Found:
+    """The sections with their cell types, where the folder `CELLS` holds one file or folder named by each."""
+    paths = sorted((folder / CELLS).iterdir()) if (folder / CELLS).is_dir() else []
+    result = Found(notes=found.notes)
+    for entry in found.entries:
+        mine = [path for path in paths if entry.name in (path.name, path.stem)]
+        if len(mine) > 1:
+            several = some(path.name for path in mine)
+            result.notes.append(f"Several cell types fit {entry.name}: {several}. Name one in a study.csv.")
+        result.entries.append(replace(entry, parts={**entry.parts, "cells": mine[0]}) if len(mine) == 1 else entry)
+    return result
 
 
 def _not_recognised(folder: Path, notes: list[str]) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gr2st.types import Study
 
 PARTS = ("image", "counts", "spots", "labels", "cells")
-COLUMNS = ("section", "patient", "path", "image", "um_per_px", "counts", "spots", "labels", "cells")
+COLUMNS = ("section", "patient", "path", "image", "um_per_px", "image_scale", "counts", "spots", "labels", "cells")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,10 @@ def _entry(row: Mapping[str, str], base: Path, finders: _Finders) -> SectionEntr
         problems.append("the section has no patient. Name one, or leave the column out for the whole study.")
     parts = {part: base / row[part] for part in PARTS if row.get(part)}
     problems += [f"the {part} file {path} does not exist." for part, path in parts.items() if not path.exists()]
-    um_per_px = _micrometres(row.get("um_per_px", ""), problems)
+    um_per_px = _number(row, "um_per_px", "micrometres per pixel", problems)
+    image_scale = _number(row, "image_scale", "pixels of the picture per pixel of the positions", problems)
+    if image_scale is not None and "image" not in parts:
+        problems.append("image_scale is given, but no image that it is the scale of.")
     located = None
     try:
         located = _locate(row, base, parts, finders)
@@ -126,11 +129,13 @@ def _entry(row: Mapping[str, str], base: Path, finders: _Finders) -> SectionEntr
         patient=row.get("patient"),
         parts={**located.parts, **parts},
         um_per_px=um_per_px,
+        image_scale=image_scale,
         without_image="" if "image" in parts else located.without_image,
     )
 
 
-def _micrometres(text: str, problems: list[str]) -> float | None:
+def _number(row: Mapping[str, str], column: str, what: str, problems: list[str]) -> float | None:
+    text = row.get(column, "")
     if not text:
         return None
     try:
@@ -138,7 +143,7 @@ def _micrometres(text: str, problems: list[str]) -> float | None:
     except ValueError:
         value = 0.0
     if not 0 < value < 1000:
-        problems.append(f"um_per_px is {text!r}; a positive number of micrometres per pixel is wanted.")
+        problems.append(f"{column} is {text!r}; a positive number of {what} is wanted.")
         return None
     return value
 
@@ -212,6 +217,7 @@ def _row(entry: SectionEntry, base: Path) -> dict[str, str]:
         "patient": entry.patient or "",
         "path": _relative(entry.path, base),
         "um_per_px": "" if entry.um_per_px is None else repr(entry.um_per_px),
+        "image_scale": "" if entry.image_scale is None else repr(entry.image_scale),
     }
     row |= {
         part: _relative(entry.parts[part], base)

@@ -11,6 +11,7 @@ import numpy as np
 
 from gr2st import keys
 from gr2st.errors import DataError
+from gr2st.io.barcode_labels import read_barcode_labels
 from gr2st.io.geometry import VISIUM_PITCH_UM, VISIUM_SPOT_UM, Lattice, fit_lattice
 from gr2st.io.tables import (
     Found,
@@ -112,7 +113,7 @@ def _entry(name: str, folder: Path) -> Found:
         layout=LAYOUT_HD if _is_hd(folder) else LAYOUT,
         parts={"counts": matrix, "spots": positions, "spatial": positions.parent},
         without_image=""
-        if has_picture(folder)
+        if has_picture(positions.parent)
         else "No picture of the tissue lies in the folder or its spatial folder.",
     )
     return Found([entry])
@@ -120,7 +121,12 @@ def _entry(name: str, folder: Path) -> Found:
 
 def positions_file(folder: Path) -> Path | None:
     """The positions file of a section folder, None where it is no such folder."""
-    return next((folder / "spatial" / name for name in _POSITIONS if (folder / "spatial" / name).is_file()), None)
+    return positions_in(folder / "spatial")
+
+
+def positions_in(spatial: Path) -> Path | None:
+    """The positions file in a ``spatial`` folder of whatever name."""
+    return next((spatial / name for name in _POSITIONS if (spatial / name).is_file()), None)
 
 
 def matrix_of(folder: Path) -> Path | None:
@@ -161,7 +167,7 @@ def read(entry: SectionEntry, report: Report) -> Reading | None:
     """Join counts and positions by barcode and choose the picture; None where a problem was reported."""
     matrix = report.attempt(read_matrix, entry.parts["counts"], report) if "counts" in entry.parts else None
     positions = report.attempt(read_positions, entry.parts["spots"], report) if "spots" in entry.parts else None
-    factors = report.attempt(read_scale_factors, entry.path / "spatial" / "scalefactors_json.json")
+    factors = report.attempt(read_scale_factors, _spatial(entry) / "scalefactors_json.json")
     for part, wanted in (("counts", "count matrix"), ("spots", "tissue positions")):
         if part not in entry.parts:
             report.problems.append(f"{entry.path.name} has no {wanted}.")
@@ -178,8 +184,15 @@ def read(entry: SectionEntry, report: Report) -> Reading | None:
         (positions.cells[partners, 1].tolist(), positions.cells[partners, 0].tolist()),
         positions.xy[partners],
     )
+    if "labels" in entry.parts:
+        table.obs[keys.LABEL] = report.attempt(read_barcode_labels, entry.parts["labels"], table.obs_names, report)
     note_empty_spots(table, report)
     return _with_picture(_reading(table, lattice, factors, report), entry, factors, report)
+
+
+def _spatial(entry: SectionEntry) -> Path:
+    """Folder of the scale factors and the reduced pictures."""
+    return entry.parts.get("spatial", entry.path / "spatial")
 
 
 def _join(matrix: Matrix, positions: Positions, report: Report) -> tuple[list[int], list[int]]:
@@ -215,7 +228,7 @@ def _with_picture(
     reading: Reading, entry: SectionEntry, factors: Mapping[str, float], report: Report
 ) -> Reading | None:
     """The same facts in the pixels of the picture that will be opened."""
-    picture = report.attempt(choose_picture, entry.path, entry.parts.get("image"), factors, report)
+    picture = report.attempt(choose_picture, _spatial(entry), entry.parts.get("image"), factors, report)
     if picture is None:
         return None if report.problems else reading
     spatial = reading.table.obsm[keys.SPATIAL]

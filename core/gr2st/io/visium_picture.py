@@ -38,12 +38,17 @@ class Picture:
     slide: Slide | None = None
 
 
-def has_picture(folder: Path) -> bool:
-    """Whether any picture of the tissue lies in a section folder, without opening one."""
-    return any((folder / "spatial" / name).is_file() for name in REDUCED) or bool(_beside(folder))
+def has_picture(spatial: Path) -> bool:
+    """Whether any picture of the tissue lies in or beside a section's ``spatial`` folder, without opening one."""
+    return any((spatial / name).is_file() for name in REDUCED) or has_full_picture(spatial)
 
 
-def choose_picture(folder: Path, named: Path | None, factors: Mapping[str, float], report: Report) -> Picture | None:
+def has_full_picture(spatial: Path) -> bool:
+    """Whether a picture other than the reduced ones lies in or beside a section's ``spatial`` folder."""
+    return bool(_beside(spatial))
+
+
+def choose_picture(spatial: Path, named: Path | None, factors: Mapping[str, float], report: Report) -> Picture | None:
     """The picture named by the user, else one of full size beside the tables, else the best reduced one.
 
     Returns
@@ -58,7 +63,7 @@ def choose_picture(folder: Path, named: Path | None, factors: Mapping[str, float
     """
     if named is not None:
         return _named(named, factors)
-    return _full_size(folder, factors, report) or _reduced(folder, factors, report)
+    return _full_size(spatial, factors, report) or _reduced(spatial, factors, report)
 
 
 def _named(path: Path, factors: Mapping[str, float]) -> Picture:
@@ -76,8 +81,12 @@ def _factor(name: str, factors: Mapping[str, float]) -> float:
     return factors[REDUCED[name]]
 
 
-def _beside(folder: Path) -> list[Path]:
-    """Pictures in the section folder, or above its ``outs``, that may be the full-resolution one."""
+def _beside(spatial: Path) -> list[Path]:
+    """Pictures that may be the full-resolution one: in the section folder or above its ``outs``.
+
+    A ``spatial`` folder of another name lies among those of other sections, so only what is in it counts.
+    """
+    folder = spatial.parent if spatial.name == "spatial" else spatial
     places = [folder, folder.parent] if folder.name == "outs" else [folder]
     paths = (path for place in places for path in sorted(place.iterdir()))
     return [p for p in paths if p.suffix.lower() in FULL_SUFFIXES and not p.name.startswith(".") and _may_be_tissue(p)]
@@ -87,11 +96,11 @@ def _may_be_tissue(path: Path) -> bool:
     return path.name not in REDUCED and not path.stem.lower().startswith(DRAWN_UPON)
 
 
-def _full_size(folder: Path, factors: Mapping[str, float], report: Report) -> Picture | None:
+def _full_size(spatial: Path, factors: Mapping[str, float], report: Report) -> Picture | None:
     """The one picture beside the tables whose size is that of full resolution."""
-    wanted = _full_resolution(folder, factors)
+    wanted = _full_resolution(spatial, factors)
     fitting = []
-    for path in _beside(folder):
+    for path in _beside(spatial):
         try:
             slide = open_slide(path)
         except DataError as error:
@@ -112,12 +121,12 @@ def _full_size(folder: Path, factors: Mapping[str, float], report: Report) -> Pi
     return Picture(fitting[0], 1.0) if len(fitting) == 1 else None
 
 
-def _full_resolution(folder: Path, factors: Mapping[str, float]) -> tuple[float, float] | None:
+def _full_resolution(spatial: Path, factors: Mapping[str, float]) -> tuple[float, float] | None:
     """Size of the full-resolution picture, from a reduced one and its scale factor."""
     from PIL import Image
 
     for name, key in REDUCED.items():
-        path = folder / "spatial" / name
+        path = spatial / name
         if path.is_file() and key in factors:
             try:
                 with Image.open(path) as image:
@@ -131,10 +140,10 @@ def _same_size(size: tuple[int, int], wanted: tuple[float, float]) -> bool:
     return all(abs(have / want - 1) <= _SIZE_TOLERANCE for have, want in zip(size, wanted, strict=True))
 
 
-def _reduced(folder: Path, factors: Mapping[str, float], report: Report) -> Picture | None:
+def _reduced(spatial: Path, factors: Mapping[str, float], report: Report) -> Picture | None:
     """The largest reduced picture that shows something."""
     for name in REDUCED:
-        path = folder / "spatial" / name
+        path = spatial / name
         if not path.is_file():
             continue
         try:

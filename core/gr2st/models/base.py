@@ -96,7 +96,11 @@ class SpotModel(nn.Module):
     """Fields of the batch this model reads when it predicts."""
 
     learns_from: frozenset[str] = frozenset()
-    """Fields of the batch this model reads, besides `needs`, while it learns."""
+    """Fields of the batch this model reads, besides `needs`, while it learns.
+
+    A class that may learn from cell types names "cell_type" itself, not its instances alone: they are slow to make, and
+    are made before any instance is there, only for models that say so.
+    """
 
     bank: Bank | None = None
 

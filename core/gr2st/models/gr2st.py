@@ -57,6 +57,7 @@ class Gr2st(SpotModel):
     """
 
     needs = frozenset({"features"})
+    learns_from = frozenset({"cell_type"})
 
     def __init__(self, config: Gr2stConfig, *, n_genes: int, n_features: int, grid_size: int) -> None:
         super().__init__()

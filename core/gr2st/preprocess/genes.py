@@ -49,9 +49,12 @@ def select_genes(tables: Sequence[AnnData], n: int) -> tuple[str, ...]:
             f"{n} genes were asked for, but {len(candidates)} stand in all {len(tables)} training sections and are "
             f"counted in at least {MINIMUM_SHARE:.0%} of their spots. Ask for 1 to {len(candidates)}, or give a list."
         )
-    ranks = np.mean([_variability_ranks(table, candidates) for table in tables], axis=0)
-    # Names break ties, so that the order of the columns in a file has no say.
-    return tuple(candidates[i] for i in np.lexsort((np.asarray(candidates), ranks))[:n])
+    return _by_variability(tables, candidates)[:n]
+
+
+def rank_genes(tables: Sequence[AnnData]) -> tuple[str, ...]:
+    """All genes that `select_genes` chooses from, most variable first; none where no gene is common enough."""
+    return _by_variability(tables, _candidates(tables))
 
 
 def _candidates(tables: Sequence[AnnData]) -> tuple[str, ...]:
@@ -63,6 +66,12 @@ def _candidates(tables: Sequence[AnnData]) -> tuple[str, ...]:
     return tuple(gene for gene, keep in zip(genes, enough, strict=True) if keep)
 
 
+def _by_variability(tables: Sequence[AnnData], genes: tuple[str, ...]) -> tuple[str, ...]:
+    ranks = np.mean([_variability_ranks(table, genes) for table in tables], axis=0)
+    # Names break ties, so that the order of the columns in a file has no say.
+    return tuple(genes[i] for i in np.lexsort((np.asarray(genes), ranks)))
+
+
 def _variability_ranks(table: AnnData, genes: Sequence[str]) -> Float64:
     """Rank of each gene in one section (0 the most variable); genes that are not counted in it share the last rank."""
     import scanpy as sc
@@ -71,6 +80,8 @@ def _variability_ranks(table: AnnData, genes: Sequence[str]) -> Float64:
     counts = counts_of(table, genes)
     # A spot or gene without counts has no expected counts, so no residual.
     counted_spots, counted_genes = counts.sum(axis=1) > 0, counts.sum(axis=0) > 0
+    if not counted_genes.any():
+        return np.ones(len(genes))
     copy = AnnData(counts[counted_spots][:, counted_genes])
     found = sc.experimental.pp.highly_variable_genes(
         copy, flavor="pearson_residuals", n_top_genes=1, check_values=False, inplace=False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gr2st.errors import TrainingFailed
+from gr2st.training.batches import Portions
 from gr2st.types import Progress
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ INTERVAL = 0.2
 
 @dataclass(eq=False)
 class Fit:
-    """Where a training stands: `epoch` whole epochs, and ``len(seen)`` steps of the next in the order `order`."""
+    """Where a training stands: `epoch` whole epochs, and ``len(seen)`` steps of the next, its units in this `order`."""
 
     module: SpotModel
     training: TrainConfig
@@ -42,16 +43,16 @@ class Fit:
         """A training before its first step."""
         return cls(module, training, optimiser_of(module, training, epoch=0))
 
-    def begin_epoch(self, n_batches: int) -> None:
-        """Draw the order of the sections, set the rate, and where the settings say so start the optimiser anew."""
+    def begin_epoch(self, units: int) -> None:
+        """Draw the order of sections or spots, set the rate, and where the settings say so start the optimiser anew."""
         if self.training.reset_each_epoch and self.epoch:
             self.optimiser = optimiser_of(self.module, self.training, self.epoch)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.training, self.epoch)
-        self.order, self.seen = torch.randperm(n_batches).tolist(), []
+        self.order, self.seen = torch.randperm(units).tolist(), []
 
     def step(self, batch: Batch) -> None:
-        """Learn from one section."""
+        """Learn from one section, or from spots of several."""
         loss = self.module.loss(batch)
         _check_finite(loss, self.epoch, batch.section)
         self.optimiser.zero_grad(set_to_none=True)
@@ -103,23 +104,23 @@ def fit(module: SpotModel, batches: Sequence[Batch], training: TrainConfig, plac
     if place is not None:
         place.restore(state)
     try:
-        yield from _epochs(state, batches, place)
+        yield from _epochs(state, Portions.of(batches, training.batch_spots), place)
     except GeneratorExit:
         if place is not None:
             place.keep(state)
         raise
 
 
-def _epochs(state: Fit, batches: Sequence[Batch], place: Place | None) -> Steps[None]:
+def _epochs(state: Fit, portions: Portions, place: Place | None) -> Steps[None]:
     total, told = state.training.epochs, time.monotonic()
     while state.epoch < total:
         if not state.order:
-            state.begin_epoch(len(batches))
-        for index in state.order[len(state.seen) :]:
-            state.step(batches[index])
+            state.begin_epoch(portions.units)
+        for number in range(len(state.seen), len(portions)):
+            state.step(portions.step(state.order, number))
             if place is not None and place.is_due:
                 place.keep(state)
-            if len(state.seen) < len(batches) and time.monotonic() - told > INTERVAL:
+            if len(state.seen) < len(portions) and time.monotonic() - told > INTERVAL:
                 told = time.monotonic()
                 yield Progress("Training", state.epoch, total, f"loss {state.seen[-1]['loss']:.3f}")
         values = state.end_epoch()

@@ -14,7 +14,7 @@ import torch
 from gr2st.errors import DataError
 from gr2st.preparation import MEASURED
 from gr2st.registry import MODELS, ModelSpec, load
-from gr2st.training.batches import to_batch
+from gr2st.training.batches import refuse_mixing, to_batch
 from gr2st.training.checkpoint import TrainedModel, versions
 from gr2st.training.fit import fit
 from gr2st.training.inner import best_choice, inner_folds
@@ -65,7 +65,8 @@ def train(
     Raises
     ------
     DataError
-        No section, sections of another recipe, or a folder that keeps another training.
+        No section, sections of another recipe, a folder that keeps another training, or spots to be mixed for a model
+        that sees each section as a whole.
     TrainingFailed
         The loss stopped being finite, at the epoch and section the message names; or a section is too large for the
         memory that is free.
@@ -74,6 +75,7 @@ def train(
     training = training or spec.training
     config = config or spec.config
     check_sections(sections, recipe)
+    refuse_mixing(config, training.batch_spots)
     device = pick_device(training.device)
     with limited_threads(training.threads), torch.random.fork_rng(devices=_cuda_devices(device)):
         keeper = None if keep_in is None else Keeper(keep_in, _digest(spec, config, training, recipe, sections))
@@ -161,9 +163,9 @@ def build(spec: ModelSpec, config: Settings, sections: Sequence[Prepared], recip
 
 
 def fields_to_learn_from(model: str) -> frozenset[str]:
-    """Fields of a prepared section that training may read: what the model predicts from, and all that was measured."""
+    """Fields of a prepared section for training: what the model says it reads, places, and all that was measured."""
     module: type[SpotModel] = load(MODELS[model].factory)
-    return module.needs | MEASURED | {"grid", "position", "cell_type"}
+    return module.needs | module.learns_from | MEASURED | {"grid", "position"}
 
 
 def remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:

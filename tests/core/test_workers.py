@@ -1,0 +1,102 @@
+"""Folds in processes of this machine that are killed, as a system without memory kills them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gr2st
+from gr2st.errors import WorkerLost
+from gr2st.evaluation.crossval import Evaluation, Plan, evaluate
+from gr2st.evaluation.fold import FoldJob, FoldResult, GeneChoice, run_fold
+from gr2st.evaluation.workers import TRIES, Workers
+from gr2st.types import finish
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be killed by a signal there")
+
+PLAN = Plan(models=("ridge", "mean"), genes=GeneChoice(listed=("ERBB2", "KRT19", "COL1A1")), sections=("A1", "B1"))
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    with Workers(2) as made:
+        yield made
+
+
+def die(log: Path, times: int) -> int:
+    """Kill the own process the first `times` times; the number of the process that got through."""
+    with log.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    if len(log.read_text().split()) <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def run_or_die(job: FoldJob, victim: str, log: Path, times: int) -> FoldResult:
+    """A fold whose process is killed the first `times` times, where it is the victim."""
+    if job.name == victim:
+        die(log, times)
+    return run_fold(job)
+
+
+class Deadly(Executor):
+    """Hands folds on to another executor, one of them poisoned."""
+
+    def __init__(self, inner: Executor, victim: str, log: Path, times: int) -> None:
+        self._inner = inner
+        self._poison = victim, log, times
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        assert fn is run_fold
+        return self._inner.submit(run_or_die, *args, *self._poison)
+
+
+def evaluated(workers: Workers, out: Path, log: Path, times: int) -> Evaluation:
+    study = gr2st.read_study(gr2st.sample_study_path())
+    return finish(evaluate(study, PLAN, out, executor=Deadly(workers, "ridge, A held out", log, times)))
+
+
+def test_a_call_whose_process_is_killed_is_made_again_in_another(workers: Workers, tmp_path: Path) -> None:
+    survivor = workers.submit(die, tmp_path / "log", 1).result()
+    first, second = map(int, (tmp_path / "log").read_text().split())
+    assert first != second == survivor
+
+
+def test_a_call_that_kills_every_process_ends_in_a_sentence_and_the_others_are_answered(
+    workers: Workers, tmp_path: Path
+) -> None:
+    deadly = workers.submit(die, tmp_path / "log", 99)
+    harmless = [workers.submit(abs, number) for number in range(-8, 0)]
+    with pytest.raises(WorkerLost, match="killed 2 times, most likely because memory ran out. Use fewer --workers"):
+        deadly.result()
+    assert [future.result() for future in harmless] == [8, 7, 6, 5, 4, 3, 2, 1]
+    assert len((tmp_path / "log").read_text().split()) == TRIES
+
+
+def test_an_error_of_a_call_is_no_killed_process(workers: Workers) -> None:
+    with pytest.raises(ZeroDivisionError):
+        workers.submit(divmod, 1, 0).result()
+
+
+def test_a_fold_that_is_killed_once_costs_nothing_but_time(workers: Workers, tmp_path: Path) -> None:
+    found = evaluated(workers, tmp_path / "out", tmp_path / "log", times=1)
+    assert found.failures == ()
+    assert found.summary["models"]["ridge"]["pcc_spot"] is not None
+
+
+def test_a_fold_that_is_always_killed_fails_with_its_cause_and_the_others_go_on(
+    workers: Workers, tmp_path: Path
+) -> None:
+    found = evaluated(workers, tmp_path / "out", tmp_path / "log", times=99)
+    (failure,) = found.failures
+    assert (failure.model, failure.fold) == ("ridge", "A")
+    assert "its process was killed 2 times" in failure.message
+    assert set(found.summary["models"]["ridge"]["sections"]) == {"B1"}
+    assert set(found.summary["models"]["mean"]["sections"]) == {"A1", "B1"}
