@@ -14,8 +14,8 @@ PAIR = 6
 """Bytes of a pair while attention takes a graph of any density over: the mask, the same turned round, lists of edges
 where they are below the share at which attention works on lists."""
 
-SCORED_PAIR = 20
-"""Beside these, bytes of a pair whose score adds to its logit: score, logarithm and their gradients."""
+SCORED_PAIR = 12
+"""Beside these, bytes of a pair whose score adds to its logit: what it adds, the gradient of that, and scratch."""
 
 NUMBER = 4
 """Bytes of a float32."""
