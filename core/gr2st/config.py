@@ -127,9 +127,9 @@ class Gr2stConfig(Settings):
         "as given", description="section: one scale for input, target and bank, each gene standardised in its section."
     )
     kernel_share: float = Field(0.0, ge=0, le=1, description="Share of the kernel branch in the prediction.")
-    kernel_penalty: float = Field(0.3, gt=0, description="Penalty of that branch.")
-    kernel_gamma: float = Field(0.5, gt=0, description="Its kernel falls to exp(-gamma) at the median distance.")
-    kernel_rank: int = Field(6, ge=1, description="Principal components of the expression it predicts.")
+    kernel_penalty: float = Field(0.1, gt=0, description="Penalty of that branch.")
+    kernel_gamma: float = Field(0.1, gt=0, description="Its kernel falls to exp(-gamma) at the median distance.")
+    kernel_rank: int = Field(4, ge=1, description="Principal components of the expression it predicts.")
     kernel_landmarks: int = Field(2048, ge=1, description="Training spots that span its kernel.")
     context_radius: float = Field(3.0, ge=0, description="Surroundings it sees, in array steps; 0: the patch alone.")
     picture_radius: float = Field(0.0, ge=0, description="The same for the picture side of the network.")

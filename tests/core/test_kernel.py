@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from sklearn.gaussian_process.kernels import Matern
 from sklearn.kernel_ridge import KernelRidge
 from torch import Tensor
 
@@ -41,7 +42,8 @@ def test_without_surroundings_it_is_kernel_ridge_onto_principal_components() -> 
     features = torch.cat([train[0].features, other[0].features]).double().numpy()
     target = torch.cat([train[1], other[1]]).double().numpy()
     apart = ((features[:, None] - features) ** 2).sum(-1)
-    ridge = KernelRidge(alpha=OURS.kernel_penalty, kernel="rbf", gamma=OURS.kernel_gamma / np.median(apart))
+    width = np.sqrt(np.median(apart)) / OURS.kernel_gamma
+    ridge = KernelRidge(alpha=OURS.kernel_penalty, kernel=Matern(width, nu=0.5))
     components = PCA(3).fit(target)
     ridge.fit(features, components.transform(target))
     expected = components.inverse_transform(ridge.predict(test.features.numpy()))

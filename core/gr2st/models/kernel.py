@@ -28,9 +28,11 @@ class KernelBranch(nn.Module):
     """Reduced-rank kernel ridge regression.
 
     Minimises ``|Z - K w|^2 + penalty * w' K w`` for the scores Z of the training spots on the leading `kernel_rank`
-    components, with the Gaussian kernel ``K = exp(-gamma * d^2 / median d^2)``. Beyond `kernel_landmarks` training
-    spots, as many of them, evenly spaced in their order, span the kernel (subset of regressors, Rasmussen and Williams
-    2006, 8.3.1). Sizes are fixed, so that a stored branch loads into a fresh one; rows beyond `used` are empty.
+    components, with the exponential kernel ``K = exp(-gamma * d / median d)``. With a small gamma it has no scale of
+    its own: far from all training spots, as on another patient's slide, it does not forget them as a Gaussian does.
+    Beyond `kernel_landmarks` training spots, as many of them, evenly spaced in their order, span the kernel (subset of
+    regressors, Rasmussen and Williams 2006, 8.3.1). Sizes are fixed, so that a stored branch loads into a fresh one;
+    rows beyond `used` are empty.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ class KernelBranch(nn.Module):
     def _kernel(self, described: Tensor) -> Tensor:
         """(n, used) float64."""
         square = _squared_distances(described.double(), self.landmarks[: int(self.used)].double())
-        return torch.exp(-self.config.kernel_gamma / self.bandwidth.double() * square)
+        return torch.exp(-self.config.kernel_gamma * (square / self.bandwidth.double()).sqrt_())
 
     def _solve(self, kernel: Tensor, scores: Tensor) -> Tensor:
         """Weights (used, rank) of the landmarks."""
