@@ -73,6 +73,14 @@ class TrainPlan(Settings):
         fields = {"patch": own, **recipe, "genes": ("any",)}
         return Recipe.model_validate(fields).model_dump(mode="json", exclude={"genes"})
 
+    @field_validator("training")
+    @classmethod
+    def _with_epochs_where_there_are_any(cls, training: TrainConfig, info: ValidationInfo) -> TrainConfig:
+        model = MODELS[info.data["model"]]
+        if training.epochs and not model.training.epochs:
+            raise ValueError(f"{model.name} is solved in closed form: its epochs must be 0, not {training.epochs}")
+        return training
+
     @field_validator("config", mode="before")
     @classmethod
     def _of_the_model(cls, config: Any, info: ValidationInfo) -> Settings:

@@ -30,9 +30,8 @@ def plan_of_json(asked: Mapping[str, Any]) -> Plan:
     if unknown:
         raise DataError(f"This plan of an evaluation cannot be used: it has no field {', '.join(sorted(unknown))}.")
     try:
-        settings = {
-            name: type(MODELS[name].config).model_validate(fields) for name, fields in asked.get("config", {}).items()
-        }
+        config = TypeAdapter(dict[str, dict[str, Any]]).validate_python(asked.get("config", {}))
+        settings = {name: type(MODELS[name].config).model_validate(fields) for name, fields in config.items()}
         return _ADAPTER.validate_python({**asked, "config": settings})
     except ValidationError as error:
         raise DataError(f"This plan of an evaluation cannot be used: {first_fault(error)}.") from error
