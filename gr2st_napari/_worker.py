@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from gr2st import TrainPlan
 
 MODULE = ("-m", "gr2st.worker")
 POLITE_MS = 1500
@@ -29,6 +31,8 @@ class WorkerProcess(QObject):
     finished = Signal(int, object)
     failed = Signal(int, str, str)
     cancelled = Signal(int)
+    paused = Signal(int)
+    resumed = Signal(int)
 
     def __init__(
         self, parent: QObject | None = None, *, program: str = sys.executable, arguments: Sequence[str] = MODULE
@@ -38,6 +42,7 @@ class WorkerProcess(QObject):
         self._process: Any = None
         self._open: dict[int, dict[str, Any]] = {}
         self._stopping: set[int] = set()
+        self._paused: set[int] = set()
         self._log: list[str] = []
         self._next = 1
         self._was_told = False
@@ -62,12 +67,35 @@ class WorkerProcess(QObject):
         """Make the tiled pyramid of an image; returns the request's id."""
         return self._ask("pyramid", image=str(image))
 
+    def train(self, plan: TrainPlan, run: Path) -> int:
+        """Train in the folder of a run, or go on with the run there; returns the request's id.
+
+        A run that was cancelled can be asked for again.
+        """
+        return self._ask("train", plan=plan.model_dump(mode="json"), run=str(run))
+
+    def evaluate(self, study: Path, plan: Mapping[str, Any], out: Path) -> int:
+        """Evaluate a study; `plan` holds fields of `gr2st.Plan` as JSON. Returns the request's id."""
+        return self._ask("evaluate", study=str(study), plan=dict(plan), out=str(out))
+
+    def pause(self, request: int) -> None:
+        """Let a request rest before its next step; `paused` tells when it does. Requests behind it wait too."""
+        if request in self._open and request not in self._paused:
+            self._paused.add(request)
+            self._send(self._steering("pause", request))
+
+    def resume(self, request: int) -> None:
+        """Let a paused request go on."""
+        if request in self._open and request in self._paused:
+            self._paused.discard(request)
+            self._send(self._steering("resume", request))
+
     def cancel(self, request: int) -> None:
         """Ask for an end; a child that does not answer in time is ended."""
         if request not in self._open or request in self._stopping:
             return
         self._stopping.add(request)
-        self._send({"id": self._new_id(), "do": "cancel", "target": request})
+        self._send(self._steering("cancel", request))
         self._patience.start(POLITE_MS)
 
     def stop(self) -> None:
@@ -87,13 +115,16 @@ class WorkerProcess(QObject):
         for request in requests:
             self.cancelled.emit(request)
 
-    def _ask(self, do: str, **details: str) -> int:
+    def _ask(self, do: str, **details: Any) -> int:
         number = self._new_id()
         self._open[number] = {"id": number, "do": do, **details}
         if not self.is_running:
             self._start()
         self._send(self._open[number])
         return number
+
+    def _steering(self, do: str, request: int) -> dict[str, Any]:
+        return {"id": self._new_id(), "do": do, "target": request}
 
     def _new_id(self) -> int:
         self._next += 1
@@ -136,10 +167,14 @@ class WorkerProcess(QObject):
         if kind == "progress":
             self.progressed.emit(request, event)
             return
+        if kind in ("paused", "resumed"):
+            (self.paused if kind == "paused" else self.resumed).emit(request)
+            return
         if kind not in ("result", "error", "cancelled"):
             return
         del self._open[request]
         self._stopping.discard(request)
+        self._paused.discard(request)
         if kind == "result":
             self.finished.emit(request, event.get("files") or event)
         elif kind == "error":
@@ -197,6 +232,8 @@ class WorkerProcess(QObject):
             self._start()
         for request in requests:
             self._open[request["id"]] = request
+            if request["id"] in self._paused:
+                self._send(self._steering("pause", request["id"]))
             self._send(request)
 
     def _forget(self) -> dict[int, dict[str, Any]]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Space = Literal["spot", "gene"]
 """Expression space: "spot" is S (spot divided by its listed counts), "gene" is T (gene by its section total)."""
@@ -27,6 +27,12 @@ class Settings(BaseModel):
         """Sixteen hex digits that change whenever any field changes."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first finding of pydantic as half a sentence: where, what."""
+    fault = error.errors()[0]
+    return f"{'.'.join(map(str, fault['loc'])) or 'the whole file'}: {fault['msg'].lower()}"
 
 
 class PatchConfig(Settings):
@@ -51,6 +57,13 @@ class Recipe(Settings):
     cell_types: CellSource = Field(
         "none", description="Cell type of a spot: none, from files such as HoVer-Net's, or estimated from the picture."
     )
+
+
+class GeneChoice(Settings):
+    """Which genes are predicted: a given list, or the `n_variable` most variable ones of the training sections."""
+
+    listed: tuple[str, ...] = ()
+    n_variable: int = 0
 
 
 class TrainConfig(Settings):

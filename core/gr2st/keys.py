@@ -50,6 +50,14 @@ SECTION_SCORES: Final = "sections.csv"
 GENE_SCORES: Final = "genes.csv"
 STUDY_FILE: Final = "study.csv"
 
+# Files of a run: a training as a folder
+RUN_CARD: Final = "run.json"
+RUN_STATE: Final = "state.json"
+RUN_CURVES: Final = "curves.csv"
+RUN_LOG: Final = "log.txt"
+RUN_UNFINISHED: Final = "unfinished"
+RUN_MODEL: Final = "model"
+
 # Data sets
 FETCHED: Final = "fetched.tsv"
 """Beside fetched files: path, section, bytes, sha256 and address of each."""

@@ -4,11 +4,15 @@ One JSON object per line. Requests on standard input::
 
     {"id": 1, "do": "predict", "model": DIR, "study": PATH, "section": NAME, "out": FILE.h5ad}
     {"id": 2, "do": "pyramid", "image": FILE}
-    {"id": 3, "do": "cancel", "target": 1}
+    {"id": 3, "do": "train", "plan": {...}, "run": DIR}
+    {"id": 4, "do": "evaluate", "study": PATH, "plan": {...}, "out": DIR}
+    {"id": 5, "do": "cancel", "target": 1}      also "pause" and "resume"
     {"do": "quit"}
 
-Events on standard output: ``ready``, ``progress`` (at most ten a second), ``result`` (with the files written),
-``error`` (kind, sentence, details) and ``cancelled``. The end of standard input ends the worker.
+Events on standard output: ``ready``, ``progress`` (at most ten a second, and every one that brings values),
+``paused``, ``resumed``, ``result`` (with the files written), ``error`` (kind, sentence, details) and ``cancelled``.
+A cancelled training or evaluation goes on where it was when it is asked for again. The end of standard input ends the
+worker. Plans are those of `gr2st.plans.TrainPlan` and `gr2st.evaluation.crossval.Plan`.
 """
 
 from __future__ import annotations
@@ -56,14 +60,18 @@ class Worker:
         self._send = send
         self._requests: queue.Queue[Request | None] = queue.Queue()
         self._cancelled: set[Any] = set()
+        self._paused: set[Any] = set()
         self._ended = threading.Event()
+        self._heard = threading.Condition()
 
     def listen(self, lines: IO[str]) -> None:
         """Take requests from `lines` until they end; then ask the running step to end too."""
         for line in lines:
             if line.strip() and not self._hear(line):
                 break
-        self._ended.set()
+        with self._heard:
+            self._ended.set()
+            self._heard.notify_all()
         self._requests.put(None)
         threading.Timer(GRACE, os._exit, (0,)).start()
 
@@ -81,11 +89,22 @@ class Worker:
         except (ValueError, KeyError, TypeError) as error:
             self._send(_error(None, DataError(f"A request must be a JSON object with a 'do': {error}")))
             return True
-        if act == "cancel":
-            self._cancelled.add(request.get("target"))
+        if act in ("cancel", "pause", "resume"):
+            self._steer(act, request.get("target"))
         elif act != "quit":
             self._requests.put(request)
         return bool(act != "quit")
+
+    def _steer(self, act: str, target: Any) -> None:
+        """Note what is wanted of a request; it hears of it before its next step."""
+        with self._heard:
+            if act == "cancel":
+                self._cancelled.add(target)
+            elif act == "pause":
+                self._paused.add(target)
+            else:
+                self._paused.discard(target)
+            self._heard.notify_all()
 
     def _do(self, request: Request) -> None:
         identity = request.get("id")
@@ -105,16 +124,31 @@ class Worker:
         """Run the steps; None where the user cancelled, which closes them."""
         last = 0.0
         with closing(steps):
-            while not (identity in self._cancelled or self._ended.is_set()):
+            while self._may_go_on(identity):
                 try:
                     progress = next(steps)
                 except StopIteration as stop:
                     files: dict[str, str] = stop.value
                     return files
-                if time.monotonic() - last >= INTERVAL:
+                if progress.values or time.monotonic() - last >= INTERVAL:
                     last = time.monotonic()
                     self._send({"id": identity, "event": "progress", **_shown(progress)})
         return None
+
+    def _may_go_on(self, identity: Any) -> bool:
+        """Wait here while the request is paused; False where it is to end."""
+        with self._heard:
+            was_paused = identity in self._paused and not self._is_over(identity)
+            if was_paused:
+                self._send({"id": identity, "event": "paused"})
+            self._heard.wait_for(lambda: identity not in self._paused or self._is_over(identity))
+            goes_on = not self._is_over(identity)
+        if was_paused and goes_on:
+            self._send({"id": identity, "event": "resumed"})
+        return goes_on
+
+    def _is_over(self, identity: Any) -> bool:
+        return identity in self._cancelled or self._ended.is_set()
 
 
 def predict_steps(request: Request) -> Steps[dict[str, str]]:
@@ -144,7 +178,34 @@ def pyramid_steps(request: Request) -> Steps[dict[str, str]]:
     return {"pyramid": str(path)}
 
 
-ACTS: dict[str, Callable[[Request], Steps[dict[str, str]]]] = {"predict": predict_steps, "pyramid": pyramid_steps}
+def train_steps(request: Request) -> Steps[dict[str, str]]:
+    """Train as planned in the folder of a run, or go on with the run that lies there."""
+    from gr2st.plans import TrainPlan
+    from gr2st.runs.training import run_training
+
+    plan, folder = TrainPlan.of(**request["plan"]), Path(request["run"])
+    model = yield from run_training(plan, folder)
+    return {"run": str(folder), "model": str(model)}
+
+
+def evaluate_steps(request: Request) -> Steps[dict[str, str]]:
+    """Evaluate as planned; folds that are finished in the folder are not done again."""
+    from gr2st import keys
+    from gr2st.evaluation.crossval import evaluate
+    from gr2st.io.study import read_study
+    from gr2st.runs.evaluation_plan import plan_of_json
+
+    study, plan, out = (request[key] for key in ("study", "plan", "out"))
+    done = yield from evaluate(read_study(Path(study)), plan_of_json(plan), Path(out))
+    return {"evaluation": str(done.out), "summary": str(done.out / keys.SUMMARY)}
+
+
+ACTS: dict[str, Callable[[Request], Steps[dict[str, str]]]] = {
+    "predict": predict_steps,
+    "pyramid": pyramid_steps,
+    "train": train_steps,
+    "evaluate": evaluate_steps,
+}
 
 
 def _shown(progress: Progress) -> dict[str, Any]:

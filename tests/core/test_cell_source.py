@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from gr2st import keys, preparation
 from gr2st.cells.source import spot_cells_of
-from gr2st.config import PatchConfig, Recipe
+from gr2st.config import GeneChoice, PatchConfig, Recipe
 from gr2st.errors import DataError
-from gr2st.evaluation.fold import FoldJob, GeneChoice, training_sections
+from gr2st.evaluation.fold import FoldJob, training_sections
 from gr2st.evaluation.rows import rows_of
 from gr2st.io.section import read_section
 from gr2st.io.study import read_study

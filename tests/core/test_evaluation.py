@@ -17,13 +17,13 @@ import pytest
 
 import gr2st
 from gr2st import keys
-from gr2st.config import TrainConfig
+from gr2st.config import GeneChoice, TrainConfig
 from gr2st.errors import Cancelled, DataError, SectionInvalid, UnknownName
 from gr2st.evaluation import fold as fold_module
 from gr2st.evaluation import sections as sections_module
 from gr2st.evaluation.crossval import Evaluation, Plan, evaluate, usable_entries
 from gr2st.evaluation.executors import executor_of
-from gr2st.evaluation.fold import FoldJob, GeneChoice, chosen_genes
+from gr2st.evaluation.fold import FoldJob, chosen_genes
 from gr2st.evaluation.metrics import gene_pcc
 from gr2st.evaluation.rows import rows_of
 from gr2st.evaluation.scores import COLUMNS

@@ -17,9 +17,9 @@ import pytest
 
 import gr2st
 from gr2st import keys
-from gr2st.config import TrainConfig
+from gr2st.config import GeneChoice, TrainConfig
 from gr2st.evaluation import fold as fold_module
-from gr2st.evaluation.fold import FoldJob, GeneChoice, run_fold
+from gr2st.evaluation.fold import FoldJob, run_fold
 from gr2st.evaluation.rows import rows_of
 from gr2st.types import Fold
 

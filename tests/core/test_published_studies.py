@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gr2st.config import Gr2stConfig
+from gr2st.config import GeneChoice, Gr2stConfig
 from gr2st.errors import DataError, UnknownName
-from gr2st.evaluation.fold import GeneChoice
 from gr2st.evaluation.folds import make_folds
 from gr2st.evaluation.preset import BESIDE, Wish, published_plan, recognise
 from gr2st.evaluation.published import PUBLISHED

@@ -11,12 +11,12 @@ import pytest
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
 
 import gr2st
-from gr2st.config import Recipe
+from gr2st.config import GeneChoice, Recipe
 from gr2st.encoders.base import load_encoder
 from gr2st.encoders.cache import FeatureKey
 from gr2st.encoders.weights import download_weights, encoder_version, find_weights, need_weights, weights_dir
 from gr2st.errors import Cancelled, DataError, RecipeMismatch, StorageError, WeightsMissing
-from gr2st.evaluation.fold import GeneChoice, training_sections
+from gr2st.evaluation.fold import training_sections
 from gr2st.evaluation.measured import predict_section
 from gr2st.io.array_slide import ArraySlide
 from gr2st.preparation import encoder_identity

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+import gr2st
 
 
 class Talk:
@@ -37,8 +40,8 @@ class Talk:
 
 
 @contextmanager
-def worker() -> Iterator[Talk]:
-    command = [sys.executable, "-m", "gr2st.worker"]
+def worker(*arguments: str) -> Iterator[Talk]:
+    command = [sys.executable, *(arguments or ("-m", "gr2st.worker"))]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -110,3 +113,98 @@ def test_the_worker_ends_with_its_window(talk: Talk) -> None:
 def test_the_worker_ends_when_asked(talk: Talk) -> None:
     talk.say(do="quit")
     assert talk.process.wait(timeout=20) == 0
+
+
+OFTEN = "import gr2st.training.keeper as k; k.EVERY_S = 0.0; from gr2st.worker import main; main()"
+"""The worker, keeping its trainings after every step and not every half minute."""
+LONG = 300
+"""Epochs; seconds of training, long enough to be met in the middle."""
+
+
+def plan_of(epochs: int) -> dict[str, Any]:
+    config = {"projection": 16, "heads": 2, "retrieval_k": 10}
+    training = {"epochs": epochs, "device": "cpu", "threads": 1}
+    genes = {"listed": ["ERBB2", "COL1A1", "GAPDH"]}
+    study = str(gr2st.sample_study_path())
+    asked = {"study": study, "model": "gr2st-v2", "genes": genes, "sections": ["A1"]}
+    return {**asked, "config": config, "training": training}
+
+
+def weights_of(run: Path) -> bytes:
+    return (run / "model" / "model.safetensors").read_bytes()
+
+
+def hear_epoch(talk: Talk, least: int) -> dict[str, Any]:
+    """The first event of an epoch that is at least this one."""
+    while True:
+        event = talk.hear("progress", "error", "result")
+        assert event["event"] == "progress", event
+        if event["values"] and event["done"] >= least:
+            return event
+
+
+def test_a_training_tells_every_epoch_with_the_parts_of_its_loss(talk: Talk, tmp_path: Path) -> None:
+    talk.say(id=1, do="train", plan=plan_of(12), run=str(tmp_path / "run"))
+    epochs = [hear_epoch(talk, 1) for _ in range(12)]
+    assert [event["done"] for event in epochs] == list(range(1, 13))
+    assert [event["values"] for event in epochs] == [one.values for one in gr2st.read_curves(tmp_path / "run")]
+    assert talk.hear("result", "error")["files"] == {
+        "run": str(tmp_path / "run"),
+        "model": str(tmp_path / "run" / "model"),
+    }
+
+
+def test_a_training_killed_in_the_middle_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    whole, left = tmp_path / "whole", tmp_path / "left"
+    with worker("-c", OFTEN) as talk:
+        talk.say(id=1, do="train", plan=plan_of(LONG), run=str(left))
+        hear_epoch(talk, 20)
+        talk.process.kill()
+        talk.process.wait()
+    interrupted = gr2st.read_run(left)
+    assert interrupted.state == "interrupted"
+    assert not interrupted.model.exists()
+    reached = len(gr2st.read_curves(left))
+    assert 20 <= reached < LONG
+    with worker("-c", OFTEN) as talk:
+        talk.say(id=1, do="train", plan=plan_of(LONG), run=str(left))
+        assert hear_epoch(talk, 1)["done"] >= reached
+        assert talk.hear("result", "error")["event"] == "result"
+        talk.say(id=2, do="train", plan=plan_of(LONG), run=str(whole))
+        assert talk.hear("result", "error")["event"] == "result"
+    assert weights_of(left) == weights_of(whole)
+    assert gr2st.read_curves(left) == gr2st.read_curves(whole)
+    assert gr2st.read_run(left).state == "finished"
+
+
+def test_a_paused_training_rests_and_is_cancelled_or_gone_on_with(talk: Talk, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    talk.say(id=1, do="train", plan=plan_of(LONG), run=str(run))
+    hear_epoch(talk, 5)
+    asked = time.monotonic()
+    talk.say(do="pause", target=1)
+    assert talk.hear("paused", "result", "error") == {"id": 1, "event": "paused"}
+    assert time.monotonic() - asked < 1.0
+    reached = gr2st.read_curves(run)
+    time.sleep(0.3)
+    assert gr2st.read_curves(run) == reached
+    assert gr2st.read_run(run).state == "running"
+    talk.say(do="resume", target=1)
+    assert talk.hear("progress", "resumed")["event"] == "resumed"
+    assert hear_epoch(talk, 1)["done"] == len(reached) + 1
+    talk.say(do="pause", target=1)
+    talk.hear("paused")
+    talk.say(do="cancel", target=1)
+    assert talk.hear("cancelled", "result", "error", "progress") == {"id": 1, "event": "cancelled"}
+    assert gr2st.read_run(run).state == "stopped"
+    talk.say(id=2, do="train", plan=plan_of(LONG), run=str(run))
+    assert hear_epoch(talk, 1)["done"] > len(reached)
+
+
+def test_an_evaluation_is_asked_for_by_its_plan(talk: Talk, tmp_path: Path) -> None:
+    plan = {"models": ["ridge", "mean"], "genes": {"listed": ["ERBB2", "COL1A1"]}, "sections": ["A1", "B1"]}
+    talk.say(id=1, do="evaluate", study=str(gr2st.sample_study_path()), plan=plan, out=str(tmp_path / "out"))
+    files = talk.hear("result", "error")["files"]
+    summary = json.loads(Path(files["summary"]).read_text())
+    assert Path(files["evaluation"]) == tmp_path / "out"
+    assert set(summary["models"]) == {"ridge", "mean"}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import gr2st
 from gr2st_napari import _worker
 from gr2st_napari._worker import WorkerProcess
 
@@ -112,6 +113,48 @@ def test_the_real_worker_refuses_a_model_that_is_not_there_in_a_sentence(qtbot, 
         assert "Traceback" not in answer.args[1]
     finally:
         worker.stop()
+
+
+def test_the_real_worker_trains_rests_and_goes_on_after_a_cancel(qtbot, tmp_path):
+    asked = {"study": gr2st.sample_study_path(), "model": "gr2st-v2", "genes": {"listed": ["ERBB2", "COL1A1"]}}
+    small = {"projection": 16, "heads": 2, "retrieval_k": 10}
+    training = {"epochs": 100, "device": "cpu", "threads": 1}
+    plan = gr2st.TrainPlan.of(**asked, sections=["A1"], config=small, training=training)
+    run, worker, epochs = tmp_path / "run", WorkerProcess(), []
+    worker.progressed.connect(lambda _request, event: epochs.append(event["done"]) if event["values"] else None)
+    try:
+        request = worker.train(plan, run)
+        qtbot.waitUntil(lambda: len(epochs) >= 5, timeout=60_000)
+        with qtbot.waitSignal(worker.paused, timeout=1_000) as rested:
+            worker.pause(request)
+        assert rested.args == [request]
+        with qtbot.waitSignal(worker.resumed, timeout=1_000):
+            worker.resume(request)
+        with qtbot.waitSignal(worker.paused, timeout=1_000):
+            worker.pause(request)
+        process = worker.process_id
+        with qtbot.waitSignal(worker.cancelled, timeout=5_000):
+            worker.cancel(request)
+        assert (worker.process_id, gr2st.read_run(run).state) == (process, "stopped")
+        with qtbot.waitSignal(worker.finished, timeout=60_000) as answer:
+            request = worker.train(plan, run)
+    finally:
+        worker.stop()
+    assert answer.args == [request, {"run": str(run), "model": str(run / "model")}]
+    assert epochs == list(range(1, 101))
+    assert gr2st.read_run(run).state == "finished"
+
+
+def test_the_real_worker_evaluates(qtbot, tmp_path):
+    plan = {"models": ["mean"], "genes": {"listed": ["ERBB2", "COL1A1"]}, "sections": ["A1", "B1"]}
+    worker = WorkerProcess()
+    try:
+        with qtbot.waitSignal(worker.finished, timeout=60_000) as answer:
+            worker.evaluate(gr2st.sample_study_path(), plan, tmp_path / "out")
+    finally:
+        worker.stop()
+    assert answer.args[1]["summary"] == str(tmp_path / "out" / "summary.json")
+    assert (tmp_path / "out" / "summary.json").is_file()
 
 
 def _is_alive(process: int) -> bool:

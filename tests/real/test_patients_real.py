@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from gr2st import keys
+from gr2st.config import GeneChoice
 from gr2st.evaluation.crossval import Evaluation, Plan, evaluate
-from gr2st.evaluation.fold import GeneChoice
 from gr2st.io.section import read_section
 from gr2st.io.study import read_study
 from gr2st.types import finish

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from gr2st.config import GeneChoice
 from gr2st.evaluation.crossval import evaluate
-from gr2st.evaluation.fold import GeneChoice
 from gr2st.evaluation.preset import Wish, digest_of, published_plan
 from gr2st.evaluation.published import PUBLISHED
 from gr2st.graph.spatial import radius_graph

@@ -92,7 +92,8 @@ def _import(
     recipe: Mapping[str, Any],
     device: str,
 ) -> Steps[TrainedModel]:
-    from gr2st.evaluation.fold import GeneChoice, training_sections
+    from gr2st.config import GeneChoice
+    from gr2st.evaluation.fold import training_sections
     from gr2st.evaluation.sections import refuse_unreadable
     from gr2st.training.loop import pick_device
     from gr2st.training.published import import_checkpoint

@@ -31,11 +31,8 @@ from gr2st.config import PatchConfig, TrainConfig
 from gr2st.registry import ENCODERS, MODELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from gr2st.evaluation.fold import GeneChoice
+    from gr2st.config import GeneChoice
     from gr2st.training.checkpoint import TrainedModel
-    from gr2st.types import SectionEntry, Steps
 
 
 CELL_TITLES = {"none": "", "files": ", cell types from files", "estimate": ", cell types estimated from the picture"}
@@ -63,6 +60,8 @@ def train_command(
     from gr2st.evaluation.crossval import usable_entries
     from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
+    from gr2st.plans import TrainPlan
+    from gr2st.runs.training import learn
     from gr2st.training.checkpoint import check_model_folder, save_model
     from gr2st.training.loop import pick_device
 
@@ -71,17 +70,16 @@ def train_command(
     pick_device(device)
     found = read_study(study)
     entries = usable_entries(found, names_of(sections))
-    unfinished = out.with_name(f"{out.name}.unfinished")
-    trained = show_progress(
-        _train(
-            entries,
-            model,
-            gene_choice(genes, variable_genes),
-            recipe_fields(encoder, um_per_px, cell_types),
-            training_of(model, epochs, seed, device, precision),
-            unfinished,
-        )
+    plan = TrainPlan.of(
+        study=study,
+        model=model,
+        genes=gene_choice(genes, variable_genes),
+        sections=names_of(sections),
+        recipe=recipe_fields(encoder, um_per_px, cell_types),
+        training=training_of(model, epochs, seed, device, precision),
     )
+    unfinished = out.with_name(f"{out.name}.unfinished")
+    trained = show_progress(learn(entries, plan, unfinished))
     save_model(trained, out)
     shutil.rmtree(unfinished, ignore_errors=True)
     say_notes([*found.notes, *notes_of(entries)])
@@ -148,7 +146,7 @@ def recipe_fields(
 
 def gene_choice(path: Path | None, variable: int) -> GeneChoice:
     """The genes of a file, or a number of variable ones."""
-    from gr2st.evaluation.fold import GeneChoice
+    from gr2st.config import GeneChoice
     from gr2st.preprocess.gene_list import read_gene_list
 
     return GeneChoice(n_variable=variable) if path is None else GeneChoice(listed=read_gene_list(path))
@@ -163,21 +161,3 @@ def training_of(
     if registered.epochs:
         changes |= {"epochs": registered.epochs if epochs is None else epochs, "precision": precision.value}
     return registered.model_copy(update=changes)
-
-
-def _train(
-    entries: Sequence[SectionEntry],
-    model: str,
-    genes: GeneChoice,
-    recipe: Mapping[str, Any],
-    training: TrainConfig,
-    keep_in: Path,
-) -> Steps[TrainedModel]:
-    from gr2st.evaluation.fold import training_sections
-    from gr2st.evaluation.sections import refuse_unreadable
-    from gr2st.training.loop import pick_device, train
-
-    yield from refuse_unreadable(entries)
-    device = str(pick_device(training.device))
-    sections, full = yield from training_sections(entries, model, genes, recipe, device=device)
-    return (yield from train(model, sections, full, training=training, keep_in=keep_in))

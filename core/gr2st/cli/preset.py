@@ -16,8 +16,8 @@ from gr2st.cli.common import names_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gr2st.config import GeneChoice
     from gr2st.evaluation.crossval import Plan
-    from gr2st.evaluation.fold import GeneChoice
     from gr2st.evaluation.preset import Wish
     from gr2st.types import Study
 
@@ -76,7 +76,7 @@ def wish_of(context: typer.Context) -> Wish:
 
 
 def _genes(path: Path | None, variable: int | None) -> GeneChoice | None:
-    from gr2st.evaluation.fold import GeneChoice
+    from gr2st.config import GeneChoice
     from gr2st.preprocess.gene_list import read_gene_list
 
     if path is not None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gr2st.config import CellSource, Recipe, Settings, TrainConfig
+from gr2st.config import CellSource, GeneChoice, Recipe, Settings, TrainConfig
 from gr2st.errors import Cancelled, DataError
-from gr2st.evaluation.fold import FAULTS, FoldJob, GeneChoice, fold_steps, run_fold
+from gr2st.evaluation.fold import FAULTS, FoldJob, fold_steps, run_fold
 from gr2st.evaluation.folds import Protocol, make_folds
 from gr2st.evaluation.results import FoldResult, read_result, with_listed
 from gr2st.evaluation.rows import Row, rows_of

@@ -14,7 +14,7 @@ import numpy as np
 
 from gr2st import __version__, keys
 from gr2st.cells import cache as cells
-from gr2st.config import Recipe
+from gr2st.config import GeneChoice, Recipe
 from gr2st.errors import DataError, Gr2stError
 from gr2st.evaluation import scores as scoring
 from gr2st.evaluation.labels import label_agreement
@@ -37,14 +37,6 @@ if TYPE_CHECKING:
 
 FAULTS = (Gr2stError, OSError, RuntimeError, ArithmeticError, MemoryError)
 """Errors that end a fold, not the evaluation."""
-
-
-@dataclass(frozen=True, slots=True)
-class GeneChoice:
-    """Which genes a fold predicts: a given list, or the `n_variable` most variable ones of its training sections."""
-
-    listed: tuple[str, ...] = ()
-    n_variable: int = 0
 
 
 @dataclass(frozen=True, slots=True)

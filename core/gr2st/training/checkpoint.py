@@ -15,7 +15,7 @@ import torch
 from pydantic import ValidationError
 
 from gr2st import keys
-from gr2st.config import Recipe, Settings, TrainConfig
+from gr2st.config import Recipe, Settings, TrainConfig, first_fault
 from gr2st.errors import DataError, RecipeMismatch
 from gr2st.io.store import atomic_folder, file_digest, write_h5ad, write_json
 from gr2st.models.base import Bank
@@ -109,7 +109,7 @@ def load_model(folder: Path, *, device: str = "cpu") -> TrainedModel:
         config = type(spec.config).model_validate(card.config)
     except ValidationError as error:
         raise RecipeMismatch(
-            f"The settings in {folder / keys.MODEL_CARD} are not those of this version ({_first_fault(error)}): "
+            f"The settings in {folder / keys.MODEL_CARD} are not those of this version ({first_fault(error)}): "
             "train the model again."
         ) from error
     _check_card(folder, card)
@@ -172,13 +172,7 @@ def _read_card(folder: Path) -> ModelCard:
     try:
         return ModelCard.model_validate(content)
     except ValidationError as error:
-        raise DataError(f"{path} is no model card ({_first_fault(error)}): train the model again.") from error
-
-
-def _first_fault(error: ValidationError) -> str:
-    """The first finding of pydantic as half a sentence: where, what."""
-    fault = error.errors()[0]
-    return f"{'.'.join(map(str, fault['loc'])) or 'the whole file'}: {fault['msg'].lower()}"
+        raise DataError(f"{path} is no model card ({first_fault(error)}): train the model again.") from error
 
 
 def _check_card(folder: Path, card: ModelCard) -> None:

@@ -1,0 +1,88 @@
+"""What is asked for, as values that a window, a file and a command line fill in alike: no torch, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SerializeAsAny, ValidationError, ValidationInfo, field_validator
+
+from gr2st.config import GeneChoice, Recipe, Settings, TrainConfig, first_fault
+from gr2st.errors import DataError
+from gr2st.registry import ENCODERS, MODELS
+
+
+class TrainPlan(Settings):
+    """One training: which model learns which genes from which sections, and how. Made by `of`.
+
+    ``model_dump(mode="json")`` and `of` lose nothing.
+
+    Attributes
+    ----------
+    study : Path
+        Absolute.
+    model : str
+        A name of `gr2st.registry.MODELS`.
+    genes : GeneChoice
+    sections : tuple of str
+        Names; none: all sections that have a picture.
+    recipe : mapping
+        All fields of `Recipe` other than the genes, as JSON holds them.
+    training, config : settings
+    """
+
+    study: Path
+    model: str
+    genes: GeneChoice
+    sections: tuple[str, ...]
+    recipe: dict[str, Any]
+    training: TrainConfig
+    config: SerializeAsAny[Settings]
+
+    @classmethod
+    def of(cls, **asked: Any) -> TrainPlan:
+        """A plan from some of its fields: settings that are not given are the registered ones of the model.
+
+        Patches have the size and resolution the encoder was made for, unless the recipe says otherwise.
+
+        Raises
+        ------
+        UnknownName
+            No such model or encoder.
+        DataError
+            A field is missing, unknown or not what it should be; the first one is named.
+        """
+        spec = MODELS[str(asked.get("model"))]
+        registered = {"sections": (), "recipe": {}, "training": spec.training, "config": spec.config}
+        try:
+            return cls.model_validate(registered | asked)
+        except ValidationError as error:
+            raise DataError(f"This plan of a training cannot be used: {first_fault(error)}.") from error
+
+    @field_validator("study")
+    @classmethod
+    def _found_from_anywhere(cls, study: Path) -> Path:
+        return study.expanduser().absolute()
+
+    @field_validator("recipe")
+    @classmethod
+    def _in_full(cls, recipe: Mapping[str, Any]) -> dict[str, Any]:
+        encoder = ENCODERS[recipe.get("encoder", Recipe.model_fields["encoder"].default)]
+        own = {"size_px": encoder.input_px, "um_per_px": encoder.um_per_px}
+        fields = {"patch": own, **recipe, "genes": ("any",)}
+        return Recipe.model_validate(fields).model_dump(mode="json", exclude={"genes"})
+
+    @field_validator("training")
+    @classmethod
+    def _with_epochs_where_there_are_any(cls, training: TrainConfig, info: ValidationInfo) -> TrainConfig:
+        model = MODELS[info.data["model"]]
+        if training.epochs and not model.training.epochs:
+            raise ValueError(f"{model.name} is solved in closed form: its epochs must be 0, not {training.epochs}")
+        return training
+
+    @field_validator("config", mode="before")
+    @classmethod
+    def _of_the_model(cls, config: Any, info: ValidationInfo) -> Settings:
+        kind = type(MODELS[info.data["model"]].config)
+        return kind.model_validate(config.model_dump() if isinstance(config, Settings) else config)

@@ -1,0 +1,128 @@
+"""`run_training`: a plan becomes a model in a folder that can be watched, left at any moment and gone on with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import traceback
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gr2st import keys
+from gr2st.errors import DataError, StorageError
+from gr2st.evaluation.crossval import usable_entries
+from gr2st.evaluation.fold import training_sections
+from gr2st.evaluation.sections import notes_of, refuse_unreadable
+from gr2st.io.run_writer import RunWriter, begin_run
+from gr2st.io.runs import read_run
+from gr2st.io.study import read_study
+from gr2st.training.checkpoint import save_model, versions
+from gr2st.training.loop import pick_device, train
+from gr2st.types import Progress
+
+if TYPE_CHECKING:
+    from gr2st.plans import TrainPlan
+    from gr2st.training.checkpoint import TrainedModel
+    from gr2st.types import SectionEntry, Steps
+
+
+def run_training(plan: TrainPlan, folder: Path | str) -> Steps[Path]:
+    """Train as planned in a folder of its own, which tells how it goes (`gr2st.io.runs`).
+
+    Called again on the same folder it goes on where it was, also after its process was killed: on the CPU to the same
+    bits as if it had never been left. A finished run is not trained again.
+
+    Parameters
+    ----------
+    plan : TrainPlan
+    folder : Path
+        A run of the same plan, an empty folder, or one that is yet to be made.
+
+    Returns
+    -------
+    Path
+        Folder of the model, inside `folder`.
+
+    Raises
+    ------
+    DataError
+        The folder holds something else, another run, or one that another process is training; and as `train`.
+    SectionInvalid
+        All sections that cannot be read.
+    TrainingFailed
+        As `train`.
+    """
+    folder = Path(folder)
+    if _is_finished(folder, plan):
+        yield Progress("Already trained", 1, 1)
+        return folder / keys.RUN_MODEL
+    writer = RunWriter(folder)
+    try:
+        model = yield from _heard(writer, _saved(plan, writer))
+    except (GeneratorExit, KeyboardInterrupt):
+        writer.end("stopped")
+        raise
+    except Exception as error:
+        # Where the disk is full the state cannot be told either; the error itself must be heard.
+        with suppress(StorageError):
+            writer.end("failed", str(error) or type(error).__name__, "".join(traceback.format_exception(error)))
+        raise
+    writer.end("finished")
+    shutil.rmtree(folder / keys.RUN_UNFINISHED, ignore_errors=True)
+    return model
+
+
+def learn(entries: Sequence[SectionEntry], plan: TrainPlan, keep_in: Path) -> Steps[TrainedModel]:
+    """Read and prepare the sections, choose the genes, and train; `keep_in` keeps what is unfinished."""
+    yield from refuse_unreadable(entries)
+    device = str(pick_device(plan.training.device))
+    sections, recipe = yield from training_sections(entries, plan.model, plan.genes, plan.recipe, device=device)
+    return (yield from train(plan.model, sections, recipe, training=plan.training, config=plan.config, keep_in=keep_in))
+
+
+def _is_finished(folder: Path, plan: TrainPlan) -> bool:
+    """Whether there is nothing to do any more; a folder that is no run yet becomes one."""
+    if not (folder / keys.RUN_CARD).is_file():
+        _refuse_other_content(folder)
+        begin_run(folder, plan, device=str(pick_device(plan.training.device)), versions=versions())
+        return False
+    run = read_run(folder)
+    if run.plan != plan:
+        raise DataError(f"{folder} holds a run with other settings or other data. Choose another folder.")
+    if run.state == "running" and run.pid != os.getpid():
+        raise DataError(f"{folder} is being trained by process {run.pid}. Wait for it, or stop it there first.")
+    return run.state == "finished"
+
+
+def _refuse_other_content(folder: Path) -> None:
+    if folder.is_file():
+        raise DataError(f"{folder} is a file; a run is a folder. Choose another name.")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise DataError(f"{folder} is not empty and holds no run. Choose another folder.")
+
+
+def _saved(plan: TrainPlan, writer: RunWriter) -> Steps[Path]:
+    writer.log(f"{plan.model}, in process {os.getpid()} of {platform.node()}")
+    study = read_study(plan.study)
+    entries = usable_entries(study, plan.sections)
+    trained = yield from learn(entries, plan, writer.folder / keys.RUN_UNFINISHED)
+    for note in (*study.notes, *notes_of(entries)):
+        writer.log(f"Note: {note}")
+    yield Progress("Saving the model")
+    return save_model(trained, writer.folder / keys.RUN_MODEL)
+
+
+def _heard(writer: RunWriter, steps: Steps[Path]) -> Steps[Path]:
+    """The same steps, each told to the writer first."""
+    with closing(steps):
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as stop:
+                model: Path = stop.value
+                return model
+            writer.hear(progress)
+            yield progress
