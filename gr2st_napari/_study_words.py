@@ -31,7 +31,8 @@ EDITABLE = (SECTION, PATIENT, UM_PER_PX)
 NUMBERS = (SPOTS, GENES, UM_PER_PX)
 CARD_WORDS = {"open": "Add…", "open-sample": "Add the sample", "dismiss": "Dismiss"}
 
-_SHARED = ("no patient", "no picture", "no µm/px", "no counts")
+_NAME_TAKEN = "name taken"
+_SHARED = (_NAME_TAKEN, "no patient", "no picture", "no µm/px", "no counts")
 """What many sections of a study may lack alike."""
 _FITTING = ("good", "unknown")
 _VERDICT_WORDS = {
@@ -132,8 +133,10 @@ def _joined(alike: list[tuple[Row, Finding]]) -> Finding:
     first = alike[0][1]
     if len(alike) == 1 or first.word not in _SHARED:
         return first
-    names = [row.entry.name for row, _ in alike]
+    names = list(dict.fromkeys(row.entry.name for row, _ in alike))
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    if first.word == _NAME_TAKEN:
+        return replace(first, sentence=f"Several sections are called {shown}.")
     return replace(first, sentence=f"{len(names)} sections have {first.word}: {shown}.")
 
 
@@ -154,7 +157,7 @@ def _about(row: Row, draft: Draft) -> list[Finding]:
                 "Give each its own name in the column Section, or remove one.",
                 row.key,
                 is_blocking=True,
-                word="name taken",
+                word=_NAME_TAKEN,
             )
         )
     if not row.entry.patient:
@@ -190,7 +193,7 @@ def _line(row: Row, found: list[Finding]) -> Line:
         tone = "waiting"
     elif found:
         tone = "error" if any(finding.is_blocking for finding in found) else "warning"
-    state = ", ".join(finding.word for finding in found) if found else "sound" if row.is_read else "reading…"
+    state = _state_word(row, found)
     state_tip = "\n".join([f"{finding.sentence} {finding.fix}" for finding in found] + _notes(row)) or state
     fixed = (row.entry.name, row.entry.patient or "", state)
     tips = (str(row.entry.path), TIPS[PATIENT], state_tip)
@@ -209,6 +212,15 @@ def _line(row: Row, found: list[Finding]) -> Line:
     )
     more = (TIPS[SPOTS], TIPS[GENES], size or TIPS[PICTURE], _source(row), facts.verdict_message, _label_tip(row))
     return Line(row.key, tone, (*fixed, *texts), (*tips, *more, TIPS[LAYOUT]))
+
+
+def _state_word(row: Row, found: list[Finding]) -> str:
+    """The first thing that is wrong, and how many more there are."""
+    if not row.is_read:
+        return "reading…"
+    if not found:
+        return "sound"
+    return found[0].word + (f" +{len(found) - 1}" if len(found) > 1 else "")
 
 
 def _source(row: Row) -> str:

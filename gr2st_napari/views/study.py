@@ -76,13 +76,8 @@ class StudyView(QWidget):
         self.reason.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.hint.setStyleSheet("#gr2st_drop_hint { border: 2px dashed #8a8d93; border-radius: 4px; padding: 8px; }")
         acts, ends = QGridLayout(), QGridLayout()
-        for grid, buttons in (
-            (acts, (self.more, self.remove, self.picture, self.again)),
-            (ends, (self.save, self.open)),
-        ):
-            grid.setSpacing(3)
-            for at, button in enumerate(buttons):
-                grid.addWidget(button, at // 2, at % 2)
+        _fill(acts, (self.more, self.remove, self.picture, self.again))
+        _fill(ends, (self.save, self.open))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(8)
@@ -113,7 +108,7 @@ class StudyView(QWidget):
 
     def show_lines(self, lines: Sequence[Line]) -> None:
         """The table; without a line there is only room to drop something."""
-        self.table.model_.show_lines(lines)
+        self.table.show_lines(lines)
         for part in (self.table, self.more, self.remove, self.picture, self.again, self.save, self.open):
             part.setVisible(bool(lines))
         self.hint.setText("Drop more here" if lines else "Drop folders and files here")
@@ -139,7 +134,7 @@ class StudyView(QWidget):
         self.open.setEnabled(not why_not_open)
         self.open.setToolTip(why_not_open or "Show the study in the viewer")
         self.reason.setText(f"Not yet: {why_not_save}" if why_not_save else "")
-        self.reason.setVisible(bool(why_not_save) and self.table.model_.rowCount() > 0)
+        self.reason.setVisible(bool(why_not_save) and self.table.lines.rowCount() > 0)
 
     def show_job(self, job: Job) -> None:
         self.foot.show_job(job)
@@ -160,9 +155,8 @@ class StudyView(QWidget):
 
     def _on_chosen(self, keys: list[int]) -> None:
         self.remove.setEnabled(bool(keys))
-        self.remove.setToolTip(
-            "Take the selected sections out; no file is touched" if keys else "Select a section first."
-        )
+        what = "Take the selected sections out; no file is touched"
+        self.remove.setToolTip(what if keys else "Select a section first.")
         self.picture.setEnabled(len(keys) == 1)
         self.picture.setToolTip(
             "Choose the picture of the selected section" if len(keys) == 1 else "Select one section first."
@@ -197,6 +191,13 @@ class StudyView(QWidget):
 
 def _words(finding: Finding) -> str:
     return f"{finding.sentence}\n→ {finding.fix}"
+
+
+def _fill(grid: QGridLayout, buttons: Sequence[QPushButton]) -> None:
+    """Two buttons side by side in each row."""
+    grid.setSpacing(3)
+    for at, button in enumerate(buttons):
+        grid.addWidget(button, at // 2, at % 2)
 
 
 def _paths(event: QDropEvent) -> list[str]:

@@ -8,7 +8,20 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
-from gr2st_napari._study_words import COLUMNS, EDITABLE, NUMBERS, PATIENT, SECTION, STATE, TIPS, UM_PER_PX
+from gr2st_napari._study_words import (
+    COLUMNS,
+    EDITABLE,
+    FIT,
+    GENES,
+    NUMBERS,
+    PATIENT,
+    PICTURE,
+    SECTION,
+    SPOTS,
+    STATE,
+    TIPS,
+    UM_PER_PX,
+)
 from gr2st_napari.views.card import STRIPES
 
 if TYPE_CHECKING:
@@ -22,7 +35,7 @@ SIGNS: dict[Tone, tuple[str, str]] = {
     "warning": ("!", STRIPES["warning"]),
     "error": ("✕", STRIPES["error"]),
 }
-WIDTHS = {SECTION: 84, PATIENT: 64, STATE: 104, UM_PER_PX: 64}
+WIDTHS = {SECTION: 84, PATIENT: 64, STATE: 104, SPOTS: 56, GENES: 60, PICTURE: 104, UM_PER_PX: 60, FIT: 84}
 RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
 
@@ -38,15 +51,26 @@ class StudyModel(QAbstractTableModel):
         self._icons = {tone: sign_icon(*sign) for tone, sign in SIGNS.items()}
 
     def show_lines(self, lines: Sequence[Line]) -> None:
-        """Replace all lines; where the sections are the same, selection and editor stay."""
-        same = [line.key for line in lines] == [line.key for line in self._lines]
-        if not same:
+        """Replace all lines; an open editor is left alone where its cell is as before."""
+        before, after = [line.key for line in self._lines], [line.key for line in lines]
+        if after[: len(before)] != before:
             self.beginResetModel()
-        self._lines = tuple(lines)
-        if not same:
+            self._lines = tuple(lines)
             self.endResetModel()
-        elif lines:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(lines) - 1, len(COLUMNS) - 1))
+            return
+        was, self._lines = self._lines, (*lines[: len(before)],)
+        self._tell_changes(was)
+        if len(after) > len(before):
+            self.beginInsertRows(QModelIndex(), len(before), len(after) - 1)
+            self._lines = tuple(lines)
+            self.endInsertRows()
+
+    def _tell_changes(self, was: Sequence[Line]) -> None:
+        """Cell by cell: news of a cell throws away what is being typed into it."""
+        for row, (old, new) in enumerate(zip(was, self._lines, strict=True)):
+            for column in range(len(COLUMNS)):
+                if (old.texts[column], old.tips[column]) != (new.texts[column], new.tips[column]):
+                    self.dataChanged.emit(self.index(row, column), self.index(row, column))
 
     def key_at(self, row: int) -> int:
         return self._lines[row].key
@@ -103,8 +127,8 @@ class StudyTable(QTableView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, objectName="gr2st_study_table", showGrid=False, wordWrap=False)
-        self.model_ = StudyModel(self)
-        self.setModel(self.model_)
+        self.lines = StudyModel(self)
+        self.setModel(self.lines)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -117,18 +141,24 @@ class StudyTable(QTableView):
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(24)
         self._set_widths()
-        self.model_.typed.connect(self._on_typed)
+        self.lines.typed.connect(self._on_typed)
         self.selectionModel().selectionChanged.connect(lambda: self.chosen.emit(self.keys()))
-        self.model_.modelReset.connect(lambda: self.chosen.emit([]))
+        self.lines.modelReset.connect(lambda: self.chosen.emit([]))
+
+    def show_lines(self, lines: Sequence[Line]) -> None:
+        """Show these lines."""
+        self.lines.show_lines(lines)
+        # A sign changes without its cell being told of, see StudyModel.
+        self.viewport().update()
 
     def keys(self) -> list[int]:
         """Keys of the selected lines, from top to bottom."""
         rows = sorted(index.row() for index in self.selectionModel().selectedRows())
-        return [self.model_.key_at(row) for row in rows]
+        return [self.lines.key_at(row) for row in rows]
 
     def choose(self, keys: Iterable[int]) -> None:
         """Select the first of these lines that is there."""
-        row = next((row for row in map(self.model_.row_of, keys) if row >= 0), -1)
+        row = next((row for row in map(self.lines.row_of, keys) if row >= 0), -1)
         if row >= 0:
             self.selectRow(row)
 
