@@ -9,6 +9,8 @@ from torch import Tensor
 from gr2st.graph.functional import threshold_graph, top_k_graph
 from gr2st.graph.masks import PAIRS_AT_ONCE, SPARSE_BELOW, blocks, edges_of, mask_of, sparse_mask
 from gr2st.graph.spatial import nearest_graph, no_graph, radius_graph
+from gr2st.models.spot_graphs import EPSILON, SpotGraphs
+from gr2st.registry import V2
 
 LARGE = 2_300
 """More spots than fit in one block."""
@@ -88,3 +90,17 @@ def test_without_a_graph_every_spot_is_alone_with_itself():
 def test_a_sparse_mask_gives_its_edges_back():
     mask = torch.rand(7, 7, generator=torch.Generator().manual_seed(0)) < 0.4
     assert torch.equal(edges_of(sparse_mask(edges_of(mask), 7)), edges_of(mask))
+
+
+def test_the_scores_of_a_large_section_get_the_gradient_of_what_their_edges_add():
+    head, tail, cell_type, _ = spots()
+    given = [tensor.requires_grad_() for tensor in (head, tail)]
+    settings = V2.model_copy(update={"score_bias": 0.5, "functional_threshold": 0.9})
+    graph = SpotGraphs(settings).functional(*given, cell_type)
+    added = sum((part.added[:, 0] * part.is_edge).sum() for part in graph.parts)
+    product, same = scores(*given, cell_type)
+    score = 0.7 * product.sigmoid() + 0.3 * same
+    joined = (score > 0.9) | torch.eye(LARGE, dtype=torch.bool)
+    expected = 0.5 * torch.log(score[joined] + EPSILON).sum()
+    torch.testing.assert_close(added, expected)
+    torch.testing.assert_close(torch.autograd.grad(added, given), torch.autograd.grad(expected, given))

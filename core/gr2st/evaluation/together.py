@@ -56,10 +56,9 @@ def bundles(jobs: Sequence[FoldJob], together: int | None) -> list[Bundle]:
         More than one is asked for, but genes are chosen anew in every fold.
     """
     groups: dict[str, list[FoldJob]] = {}
-    single = [job for job in jobs if not _goes_together(job, together)]
+    single: list[FoldJob] = []
     for job in jobs:
-        if _goes_together(job, together):
-            groups.setdefault(job.row.label, []).append(job)
+        (groups.setdefault(job.row.label, []) if _goes_together(job, together) else single).append(job)
     return [*(Bundle(tuple(group), True) for group in groups.values()), *(Bundle((job,), False) for job in single)]
 
 

@@ -14,6 +14,9 @@ PAIR = 6
 """Bytes of a pair while attention takes a graph of any density over: the mask, the same turned round, lists of edges
 where they are below the share at which attention works on lists."""
 
+SCORED_PAIR = 12
+"""Beside these, bytes of a pair whose score adds to its logit: what it adds, the gradient of that, and scratch."""
+
 NUMBER = 4
 """Bytes of a float32."""
 
@@ -26,5 +29,6 @@ def step_bytes(n_spots: int, config: Gr2stConfig, *, n_genes: int) -> int:
     """
     attended = config.heads * config.projection
     per_spot = 8 * attended + 10 * n_genes + 4 * config.experts * config.projection
+    per_pair = PAIR + (SCORED_PAIR if config.score_bias else 0)
     pairs = n_spots**2 if config.functional == "threshold" else 0
-    return FIXED + NUMBER * per_spot * n_spots + PAIR * pairs
+    return FIXED + NUMBER * per_spot * n_spots + per_pair * pairs

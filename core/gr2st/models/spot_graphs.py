@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from gr2st.graph.functional import pair_scores, threshold_graph, top_k_graph
+from gr2st.graph.masks import PAIRS_AT_ONCE
 from gr2st.graph.spatial import nearest_graph, no_graph, radius_graph
 from gr2st.models.attention import Graph
 from gr2st.models.attention_plain import PlainGraph
@@ -72,7 +74,16 @@ class SpotGraphs:
         graph = self._graph(self.functional_mask(head, tail, cell_type))
         if not self.config.score_bias:
             return graph
-        return graph.with_added(lambda part: self._bias(part, head, tail, cell_type))
+        if len(head) ** 2 <= PAIRS_AT_ONCE:
+            return graph.with_added(lambda part: self._bias(part, head, tail, cell_type))
+        return graph.with_added(lambda part: self._bias_again(part, head, tail, cell_type))
+
+    def _bias_again(self, part: Part, head: Tensor, tail: Tensor, cell_type: Tensor) -> Tensor:
+        """`_bias` made again in the backward pass: its steps, if kept, would each take 4 bytes a pair."""
+        bias: Tensor = checkpoint(
+            self._bias, part, head, tail, cell_type, use_reentrant=False, preserve_rng_state=False
+        )
+        return bias
 
     def spatial(self, batch: Batch) -> Graph | PlainGraph:
         """The spatial graph of a section; spots do not move, so it is remembered."""

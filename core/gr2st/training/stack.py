@@ -29,6 +29,10 @@ MOST_SPOTS = isqrt(PAIRS_AT_ONCE)
 which no stack can follow."""
 
 
+ALIGNED = 32
+"""Numbers of float32 in 128 bytes: rows begin, and most parameters in them, where a GPU reads fastest."""
+
+
 class Stack:
     """Parameters of several networks, and their training step.
 
@@ -50,7 +54,8 @@ class Stack:
     def __init__(self, template: SpotModel, members: Iterable[SpotModel]) -> None:
         self._template = _Losses(template.train())
         self._shapes = {name: value.shape for name, value in template.named_parameters()}
-        self._learned = tuple(name for name, value in template.named_parameters() if value.requires_grad)
+        learned = [name for name, value in template.named_parameters() if value.requires_grad]
+        self._learned = sorted(learned, key=lambda name: self._shapes[name].numel() % ALIGNED > 0)
         rows, fixed = zip(*map(self._parts, members), strict=True)
         self._matrix = torch.stack(rows).requires_grad_()
         self._fixed = {name: torch.stack([values[name] for values in fixed]) for name in fixed[0]}
@@ -99,12 +104,13 @@ class Stack:
         """What a network learns, as one vector, and its parameters that stay."""
         values = {name: _filled_up(value.detach(), self._shapes[name]) for name, value in member.named_parameters()}
         learned = torch.cat([values.pop(name).flatten() for name in self._learned])
-        return learned, values
+        return nn.functional.pad(learned, (0, -len(learned) % ALIGNED)), values
 
     def _parameters(self) -> Mapping[str, Tensor]:
         """Every parameter of all networks: (networks, ...)."""
         shapes = [self._shapes[name] for name in self._learned]
-        columns = torch.split(self._matrix, [shape.numel() for shape in shapes], dim=1)
+        widths = [shape.numel() for shape in shapes]
+        *columns, _ = torch.split(self._matrix, [*widths, self._matrix.shape[1] - sum(widths)], dim=1)
         learned = {
             name: column.view(-1, *shape) for name, column, shape in zip(self._learned, columns, shapes, strict=True)
         }
