@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import time
-import traceback
 from dataclasses import replace
 from math import isnan
 from pathlib import Path
@@ -14,7 +13,7 @@ from weakref import WeakKeyDictionary
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMainWindow, QWidget
 
-from gr2st import Gr2stError, cache_dir, display_pyramid, read_prediction, sample_study_path
+from gr2st import cache_dir, display_pyramid, read_prediction, sample_study_path
 from gr2st_napari._background import Background
 from gr2st_napari._canvas import Canvas
 from gr2st_napari._expression import KINDS, Expression
@@ -22,8 +21,10 @@ from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._opening import Opened, open_path, open_section, placement_of, pyramid_picture
 from gr2st_napari._pairing import belong_together, belongs, is_of_another_section, joined, same_spots, strangers
 from gr2st_napari._pointer import Pointer
+from gr2st_napari._problems import problem_of
 from gr2st_napari._resolve import resolve
 from gr2st_napari._state import MODES, SPACES, Job, Problem, State, Wish
+from gr2st_napari._study_builder import StudyBuilder
 from gr2st_napari._worker import WorkerProcess
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Controller:
         self.state = State()
         self.canvas = Canvas(viewer)
         self.worker = worker or WorkerProcess()
+        self.builder = StudyBuilder(self.state)
         self._viewer = viewer
         self._background = Background()
         self._pointer = Pointer(viewer, self.describe)
@@ -156,6 +158,7 @@ class Controller:
         self._is_closed = True
         self._requests.clear()
         self._background.close()
+        self.builder.close()
         self.worker.stop()
         self.canvas.close()
         self._pointer.close()
@@ -337,17 +340,6 @@ class Controller:
     def _rest(self, request: int) -> None:
         if request == self.state.job.request:
             self.state.job = Job()
-
-
-def problem_of(error: BaseException) -> Problem:
-    """An error as a sentence; one that nobody foresaw says so and keeps its traceback as details."""
-    details = "".join(traceback.format_exception(error))
-    if isinstance(error, Gr2stError):
-        sentence, _, rest = str(error).partition("\n")
-        return Problem(
-            sentence if not rest else f"{sentence} {rest.strip().splitlines()[0].strip(' -')}", f"{error}\n\n{details}"
-        )
-    return Problem(f"Something unforeseen went wrong ({type(error).__name__}: {error}).", details)
 
 
 def _first_wish(state: State, expression: Expression) -> Wish:

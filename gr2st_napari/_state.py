@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 
 from psygnal import SignalGroupDescriptor
+
+from gr2st_napari._study import Draft
 
 if TYPE_CHECKING:
     from gr2st_napari._expression import Expression
@@ -80,3 +82,4 @@ class State:
     problem: Problem | None = None
     shown: Display | None = None
     notes: tuple[str, ...] = ()
+    draft: Draft = field(default_factory=Draft)

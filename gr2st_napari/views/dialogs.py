@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
 FILES = "Section, study or prediction (*.h5ad study.csv *.csv);;All files (*)"
+PICTURES = "Pictures (*.jpg *.jpeg *.png *.tif *.tiff *.svs *.ndpi);;All files (*)"
+TABLES = "Study (*.csv)"
 
 
 def ask_folder(parent: QWidget, title: str) -> str:
@@ -20,3 +22,18 @@ def ask_folder(parent: QWidget, title: str) -> str:
 def ask_file(parent: QWidget, title: str) -> str:
     """A file, empty where the user thought better of it."""
     return str(QFileDialog.getOpenFileName(parent, title, "", FILES)[0])
+
+
+def ask_files(parent: QWidget, title: str) -> list[str]:
+    """Files, none where the user thought better of it."""
+    return list(QFileDialog.getOpenFileNames(parent, title, "", FILES)[0])
+
+
+def ask_picture(parent: QWidget, title: str) -> str:
+    """A picture, empty where the user thought better of it."""
+    return str(QFileDialog.getOpenFileName(parent, title, "", PICTURES)[0])
+
+
+def ask_saving(parent: QWidget, title: str, path: str) -> str:
+    """Where to save, `path` being offered; empty where the user thought better of it."""
+    return str(QFileDialog.getSaveFileName(parent, title, path, TABLES)[0])
