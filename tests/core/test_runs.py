@@ -182,7 +182,7 @@ def test_a_model_in_closed_form_has_a_run_without_curves(tmp_path: Path) -> None
     assert read_curves(tmp_path / "run") == ()
 
 
-@pytest.mark.parametrize("left_after", [[12], [6, 3, 14], [1]])
+@pytest.mark.parametrize("left_after", [[12], [6, 3, 9], [1]])
 def test_a_run_left_and_gone_on_with_is_the_one_never_left(whole: Path, tmp_path: Path, left_after: list[int]) -> None:
     folder = tmp_path / "run"
     for steps in left_after:
