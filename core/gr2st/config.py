@@ -32,7 +32,9 @@ class Settings(BaseModel):
 def first_fault(error: ValidationError) -> str:
     """The first finding of pydantic as half a sentence: where, what."""
     fault = error.errors()[0]
-    return f"{'.'.join(map(str, fault['loc'])) or 'the whole file'}: {fault['msg'].lower()}"
+    return (
+        f"{'.'.join(map(str, fault['loc'])) or 'the whole file'}: {fault['msg'].removeprefix('Value error, ').lower()}"
+    )
 
 
 class PatchConfig(Settings):

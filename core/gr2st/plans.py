@@ -68,10 +68,10 @@ class TrainPlan(Settings):
     @field_validator("recipe")
     @classmethod
     def _in_full(cls, recipe: Mapping[str, Any]) -> dict[str, Any]:
-        encoder = ENCODERS[recipe.get("encoder", Recipe.model_fields["encoder"].default)]
+        encoder = ENCODERS[str(recipe.get("encoder", Recipe.model_fields["encoder"].default))]
         own = {"size_px": encoder.input_px, "um_per_px": encoder.um_per_px}
         fields = {"patch": own, **recipe, "genes": ("any",)}
-        return Recipe.model_validate(fields).model_dump(mode="json", exclude={"genes"})
+        return _checked(Recipe, fields).model_dump(mode="json", exclude={"genes"})
 
     @field_validator("training")
     @classmethod
@@ -85,4 +85,12 @@ class TrainPlan(Settings):
     @classmethod
     def _of_the_model(cls, config: Any, info: ValidationInfo) -> Settings:
         kind = type(MODELS[info.data["model"]].config)
-        return kind.model_validate(config.model_dump() if isinstance(config, Settings) else config)
+        return _checked(kind, config.model_dump() if isinstance(config, Settings) else config)
+
+
+def _checked(kind: type[Settings], fields: Any) -> Settings:
+    """The settings, inside the check of a plan: their first fault alone is told, in the same words as its own."""
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        raise ValueError(first_fault(error)) from error

@@ -183,7 +183,7 @@ def train_steps(request: Request) -> Steps[dict[str, str]]:
     from gr2st.plans import TrainPlan
     from gr2st.runs.training import run_training
 
-    plan, folder = TrainPlan.of(**request["plan"]), Path(request["run"])
+    plan, folder = TrainPlan.of(**_plan(request)), Path(request["run"])
     model = yield from run_training(plan, folder)
     return {"run": str(folder), "model": str(model)}
 
@@ -195,8 +195,8 @@ def evaluate_steps(request: Request) -> Steps[dict[str, str]]:
     from gr2st.io.study import read_study
     from gr2st.runs.evaluation_plan import plan_of_json
 
-    study, plan, out = (request[key] for key in ("study", "plan", "out"))
-    done = yield from evaluate(read_study(Path(study)), plan_of_json(plan), Path(out))
+    plan, study, out = plan_of_json(_plan(request)), Path(request["study"]), Path(request["out"])
+    done = yield from evaluate(read_study(study), plan, out)
     return {"evaluation": str(done.out), "summary": str(done.out / keys.SUMMARY)}
 
 
@@ -206,6 +206,13 @@ ACTS: dict[str, Callable[[Request], Steps[dict[str, str]]]] = {
     "train": train_steps,
     "evaluate": evaluate_steps,
 }
+
+
+def _plan(request: Request) -> Mapping[str, Any]:
+    plan = request["plan"]
+    if not isinstance(plan, dict):
+        raise DataError(f"The plan of a request must be a JSON object, not {type(plan).__name__}.")
+    return plan
 
 
 def _shown(progress: Progress) -> dict[str, Any]:

@@ -94,8 +94,9 @@ def test_what_a_plan_leaves_open_is_as_registered() -> None:
     [
         ({"model": "gr3st"}, UnknownName, "Did you mean 'gr2st'"),
         ({"recipe": {"encoder": "uni3"}}, UnknownName, "No encoder is called 'uni3'"),
-        ({"recipe": {"stein": "reinhard"}}, DataError, "stein"),
-        ({"config": {"blend": 7}}, DataError, "blend"),
+        ({"recipe": {"stein": "reinhard"}}, DataError, "recipe: stein: extra inputs are not permitted.$"),
+        ({"config": {"blend": 7}}, DataError, "config: blend: input should be less than or equal to 1.$"),
+        ({"config": 3}, DataError, "config: the whole file"),
         ({"training": {"epochs": -1}}, DataError, "training.epochs"),
         (
             {"model": "ridge", "config": {}, "training": {"epochs": 3}},

@@ -91,6 +91,9 @@ def test_an_error_is_a_sentence_with_its_kind_and_the_worker_lives_on(
         ({"id": 1, "do": "dance"}, "No request is called 'dance'"),
         ({"id": 1, "do": "predict"}, "The request 'predict' lacks"),
         ({"id": 1}, "JSON object with a 'do'"),
+        ({"id": 1, "do": "train", "plan": {"model": "ridge"}, "run": "run"}, "study: field required"),
+        ({"id": 1, "do": "train", "plan": [], "run": "run"}, "must be a JSON object, not list"),
+        ({"id": 1, "do": "evaluate", "plan": {"models": ["ridge"]}, "out": "out"}, "genes: field required"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_answered(talk: Talk, line: dict[str, Any], sentence: str) -> None:

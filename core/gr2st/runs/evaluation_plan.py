@@ -29,8 +29,10 @@ def plan_of_json(asked: Mapping[str, Any]) -> Plan:
     unknown = set(asked) - {field.name for field in dataclasses.fields(Plan)}
     if unknown:
         raise DataError(f"This plan of an evaluation cannot be used: it has no field {', '.join(sorted(unknown))}.")
+    config = asked.get("config", {})
+    if not isinstance(config, Mapping):
+        raise DataError("This plan of an evaluation cannot be used: config must hold the settings of each model.")
     try:
-        config = TypeAdapter(dict[str, dict[str, Any]]).validate_python(asked.get("config", {}))
         settings = {name: type(MODELS[name].config).model_validate(fields) for name, fields in config.items()}
         return _ADAPTER.validate_python({**asked, "config": settings})
     except ValidationError as error:
