@@ -172,10 +172,10 @@ def _of_facts(row: Row) -> list[Finding]:
     if facts is None:
         return []
     if not facts.picture:
-        fix = "Choose its picture with Picture…. Without one it can be shown, but not trained on or predicted."
+        fix = "Choose one with the button Picture…; until then it can be shown, but not trained on or predicted."
         return [Finding(f"{name} has no picture.", fix, row.key, word="no picture")]
     if facts.verdict not in _FITTING:
-        fix = "Choose another picture with Picture…, mend the positions and press Read again, or remove the section."
+        fix = "Choose another with the button Picture…, mend the positions and press Read again, or remove the section."
         found.append(Finding(f"{name}: {facts.verdict_message}", fix, row.key, word="misfit"))
     if row.um_per_px is None:
         fix = "Type it in the column µm/px: the microscope's settings or the scale bar tell it."

@@ -174,10 +174,11 @@ def test_points_of_others_are_still_saved_by_napari_itself(viewer, tmp_path):
     assert list(pd.read_csv(tmp_path / "mine.csv").columns) == ["index", "axis-0", "axis-1"]
 
 
-def test_neither_plugin_nor_section_nor_heatmap_loads_torch_or_scanpy(prediction_file, section_file):
+def test_neither_plugin_nor_section_nor_study_nor_heatmap_loads_torch_or_scanpy(prediction_file, section_file):
     script = f"""
 import sys
 import napari
+from qtpy.QtWidgets import QApplication
 from gr2st_napari._controller import controller_of
 viewer = napari.Viewer(show=True)
 viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
@@ -189,6 +190,11 @@ controller._adopt()
 assert controller.state.opened.prediction is not None
 controller.wish(gene="ACTB", mode="difference")
 controller.state.spot = 3
+viewer.window.add_plugin_dock_widget("gr2st-napari", "Study")
+controller.builder.add([{str(section_file)!r}])
+while controller.state.draft.is_reading:
+    QApplication.processEvents()
+assert controller.state.draft.rows[0].facts is not None
 print("heavy:", [name for name in {HEAVY!r} if name in sys.modules])
 viewer.close()
 """
