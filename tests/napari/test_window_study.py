@@ -252,20 +252,21 @@ def test_a_closed_dock_comes_back_with_the_study(viewer, study, data, qtbot):
     assert _column(again, SECTION) == ["A1", "B1"]
 
 
-def test_the_window_answers_while_sections_are_read(study, data, qtbot):
-    late: list[float] = []
-    last = time.monotonic()
+def test_reading_keeps_the_windows_own_thread_free(study, data, qtbot):
+    spent: list[float] = []
+    last = time.thread_time()
 
     def tick() -> None:
         nonlocal last
-        now = time.monotonic()
-        late.append(now - last)
+        now = time.thread_time()
+        spent.append(now - last)
         last = now
 
-    timer = QTimer(interval=10)
+    timer = QTimer(interval=5)
     timer.timeout.connect(tick)
     timer.start()
     _drop(study, data)
     _wait_read(study, qtbot, 2)
     timer.stop()
-    assert sorted(late)[int(0.95 * len(late))] < 0.1
+    assert len(spent) > 20
+    assert max(spent) < 0.1
