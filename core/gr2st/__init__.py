@@ -44,6 +44,7 @@ _HOME = {
     "atomic_path": "gr2st.io.store",
     "build_pyramid": "gr2st.io.pyramid",
     "cache_dir": "gr2st.io.store",
+    "data_dir": "gr2st.io.store",
     "display_pyramid": "gr2st.io.pyramid",
     "evaluate": "gr2st.evaluation.crossval",
     "finish": "gr2st.types",
