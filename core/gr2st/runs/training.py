@@ -18,7 +18,7 @@ from gr2st.evaluation.fold import training_sections
 from gr2st.evaluation.measured import measured_counts, normalised
 from gr2st.evaluation.sections import notes_of, refuse_unreadable, section_of
 from gr2st.io.run_writer import RunWriter, begin_run
-from gr2st.io.runs import read_run
+from gr2st.io.runs import AT_WORK, read_run
 from gr2st.io.study import read_study
 from gr2st.preparation import MEASURED, prepare
 from gr2st.preprocess.normalise import spot_normalise
@@ -155,7 +155,7 @@ def _is_finished(folder: Path, plan: TrainPlan) -> bool:
     run = read_run(folder)
     if run.plan != plan:
         raise DataError(f"{folder} holds a run with other settings or other data. Choose another folder.")
-    if run.state == "running" and run.pid != os.getpid():
+    if run.state in AT_WORK and run.pid != os.getpid():
         raise DataError(f"{folder} is being trained by process {run.pid}. Wait for it, or stop it there first.")
     return run.state == "finished"
 
