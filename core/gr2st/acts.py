@@ -74,11 +74,33 @@ def evaluate_steps(request: Request) -> Steps[dict[str, str]]:
     return {"evaluation": str(done.out), "summary": str(done.out / keys.SUMMARY)}
 
 
-ACTS: dict[str, Callable[[Request], Steps[dict[str, str]]]] = {
+def check_training_steps(request: Request) -> Steps[dict[str, Any]]:
+    """Look ahead at a training; the answer is a `Preflight` as JSON."""
+    from gr2st.plans import TrainPlan
+    from gr2st.runs.preflight import check_training
+
+    found = yield from check_training(TrainPlan.of(**_plan(request)), Path(request["run"]))
+    return found.as_json()
+
+
+def check_evaluation_steps(request: Request) -> Steps[dict[str, Any]]:
+    """Look ahead at an evaluation; the answer is a `Preflight` as JSON."""
+    from gr2st.evaluation.plan import plan_of_json
+    from gr2st.io.study import read_study
+    from gr2st.runs.preflight import check_evaluation
+
+    plan, study, out = plan_of_json(_plan(request)), Path(request["study"]), Path(request["out"])
+    found = yield from check_evaluation(read_study(study), plan, out, int(request.get("workers", 1)))
+    return found.as_json()
+
+
+ACTS: dict[str, Callable[[Request], Steps[dict[str, Any]]]] = {
     "predict": predict_steps,
     "pyramid": pyramid_steps,
     "train": train_steps,
     "evaluate": evaluate_steps,
+    "check_training": check_training_steps,
+    "check_evaluation": check_evaluation_steps,
 }
 
 

@@ -70,7 +70,7 @@ class _Task:
     """A request that has been begun: its steps, when it last told of one, whether it rests; how to end its shelter."""
 
     request: Request
-    steps: Steps[dict[str, str]]
+    steps: Steps[dict[str, Any]]
     leave: Callable[[], None]
     told: float = 0.0
     rests: bool = False
@@ -212,7 +212,7 @@ class Worker:
         return identity in self._cancelled or self._has_ended
 
 
-def _steps_of(request: Request) -> Steps[dict[str, str]]:
+def _steps_of(request: Request) -> Steps[dict[str, Any]]:
     if request["do"] not in ACTS:
         raise UnknownName.of("request", str(request["do"]), ACTS)
     return (yield from ACTS[request["do"]](request))

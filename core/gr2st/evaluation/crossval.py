@@ -86,7 +86,7 @@ def evaluate(
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; an evaluation is a folder. Choose another name.")
-    jobs = _jobs(usable_entries(study, plan.sections), plan, out)
+    jobs = jobs_of(usable_entries(study, plan.sections), plan, out)
     if executor is not None and together not in (None, 1):
         raise DataError("Folds are trained together in one process (--together), or in several (--workers), not both.")
     grouped = bundles(jobs, together) if executor is None else []
@@ -175,7 +175,8 @@ def _notes_of_folds(results: Sequence[FoldResult]) -> tuple[str, ...]:
     return tuple(note if set(by) == models else f"{', '.join(dict.fromkeys(by))}: {note}" for note, by in said.items())
 
 
-def _jobs(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[FoldJob]:
+def jobs_of(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[FoldJob]:
+    """Every row of a plan on every split; the errors of `evaluate` that come before any section is read."""
     if not plan.models:
         raise DataError("No model to evaluate; name at least one.")
     rows = plan.rows()

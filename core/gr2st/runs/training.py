@@ -149,7 +149,7 @@ def parts_of(study: Study, plan: TrainPlan) -> Parts:
 def _is_finished(folder: Path, plan: TrainPlan) -> bool:
     """Whether there is nothing to do any more; a folder that is no run yet becomes one."""
     if not (folder / keys.RUN_CARD).is_file():
-        _refuse_other_content(folder)
+        refuse_other_content(folder)
         begin_run(folder, plan, device=str(pick_device(plan.training.device)), versions=versions())
         return False
     run = read_run(folder)
@@ -160,7 +160,10 @@ def _is_finished(folder: Path, plan: TrainPlan) -> bool:
     return run.state == "finished"
 
 
-def _refuse_other_content(folder: Path) -> None:
+def refuse_other_content(folder: Path) -> None:
+    """DataError where a folder that is to become a run holds something else."""
+    if (folder / keys.RUN_CARD).is_file():
+        return
     if folder.is_file():
         raise DataError(f"{folder} is a file; a run is a folder. Choose another name.")
     if folder.is_dir() and any(folder.iterdir()):
