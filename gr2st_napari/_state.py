@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 from psygnal import SignalGroupDescriptor
 
 from gr2st_napari._study import Draft
+from gr2st_napari._training import RunsSeen, TrainDraft, Training
 
 if TYPE_CHECKING:
     from gr2st_napari._expression import Expression
@@ -83,3 +84,6 @@ class State:
     shown: Display | None = None
     notes: tuple[str, ...] = ()
     draft: Draft = field(default_factory=Draft)
+    train_draft: TrainDraft = field(default_factory=TrainDraft)
+    training: Training = field(default_factory=Training)
+    runs: RunsSeen = field(default_factory=RunsSeen)
