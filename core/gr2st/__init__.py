@@ -43,6 +43,7 @@ _HOME = {
     "UnknownName": "gr2st.errors",
     "WeightsMissing": "gr2st.errors",
     "WorkerLost": "gr2st.errors",
+    "ask_to_stop": "gr2st.io.stop",
     "atomic_path": "gr2st.io.store",
     "build_pyramid": "gr2st.io.pyramid",
     "cache_dir": "gr2st.io.store",
