@@ -6,7 +6,8 @@ One JSON object per line. Requests on standard input::
     {"id": 2, "do": "pyramid", "image": FILE}
     {"id": 3, "do": "train", "plan": {...}, "run": DIR}
     {"id": 4, "do": "evaluate", "study": PATH, "plan": {...}, "out": DIR}
-    {"id": 5, "do": "cancel", "target": 1}      also "pause" and "resume"
+    {"id": 5, "do": "report", "evaluation": DIR, "out": FILE.html}
+    {"id": 6, "do": "cancel", "target": 1}      also "pause" and "resume"
     {"do": "quit"}
 
 Events on standard output: ``ready``, ``progress`` (at most ten a second, and every one that brings values),
@@ -200,11 +201,20 @@ def evaluate_steps(request: Request) -> Steps[dict[str, str]]:
     return {"evaluation": str(done.out), "summary": str(done.out / keys.SUMMARY)}
 
 
+def report_steps(request: Request) -> Steps[dict[str, str]]:
+    """Write the page of an evaluation."""
+    from gr2st.evaluation.report import write_report
+
+    page = yield from write_report(Path(request["evaluation"]), Path(request["out"]))
+    return {"report": str(page)}
+
+
 ACTS: dict[str, Callable[[Request], Steps[dict[str, str]]]] = {
     "predict": predict_steps,
     "pyramid": pyramid_steps,
     "train": train_steps,
     "evaluate": evaluate_steps,
+    "report": report_steps,
 }
 
 
