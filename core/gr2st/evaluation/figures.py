@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Space = Literal["pcc_spot", "pcc_gene"]
 
-TITLES: Mapping[str, str] = {"pcc_spot": "spot-normalised (S)", "pcc_gene": "gene-normalised (T)"}
+TITLES: Mapping[Space, str] = {"pcc_spot": "spot-normalised (S)", "pcc_gene": "gene-normalised (T)"}
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe and Ito's colours, told apart by the colour-blind."""
 MARKERS = "osD^vPX*"

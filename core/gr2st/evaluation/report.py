@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gr2st.errors import DataError
 from gr2st.evaluation import page
-from gr2st.evaluation.figures import box_plot, section_dots
+from gr2st.evaluation.figures import TITLES, box_plot, section_dots
 from gr2st.evaluation.ranking import gene_ranking, rank_models
 from gr2st.io.evaluations import read_evaluation, read_gene_scores, read_section_scores
 from gr2st.io.store import atomic_path
@@ -74,7 +74,7 @@ def _figures(found: EvaluationFolder) -> Steps[list[str]]:
     patients = found.card.patients if found.card else {}
     dots: list[Figure] = []
     boxes: list[Figure] = []
-    for done, space in enumerate(("pcc_spot", "pcc_gene")):
+    for done, space in enumerate(TITLES):
         yield Progress("Drawing", done, 2)
         dots.append(section_dots(sections, patients, space))
         boxes.append(box_plot(genes, space))
