@@ -18,6 +18,7 @@ from gr2st.evaluation.results import FoldFailure, FoldResult, read_result, with_
 from gr2st.evaluation.sections import refuse_unreadable
 from gr2st.evaluation.summary import summarise, write_results
 from gr2st.evaluation.together import Bundle, bundles, folds_together
+from gr2st.io.stop import heeding
 from gr2st.io.tables import plural, some
 from gr2st.preparation import encoder_identity
 from gr2st.types import Progress
@@ -93,7 +94,7 @@ def evaluate(
     ledger = begin_evaluation(out, study, plan, jobs)
     patients = {entry.name: entry.patient for entry in study.entries}
     try:
-        yield from _heard(ledger, _all_folds(jobs, grouped, ledger, executor, together))
+        yield from _heard(ledger, heeding(out, _all_folds(jobs, grouped, ledger, executor, together)))
         evaluation = _summed_up(out, ledger, plan, patients)
     except (GeneratorExit, KeyboardInterrupt, Cancelled):
         _stopped(out, ledger, plan, patients)

@@ -8,6 +8,8 @@
     log.txt        for people
     unfinished/    what a training needs to be gone on with
     model/         the trained model, at the end
+    lock.json      who works in the folder, while somebody does
+    stop           asks whoever that is to stop
 """
 
 from __future__ import annotations
@@ -227,15 +229,15 @@ def _json(path: Path, advice: str) -> Any:
 
 def state_of(told: StateCard) -> State:
     """The state that a card tells: "interrupted" where its process is gone without a last word."""
-    return "interrupted" if told.state in AT_WORK and not _is_at_work(told) else told.state
+    return "interrupted" if told.state in AT_WORK and not is_at_work(told.host, told.pid, told.at) else told.state
 
 
-def _is_at_work(told: StateCard) -> bool:
-    """Whether the process that said the last word is still there: one of its number, begun before that word."""
-    if told.host != platform.node():
-        return time.time() - told.at < SILENT_S
+def is_at_work(host: str, pid: int, at: float) -> bool:
+    """Whether the process that said a word at that time is still there: one of its number, begun before that word."""
+    if host != platform.node():
+        return time.time() - at < SILENT_S
     try:
-        process = psutil.Process(told.pid)
-        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= told.at + CLOCK_S)
+        process = psutil.Process(pid)
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= at + CLOCK_S)
     except psutil.Error:
         return False
