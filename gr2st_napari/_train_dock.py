@@ -132,6 +132,7 @@ class TrainDock(TrainView):
             (events.training, self._show_training),
             (events.runs, self._show_runs),
             (events.opened, self._show_acts),
+            (events.opened, self._show_card),
         ]
         for signal, listener in listeners:
             signal.connect(listener)
@@ -194,7 +195,8 @@ class TrainDock(TrainView):
 
     def _show_card(self) -> None:
         state = self._state
-        self.show_card(card_of(state.train_draft, state.training, state.runs))
+        slide = "" if self._why_not_predict("finished") or state.opened is None else state.opened.name
+        self.show_card(card_of(state.train_draft, state.training, state.runs, slide))
         self.show_ends(ends_of(state.train_draft, state.training))
         self.show_job(job_of(state.training))
 

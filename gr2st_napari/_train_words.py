@@ -93,15 +93,15 @@ RUN_TIPS = (
 )
 
 
-def card_of(draft: TrainDraft, training: Training, runs: RunsSeen) -> Card:
-    """The one thing the user should know now."""
+def card_of(draft: TrainDraft, training: Training, runs: RunsSeen, slide: str = "") -> Card:
+    """The one thing the user should know now; `slide` is the open one, which a model could predict."""
     problem = training.problem or runs.problem
     if problem is not None:
         return Card(problem.sentence, ("dismiss",), "error", problem.details)
     if training.is_busy:
         return Card(_busy(training), tone="working", details=_found_in_full(training.preflight))
     if training.outcome == "finished" and training.folder is not None:
-        return Card(f"Trained: {training.folder.name}.{_score(training)}", ("predict",), "calm")
+        return _trained(training, slide)
     if draft.study is None:
         return Card(
             "No study to learn from yet. Open one in the viewer, put one together in the Study dock, or choose one.",
@@ -274,6 +274,14 @@ def why_not_predict(folder_state: str, section: str, *, has_study: bool) -> str:
     if not section:
         return "Open a slide first, in the Genes dock."
     return "" if has_study else f"{section} was handed over without its folder: open it in the Genes dock."
+
+
+def _trained(training: Training, slide: str) -> Card:
+    assert training.folder is not None
+    sentence = f"Trained: {training.folder.name}.{_score(training)}"
+    if slide:
+        return Card(f"{sentence} It can predict {slide}, which is open.", ("predict",))
+    return Card(f"{sentence} Open a slide in the Genes dock to predict it.")
 
 
 def _busy(training: Training) -> str:

@@ -14,6 +14,7 @@ from gr2st import (
     DataError,
     Gr2stError,
     Preflight,
+    ask_to_stop,
     data_dir,
     keys,
     list_runs,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from gr2st_napari._opening import Opened
     from gr2st_napari._state import State
     from gr2st_napari._study import Draft
-    from gr2st_napari._training import Outcome, Phase, StudySummary, TrainDraft
+    from gr2st_napari._training import Outcome, Phase, StudySummary
     from gr2st_napari._worker import WorkerProcess
 
 PATIENCE_MS = 20_000
@@ -125,7 +126,7 @@ class Trainer:
         """Go on with a run where it was."""
         if not self._training.is_busy:
             self._set(Training("resuming", folder, stage=f"Reading {folder.name}"))
-            self._reading.run(lambda: (read_run(folder), read_curves(folder)), self._on_run_read)
+            self._reading.run(lambda: _run_at(folder), self._on_run_read)
 
     def stop(self) -> None:
         """End the training, or the check; what was learned so far is kept."""
@@ -155,8 +156,6 @@ class Trainer:
         if folder == self._training.folder and self._training.is_busy:
             self.stop()
         else:
-            from gr2st import ask_to_stop
-
             runs = self._state.runs
             self._state.runs = replace(runs, asked_to_stop=runs.asked_to_stop | {folder})
             self._act_on_runs(lambda: ask_to_stop(folder))
@@ -214,7 +213,7 @@ class Trainer:
             self._fail(error)
             return
         self._asked = asked
-        training = _training.begun(folder, plan, n_epochs=_training.epochs_planned(plan, _training.n_units(draft)))
+        training = _training.begun(folder, plan, (), _training.epochs_planned(plan, _training.n_units(draft)))
         self._set(replace(training, phase="checking", stage="Checking before the start"))
         self._set(replace(self._training, request=self._worker.check_training(plan, folder)))
 
@@ -225,14 +224,13 @@ class Trainer:
         self._set(replace(training, phase="running", stage="Starting", done=0, total=0))
         self._set(replace(self._training, request=self._worker.train(training.plan, training.folder)))
 
-    def _on_run_read(self, future: Future[tuple[Run, tuple[Epoch, ...]]]) -> None:
+    def _on_run_read(self, future: Future[Training]) -> None:
         error = future.exception()
         if error is not None:
             self._set(replace(self._training, phase="idle"))
             self._fail(error)
             return
-        run, epochs = future.result()
-        self._train(_training.begun(run.folder, run.plan, epochs))
+        self._train(future.result())
 
     def _is_mine(self, request: int) -> bool:
         return request == self._training.request
@@ -270,7 +268,8 @@ class Trainer:
     def _on_failed(self, request: int, sentence: str, details: str) -> None:
         if self._is_mine(request):
             first, _, rest = sentence.partition("\n")
-            self._end("failed", Problem(first, "\n\n".join(filter(None, (rest, details)))))
+            problem = Problem(first, "\n\n".join(filter(None, (rest, details))))
+            self._end("failed" if self._asked == "train" else "", problem)
 
     def _on_cancelled(self, request: int) -> None:
         if self._is_mine(request):
@@ -318,6 +317,14 @@ class Trainer:
 def _spots_of(draft: Draft) -> dict[str, int]:
     """Spots of the sections that the Study dock has read."""
     return {row.entry.name: row.facts.n_spots for row in draft.rows if row.facts is not None}
+
+
+def _run_at(folder: Path) -> Training:
+    """The training of a run, as far as it came."""
+    run, epochs = read_run(folder), read_curves(folder)
+    asked = _training.draft_of(run, TrainDraft(), _training.summary_of(read_study(run.plan.study)))
+    planned = _training.epochs_planned(run.plan, _training.n_units(asked))
+    return _training.begun(folder, run.plan, epochs, planned)
 
 
 def _found(known: Known) -> tuple[Runs, Known]:

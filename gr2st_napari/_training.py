@@ -289,10 +289,9 @@ def _as_folder(name: str) -> str:
 # -- how it goes -------------------------------------------------------------------------------------------------------
 
 
-def begun(folder: Path, plan: TrainPlan, epochs: tuple[Epoch, ...] = (), n_epochs: int | None = None) -> Training:
+def begun(folder: Path, plan: TrainPlan, epochs: tuple[Epoch, ...], n_epochs: int) -> Training:
     """A training that was just asked for; `epochs` are those of earlier parts of the run."""
-    planned = epochs_planned(plan) if n_epochs is None else n_epochs
-    return Training("running", folder, plan, n_epochs=planned, epochs=epochs, stage="Starting")
+    return Training("running", folder, plan, n_epochs=n_epochs, epochs=epochs, stage="Starting")
 
 
 def heard(training: Training, event: Mapping[str, Any], now: float) -> Training:
@@ -326,13 +325,9 @@ def seconds_left(training: Training) -> float | None:
     return median(paces) * max(0, training.n_epochs - len(training.epochs))
 
 
-def epochs_planned(plan: TrainPlan, n_units: int | None = None) -> int:
-    """Epochs of the whole training, those of its inner folds included.
-
-    ``n_units`` are the patients or sections that inner folds can hold out, one after the other; None: enough of them.
-    """
-    folds = plan.training.inner_folds
-    return plan.training.epochs * (1 + (folds if n_units is None else min(folds, n_units)))
+def epochs_planned(plan: TrainPlan, units: int) -> int:
+    """Epochs of the whole training, those of its inner folds included; `units` as of `n_units`."""
+    return plan.training.epochs * (1 + min(plan.training.inner_folds, units))
 
 
 def n_units(draft: TrainDraft) -> int:

@@ -136,6 +136,8 @@ def _plot(name: str) -> Any:
     plot = pg.PlotWidget()
     plot.setObjectName(name)
     plot.setMinimumHeight(80)
+    # It would ask for 640 pixels, and leave the slide none.
+    plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
     plot.hideButtons()
     plot.setMenuEnabled(False)
     # The wheel scrolls the dock; what is drawn always fits.

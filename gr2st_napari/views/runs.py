@@ -9,12 +9,14 @@ from qtpy.QtCore import QSignalBlocker, Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QFrame,
     QGridLayout,
     QHBoxLayout,
     QHeaderView,
     QLabel,
     QMessageBox,
     QPushButton,
+    QScrollArea,
     QSplitter,
     QTableWidget,
     QTableWidgetItem,
@@ -92,10 +94,12 @@ class RunsView(QWidget):
         lower.addWidget(self.curves, 3)
         lower.addWidget(self.differences_title)
         lower.addWidget(self.differences, 2)
-        self.comparison = below
+        self.comparison = QScrollArea(widgetResizable=True, frameShape=QFrame.Shape.NoFrame)
+        self.comparison.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.comparison.setWidget(below)
         split = QSplitter(Qt.Orientation.Vertical)
         split.addWidget(above)
-        split.addWidget(below)
+        split.addWidget(self.comparison)
         split.setChildrenCollapsible(False)
         split.setSizes([200, 400])
         layout = QVBoxLayout(self)

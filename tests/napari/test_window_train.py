@@ -278,54 +278,45 @@ def test_a_closed_dock_comes_back_with_the_plan(viewer, ready, state, qtbot):
 
 
 def test_the_story_of_a_training(viewer, train, state, runs, qtbot, tmp_path, monkeypatch):
-    """Check, start, pause, go on, stop, go on to the end, predict: with the real worker, by clicks."""
+    """Start, pause, go on, stop, go on, lose the worker, go on to the end, predict: by clicks, with the real worker."""
     train.card.button("open-sample").click()
     qtbot.waitUntil(lambda: state.train_draft.study is not None, timeout=LONG_MS)
-    _tiny(train, qtbot, tmp_path, monkeypatch, epochs=60)
+    _tiny(train, qtbot, tmp_path, monkeypatch, epochs=80)
     _name(train, qtbot, "story")
     spent = _busy_times()
     train.start.click()
-    qtbot.waitUntil(lambda: len(state.training.epochs) >= 5, timeout=LONG_MS)
-    assert state.training.preflight is not None
+    _wait_epochs(state, qtbot, 3)
+    assert {finding.subject for finding in state.training.preflight.findings} >= {"files", "genes", "memory", "time"}
     train.rest.click()
     qtbot.waitUntil(lambda: state.training.phase == "paused", timeout=LONG_MS)
     assert read_run(runs / "story").state == "paused"
     train.rest.click()
-    qtbot.waitUntil(lambda: len(state.training.epochs) >= 10, timeout=LONG_MS)
+    _wait_epochs(state, qtbot, 6)
     train.stop.click()
     _wait_card(train, qtbot, "Stopped: story.")
     assert max(spent) < 0.15
     assert read_run(runs / "story").state == "stopped"
     train.rest.click()
-    _wait_card(train, qtbot, "Trained: story. Correlation")
-    assert [one.epoch for one in state.training.epochs] == list(range(1, 61))
-    train.show_page(RUNS)
-    qtbot.waitUntil(lambda: _cells(train, 1) == ["finished"], timeout=LONG_MS)
-    train.runs.table.selectRow(0)
-    assert train.runs.predict.toolTip() == "Open a slide first, in the Genes dock."
-    controller_of(viewer).open(sample_study_path() / "study.csv")
-    qtbot.waitUntil(train.runs.predict.isEnabled, timeout=LONG_MS)
-    train.runs.predict.click()
-    qtbot.waitUntil(lambda: state.opened.prediction is not None, timeout=LONG_MS)
-    assert set(state.opened.prediction.genes) == {"ERBB2", "COL1A1"}
-
-
-def test_a_worker_that_is_killed_is_told_and_its_run_goes_on(viewer, train, state, runs, qtbot, tmp_path, monkeypatch):
-    train.card.button("open-sample").click()
-    qtbot.waitUntil(lambda: state.train_draft.study is not None, timeout=LONG_MS)
-    _tiny(train, qtbot, tmp_path, monkeypatch, epochs=60)
-    _name(train, qtbot, "killed")
-    train.start.click()
-    qtbot.waitUntil(lambda: len(state.training.epochs) >= 3, timeout=LONG_MS)
+    _wait_epochs(state, qtbot, 10)
     os.kill(controller_of(viewer).worker.process_id, signal.SIGKILL)
     _wait_card(train, qtbot, "The worker process ended unexpectedly")
     train.show_page(RUNS)
     qtbot.waitUntil(lambda: _cells(train, 1) == ["interrupted"], timeout=LONG_MS)
     train.runs.table.selectRow(0)
     train.runs.resume.click()
-    _wait_card(train, qtbot, "Trained: killed.")
-    assert [one.epoch for one in state.training.epochs] == list(range(1, 61))
+    _wait_card(train, qtbot, "Trained: story. Correlation")
+    assert [one.epoch for one in state.training.epochs] == list(range(1, 81))
     qtbot.waitUntil(lambda: _cells(train, 1) == ["finished"], timeout=LONG_MS)
+    assert train.runs.predict.toolTip() == "Open a slide first, in the Genes dock."
+    controller_of(viewer).open(sample_study_path() / "study.csv")
+    qtbot.waitUntil(lambda: train.card.button("predict") is not None, timeout=LONG_MS)
+    train.card.button("predict").click()
+    qtbot.waitUntil(lambda: state.opened.prediction is not None, timeout=LONG_MS)
+    assert set(state.opened.prediction.genes) == {"ERBB2", "COL1A1"}
+
+
+def _wait_epochs(state, qtbot, count: int) -> None:
+    qtbot.waitUntil(lambda: len(state.training.epochs) >= count, timeout=LONG_MS)
 
 
 def _busy_times() -> list[float]:

@@ -29,7 +29,7 @@ def _epochs(*stages: tuple[str, int], **values: float) -> tuple[Epoch, ...]:
 
 
 def _running(n_epochs: int = 100, **changes) -> Training:
-    training = _training.begun(Path("runs/one"), PLAN, n_epochs=n_epochs)
+    training = _training.begun(Path("runs/one"), PLAN, (), n_epochs)
     return replace(training, request=1, **changes)
 
 
