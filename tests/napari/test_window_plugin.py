@@ -174,7 +174,7 @@ def test_points_of_others_are_still_saved_by_napari_itself(viewer, tmp_path):
     assert list(pd.read_csv(tmp_path / "mine.csv").columns) == ["index", "axis-0", "axis-1"]
 
 
-def test_neither_plugin_nor_section_nor_study_nor_heatmap_loads_torch_or_scanpy(prediction_file, section_file):
+def test_no_dock_and_no_map_loads_torch_or_scanpy(prediction_file, section_file):
     script = f"""
 import sys
 import napari
@@ -195,6 +195,11 @@ controller.builder.add([{str(section_file)!r}])
 while controller.state.draft.is_reading:
     QApplication.processEvents()
 assert controller.state.draft.rows[0].facts is not None
+_, train = viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")
+train.sample_wanted.emit()
+while controller.state.train_draft.study is None:
+    QApplication.processEvents()
+assert train.start.isEnabled()
 print("heavy:", [name for name in {HEAVY!r} if name in sys.modules])
 viewer.close()
 """
