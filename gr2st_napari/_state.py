@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 
 from psygnal import SignalGroupDescriptor
 
+from gr2st_napari._runs import RunsSeen
 from gr2st_napari._study import Draft
-from gr2st_napari._training import RunsSeen, TrainDraft, Training
+from gr2st_napari._training import TrainDraft, Training
 
 if TYPE_CHECKING:
     from gr2st_napari._expression import Expression
