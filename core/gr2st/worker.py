@@ -12,7 +12,7 @@ One JSON object per line. Requests on standard input::
 Events on standard output: ``ready``, ``progress`` (at most ten a second, and every one that brings values),
 ``paused``, ``resumed``, ``result`` (with the files written), ``error`` (kind, sentence, details) and ``cancelled``.
 A cancelled training or evaluation goes on where it was when it is asked for again. The end of standard input ends the
-worker. Plans are those of `gr2st.plans.TrainPlan` and `gr2st.evaluation.crossval.Plan`.
+worker. Plans are those of `gr2st.plans.TrainPlan` and `gr2st.evaluation.plan.Plan`.
 """
 
 from __future__ import annotations
@@ -192,8 +192,8 @@ def evaluate_steps(request: Request) -> Steps[dict[str, str]]:
     """Evaluate as planned; folds that are finished in the folder are not done again."""
     from gr2st import keys
     from gr2st.evaluation.crossval import evaluate
+    from gr2st.evaluation.plan import plan_of_json
     from gr2st.io.study import read_study
-    from gr2st.runs.evaluation_plan import plan_of_json
 
     plan, study, out = plan_of_json(_plan(request)), Path(request["study"]), Path(request["out"])
     done = yield from evaluate(read_study(study), plan, out)

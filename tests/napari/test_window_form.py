@@ -53,6 +53,7 @@ def test_every_field_says_what_it_is_called_in_files_and_what_it_does(settings):
     for field in fields_of(type(settings)):
         assert field.tip.endswith(f"In files: {field.name}")
         assert "_" not in field.words
+        assert type(settings).model_fields[field.name].description in field.tip
 
 
 def test_no_field_of_the_settings_of_models_is_left_out_of_the_form():

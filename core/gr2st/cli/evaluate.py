@@ -86,8 +86,9 @@ def evaluate_command(
 
     Example: gr2st evaluate sample_data --models gr2st,ridge,mean --out evaluation
     """
-    from gr2st.evaluation.crossval import Plan, evaluate, usable_entries
+    from gr2st.evaluation.crossval import evaluate, usable_entries
     from gr2st.evaluation.executors import executor_of
+    from gr2st.evaluation.plan import Plan
     from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
     from gr2st.preprocess.gene_list import read_gene_list

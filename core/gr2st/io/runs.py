@@ -34,6 +34,8 @@ from gr2st.types import Progress
 Told = Literal["running", "finished", "failed", "stopped"]
 State = Literal["running", "finished", "failed", "stopped", "interrupted"]
 
+Card = TypeVar("Card", bound=Settings)
+
 SILENT_S = 600.0
 """Seconds without a word after which a run of another machine, whose processes cannot be asked, counts as ended."""
 CLOCK_S = 2.0
@@ -142,14 +144,14 @@ def read_run(folder: Path | str) -> Run:
     folder = Path(folder)
     if not (folder / keys.RUN_CARD).is_file():
         raise DataError(f"{folder} is no run: {keys.RUN_CARD} is not there. A run is a folder that a training writes.")
-    asked = _read(folder / keys.RUN_CARD, RunCard, "delete the run, and train anew")
+    asked = read_card(folder / keys.RUN_CARD, RunCard, "delete the run, and train anew")
     if not (folder / keys.RUN_STATE).is_file():
         return Run(folder, asked, "interrupted")
-    told = _read(folder / keys.RUN_STATE, StateCard, "delete this file; the run then counts as interrupted")
+    told = read_card(folder / keys.RUN_STATE, StateCard, "delete this file; the run then counts as interrupted")
     return Run(
         folder=folder,
         asked=asked,
-        state="interrupted" if told.state == "running" and not _is_at_work(told) else told.state,
+        state=state_of(told),
         message=told.message,
         details=told.details,
         progress=Progress(told.stage, told.done, told.total, told.note, told.values),
@@ -197,10 +199,8 @@ def _epoch(row: dict[str, str]) -> Epoch:
     return Epoch(stage, epoch, {name: float(value) for name, value in row.items() if value != ""})
 
 
-Card = TypeVar("Card", RunCard, StateCard)
-
-
-def _read(path: Path, kind: type[Card], advice: str) -> Card:
+def read_card(path: Path, kind: type[Card], advice: str) -> Card:
+    """Read a file that tells of long work; `advice` says what to do where it is damaged."""
     content = _json(path, advice)
     found = content.get("format") if isinstance(content, dict) else None
     if isinstance(found, int) and found > keys.FORMAT:
@@ -208,7 +208,7 @@ def _read(path: Path, kind: type[Card], advice: str) -> Card:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise DataError(f"{path} is not what a training writes ({first_fault(error)}): {advice}.") from error
+        raise DataError(f"{path} is not what gr2st writes ({first_fault(error)}): {advice}.") from error
     except UnknownName as error:
         raise DataError(f"{path} was written by another version. {error}") from error
 
@@ -220,6 +220,11 @@ def _json(path: Path, advice: str) -> Any:
         raise DataError(f"{path} cannot be read: {cause_of(error)}.") from error
     except ValueError as error:
         raise DataError(f"{path} is not readable as JSON ({error}): {advice}.") from error
+
+
+def state_of(told: StateCard) -> State:
+    """The state that a card tells: "interrupted" where its process is gone without a last word."""
+    return "interrupted" if told.state == "running" and not _is_at_work(told) else told.state
 
 
 def _is_at_work(told: StateCard) -> bool:
