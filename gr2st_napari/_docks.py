@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from gr2st_napari._advice import ACTION_WORDS, advise
 from gr2st_napari._controller import MODE_KEYS, controller_of
-from gr2st_napari._evaluate_words import ranking_words
 from gr2st_napari._layers import FUNCTIONAL_COLOUR, MAPS, SPATIAL_COLOUR, map_colours
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._resolve import available_modes
+from gr2st_napari._results_words import ranking_words
 from gr2st_napari.views.genes import GenesView
 
 if TYPE_CHECKING:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gr2st import MODELS, DataError, Gr2stError, UnknownName
+from gr2st import DataError, Gr2stError, UnknownName
 from gr2st_napari._advice import Card
-from gr2st_napari._evaluation import REFERENCES, seconds_left
-from gr2st_napari._options import Option
-from gr2st_napari._results import is_oracle, model_scores
+from gr2st_napari._evaluation import OWN, REFERENCES, seconds_left
+from gr2st_napari._options import ABOUT_MODELS, Option
+from gr2st_napari._results_words import PART_WORDS, REFERENCE_WORDS, count, number, title_of, verdict_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gr2st import EvaluationFolder, FoldRow
+    from gr2st_napari._advice import Action
     from gr2st_napari._evaluation import Design, Desk, Finding, Preflight
-    from gr2st_napari._results import ModelScore, Ranking, Results, Score
-    from gr2st_napari._state import Space
     from gr2st_napari._study_words import Tone
 
 MODEL, HELD_OUT, PCC_SPOT, PCC_GENE, TIME, STATE = range(6)
@@ -56,30 +55,6 @@ WAY_OPTIONS = (
     Option("processes", "Here, in several processes", "Faster on many cores; each process needs memory of its own."),
     Option("cluster", "On a dask cluster", "Its workers must see the same files as this machine."),
 )
-REFERENCE_WORDS = {
-    "ridge": "The yardstick: every model is compared with it, slide by slide.",
-    "knn": "What copying the most similar training patches gives.",
-    "mean": "What one gets without looking at the slide. It has no correlation: it says the same everywhere.",
-    "depth-oracle": "No model: it is told how many counts each spot has, which a slide does not show. A model below it "
-    "may have learned no more than where tissue is dense.",
-}
-PART_WORDS = {
-    "no-type": "cell types of the spots",
-    "no-functional": "neighbours of similar expression",
-    "no-spatial": "neighbours on the slide",
-    "no-retrieval": "retrieval from training slides",
-    "no-regression": "regression by the network",
-    "no-kernel": "kernel branch",
-    "no-network": "network (kernel branch alone)",
-    "no-context": "surroundings in the kernel branch",
-    "no-bias": "learned similarity of expression",
-    "no-own-threshold": "threshold of each spot's own",
-    "no-gate-context": "surroundings seen by the gate",
-    "no-type-shares": "shares of cell types",
-    "no-programmes": "gene programmes",
-    "no-choice": "choice of settings on inner patients",
-    "no-scaling": "scaling within the slide",
-}
 STATE_WORDS = {
     "running": "running",
     "finished": "finished",
@@ -87,7 +62,7 @@ STATE_WORDS = {
     "stopped": "stopped",
     "interrupted": "interrupted",
 }
-FEW_PATIENTS = 3
+TONES: Mapping[str, Tone] = {"waiting": "waiting", "done": "sound", "failed": "error"}
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -102,27 +77,10 @@ class TrainingLine:
     details: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelLine:
-    """One model in the table of results."""
-
-    label: str
-    texts: tuple[str, ...]
-    tip: str
-    is_best: bool = False
-    is_oracle: bool = False
-    can_be_chosen: bool = True
-
-
-def title_of(label: str) -> str:
-    """A row of a table in words: the model, and what is left out of it."""
-    model, _, part = label.partition(".")
-    title = MODELS[model].title.partition(":")[0] if model in MODELS else model
-    return f"{title}, without {PART_WORDS.get(part, part)}" if part else title
-
-
 def count_sentence(design: Design) -> str:
-    """How much is asked for: ``2 patients: 2 trainings per model, 8 in all.``"""
+    """How much is asked for, as in "2 patients: 2 trainings per model, 8 in all"."""
+    if design.study is None:
+        return ""
     groups = len(design.held_out)
     what = "patient" if design.protocol == "patient" else "slide"
     try:
@@ -171,20 +129,6 @@ def training_lines(evaluation: EvaluationFolder | None) -> tuple[TrainingLine, .
     return tuple(_training_line(row, with_seed=several) for row in evaluation.rows)
 
 
-def model_lines(results: Results, space: Space) -> tuple[ModelLine, ...]:
-    """The table of models in one space."""
-    return tuple(_model_line(found, results, space) for found in model_scores(results, space))
-
-
-def warnings_of(results: Results, space: Space) -> tuple[str, ...]:
-    """What a reader of the numbers must know, a sentence each."""
-    told = results.summary.get("warnings")
-    if told is not None:
-        return tuple(map(str, told))
-    said = [str(results.summary.get("warning") or ""), _few_patients(results), _below_oracle(results, space)]
-    return tuple(sentence for sentence in said if sentence)
-
-
 def progress_sentence(desk: Desk) -> str:
     """How far the trainings are and how long the rest takes."""
     evaluation = desk.evaluation
@@ -205,8 +149,7 @@ def ended_of(evaluation: EvaluationFolder) -> int:
 def card_of(desk: Desk) -> Card:
     """The one thing the user should know now."""
     if desk.problem is not None:
-        actions = ("go-on", "dismiss") if desk.can_go_on else ("dismiss",)
-        return Card(desk.problem.sentence, actions, "error", desk.problem.details)
+        return Card(desk.problem.sentence, (*_again(desk), "dismiss"), "error", desk.problem.details)
     if desk.act == "check":
         return Card("Checking sections, weights and memory…", tone="working")
     if desk.act == "report":
@@ -218,11 +161,6 @@ def card_of(desk: Desk) -> Card:
     if desk.evaluation is not None:
         return _about(desk, desk.evaluation)
     return _about_design(desk.design)
-
-
-def ranking_words(ranking: Ranking) -> str:
-    """What the scores of the Genes dock are then."""
-    return f"PCC of {ranking.label} over {count(ranking.n_held_out, 'held-out slide')}"
 
 
 def recent_words(evaluation: EvaluationFolder) -> str:
@@ -242,11 +180,6 @@ def duration(seconds: float) -> str:
     if seconds < DAY:
         return f"about {seconds / HOUR:.1f} h"
     return f"about {seconds / DAY:.1f} days"
-
-
-def count(number: int, what: str) -> str:
-    """``1 training``, ``2 trainings``."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _about_design(design: Design) -> Card:
@@ -276,29 +209,18 @@ def _about(desk: Desk, evaluation: EvaluationFolder) -> Card:
     if evaluation.state == "running":
         return Card(f"{name} is computed by another process: {told}.", tone="working")
     if evaluation.state == "failed":
-        again: tuple[str, ...] = ("go-on",) if desk.can_go_on else ()
-        return Card(evaluation.message or f"{name} failed.", again, "error", evaluation.details)
+        return Card(evaluation.message or f"{name} failed.", _again(desk), "error", evaluation.details)
     if failed:
         sentence = f"{count(len(failed), 'training')} of {len(evaluation.rows)} failed: {failed[0].message}"
-        return Card(sentence, ("go-on",) if desk.can_go_on else (), "warning")
+        return Card(sentence, _again(desk), "warning")
     if desk.can_go_on:
         what = "Stopped" if evaluation.state == "stopped" else "Interrupted"
         return Card(f"{name}: {what.lower()}, {told}. Nothing that is done is lost.", ("go-on",), "warning")
-    return Card(f"{name}: {_verdict(desk)}")
+    return Card(f"{name}: {verdict_sentence(desk.results, desk.space)}")
 
 
-def _verdict(desk: Desk) -> str:
-    """The best model against ridge, in a sentence."""
-    if desk.results is None:
-        return "finished."
-    found = model_scores(desk.results, desk.space)
-    best = next((score for score in found if score.is_best), None)
-    if best is None:
-        return "finished; no model has a score."
-    words = f"{title_of(best.label)} is best, PCC {_number(best.score.mean)}"
-    if best.gain is None or best.gain.mean is None:
-        return f"{words}."
-    return f"{words}, {best.gain.mean:+.3f} to ridge."
+def _again(desk: Desk) -> tuple[Action, ...]:
+    return ("go-on",) if desk.can_go_on else ()
 
 
 def _why_not_held_out(design: Design) -> str:
@@ -337,70 +259,20 @@ def _errors(preflight: Preflight | None) -> Sequence[Finding]:
 def _training_line(row: FoldRow, *, with_seed: bool) -> TrainingLine:
     seed = f", seed {row.seed}" if with_seed else ""
     took = "" if row.seconds is None else _took(row.seconds)
-    scores = (_number(row.pcc_spot), _number(row.pcc_gene)) if row.state == "done" else ("", "")
-    tone: Tone = {"waiting": "waiting", "done": "sound", "failed": "error"}[row.state]
+    scores = (number(row.pcc_spot), number(row.pcc_gene)) if row.state == "done" else ("", "")
     tip = f"{title_of(row.label)}{seed}; held out: {', '.join(row.test)}"
     sentence = f"{title_of(row.label)}, {row.fold} held out: {row.message}" if row.state == "failed" else ""
     texts = (f"{row.label}{seed}", row.fold, *scores, took, row.state)
-    return TrainingLine(texts, tone, sentence or tip, sentence, row.details)
-
-
-def _model_line(found: ModelScore, results: Results, space: Space) -> ModelLine:
-    gain = "" if found.gain is None else _with_interval(found.gain, signed=True)
-    texts = (_short(found.label), _with_interval(found.score), gain)
-    return ModelLine(
-        found.label,
-        texts,
-        _model_tip(found, results, space),
-        found.is_best,
-        found.is_oracle,
-        bool(results.sections(found.label)),
-    )
-
-
-def _short(label: str) -> str:
-    return f"{label} (oracle)" if is_oracle(label) else label
-
-
-def _model_tip(found: ModelScore, results: Results, space: Space) -> str:
-    row = results.summary["models"][found.label]
-    told = row["interval"][f"pcc_{space}"]
-    drawn = "" if told is None else f"\n95 % interval over {count(told['n'], told['unit'].rstrip('s'))}"
-    about = REFERENCE_WORDS.get(found.label, "")
-    return "\n".join(filter(None, (title_of(found.label), about))) + drawn
-
-
-def _with_interval(score: Score, *, signed: bool = False) -> str:
-    """A number, its interval below it."""
-    if score.mean is None:
-        return "undefined"
-    sign = "+" if signed else ""
-    mean = f"{score.mean:{sign}.3f}"
-    return mean if score.low is None or score.high is None else f"{mean}\n[{score.low:{sign}.3f}, {score.high:{sign}.3f}]"
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
+    return TrainingLine(texts, TONES[row.state], sentence or tip, sentence, row.details)
 
 
 def _took(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 10 * MINUTE else f"{seconds / MINUTE:.0f} min"
 
 
-def _few_patients(results: Results) -> str:
-    patients = set(results.patients.values())
-    if len(patients) > FEW_PATIENTS or not patients:
-        return ""
-    return f"{count(len(patients), 'patient')} only: the intervals say little about other patients."
-
-
-def _below_oracle(results: Results, space: Space) -> str:
-    found = model_scores(results, space)
-    oracle = max((score.score.mean for score in found if score.is_oracle and score.score.mean is not None), default=None)
-    best = next((score.score.mean for score in found if score.is_best), None)
-    if oracle is None or best is None or best >= oracle:
-        return ""
-    return "The depth oracle is above every model: depth alone explains more of these genes than any model does."
+def own_options() -> tuple[Option, ...]:
+    """Models to compare: ours and the published ones."""
+    return tuple(Option(name, title_of(name), ABOUT_MODELS.get(name, "")) for name in OWN)
 
 
 def reference_options() -> tuple[Option, ...]:

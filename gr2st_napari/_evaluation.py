@@ -1,4 +1,4 @@
-"""What is to be evaluated, and the evaluation in view: values, and what the user's acts make of them. No Qt, no files."""
+"""What is to be evaluated, and the evaluation in view: values, and what the user makes of them. No Qt, no files."""
 
 from __future__ import annotations
 
@@ -221,6 +221,17 @@ def with_training(desk: Desk, model: str, training: TrainConfig) -> Desk:
     registered = MODELS[model].training
     kept = training.model_copy(update={"device": registered.device})
     return designed(desk, training=_written(desk.design.training, model, kept, registered))
+
+
+def seen(desk: Desk, **changes: Any) -> Desk:
+    """The same results seen otherwise: in another space, genes on another slide."""
+    return replace(desk, **changes)
+
+
+def preflight_of(told: Mapping[str, Any]) -> Preflight:
+    """What the worker's check has told."""
+    findings = tuple(Finding(**finding) for finding in told["findings"])
+    return Preflight(findings, told["seconds"], told["trainings"])
 
 
 def in_view(desk: Desk, evaluation: EvaluationFolder, results: Results | None) -> Desk:

@@ -13,14 +13,12 @@ from qtpy.QtCore import QObject, QTimer
 from gr2st import (
     GeneChoice,
     atomic_path,
-    box_plot,
     data_dir,
     json_of_plan,
     keys,
     list_evaluations,
     read_evaluation,
     read_gene_list,
-    section_dots,
 )
 from gr2st_napari import _evaluation
 from gr2st_napari._background import Background
@@ -164,6 +162,7 @@ class Evaluator(QObject):
 
     def close(self) -> None:
         """Follow nothing any more."""
+        self._folder = None
         self._timer.stop()
         self._state.events.opened.disconnect(self._on_opened)
         self._following.close()
@@ -189,9 +188,7 @@ class Evaluator(QObject):
 
     def _ask(self, act: Act, request: int) -> None:
         self._set(
-            replace(
-                self._desk, act=act, request=request, is_paused=False, is_stopping=False, told="", problem=None
-            )
+            replace(self._desk, act=act, request=request, is_paused=False, is_stopping=False, told="", problem=None)
         )
         if self._state.job.request is None:
             self._state.job = Job(_LABELS[act], request=request)
@@ -292,6 +289,8 @@ def _copied(evaluation: EvaluationFolder, to: Path) -> None:
 
 
 def _drawn(evaluation: EvaluationFolder, to: Path) -> None:
+    from gr2st import box_plot, section_dots
+
     for space in ("spot", "gene"):
         box_plot(evaluation.folder, to / f"genes_{space}.png", space=space)
         section_dots(evaluation.folder, to / f"sections_{space}.png", space=space)

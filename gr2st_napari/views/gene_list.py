@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QLineEdit, QSizePolicy, QTableView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QSizePolicy,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -144,7 +153,9 @@ class GeneList(QWidget):
 
     picked = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None, *, model: GeneModel | None = None) -> None:
+    def __init__(
+        self, parent: QWidget | None = None, *, model: GeneModel | None = None, widths: Mapping[int, int] = WIDTHS
+    ) -> None:
         super().__init__(parent)
         self.model = model or GeneModel(self)
         self.line = QLineEdit(
@@ -153,7 +164,7 @@ class GeneList(QWidget):
         self.line.setToolTip(
             "Symbol or Ensembl identifier; Enter takes the first match, arrow keys walk through the list"
         )
-        self.table = _table(self.model)
+        self.table = _table(self.model, widths)
         self.count = QLabel(objectName="gr2st_gene_count", wordWrap=True)
         self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         layout = QVBoxLayout(self)
@@ -212,7 +223,7 @@ class GeneList(QWidget):
             self.picked.emit(gene)
 
 
-def _table(model: GeneModel) -> QTableView:
+def _table(model: GeneModel, widths: Mapping[int, int]) -> QTableView:
     table = QTableView(objectName="gr2st_genes", showGrid=False, sortingEnabled=True)
     table.setModel(model)
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -224,5 +235,5 @@ def _table(model: GeneModel) -> QTableView:
     header.setSectionResizeMode(GENE, QHeaderView.ResizeMode.Stretch)
     for column in range(1, model.columnCount()):
         header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
-        header.resizeSection(column, WIDTHS.get(column, 60))
+        header.resizeSection(column, widths.get(column, 60))
     return table

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QSplitter, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
 
-from gr2st_napari.views.card import STRIPES
+from gr2st_napari.views.card import STRIPES, let_narrow
 from gr2st_napari.views.dialogs import ask_folder, ask_saving
 from gr2st_napari.views.gene_list import GeneList, GeneModel
 from gr2st_napari.views.look import SPACE_TIPS, SPACE_WORDS
@@ -17,8 +28,10 @@ from gr2st_napari.views.results_plots import BoxPlot, DotPlot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gr2st_napari._evaluate_words import ModelLine
+    from qtpy.QtGui import QResizeEvent
+
     from gr2st_napari._results import Box, Dot, GeneScores, ModelScore
+    from gr2st_napari._results_words import ModelLine
     from gr2st_napari._state import Space
 
 GENE_COLUMNS = ("Gene", "from", "to", "PCC spot", "PCC gene")
@@ -30,6 +43,13 @@ GENE_TIPS = (
     "Correlation with gene-normalised expression, mean over held-out slides",
 )
 SCORE_COLUMN = {"spot": 3, "gene": 4}
+GENE_WIDTHS = {1: 48, 2: 48, 3: 78, 4: 78}
+INTERVAL = (1, 2)
+ROOMY_PX = 360
+"""From this width on there is room for intervals."""
+SHOWN_WARNINGS = 2
+SHARES_PX = [200, 190, 210]
+"""Of table, plot and genes, until the user moves the handles between them."""
 EXPORTS = {
     "Tables (.csv)…": "tables",
     "Figures (.png)…": "figures",
@@ -48,7 +68,7 @@ class ResultsPage(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.warnings = QLabel(objectName="gr2st_warnings", wordWrap=True)
-        self.warnings.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        let_narrow(self.warnings)
         self.warnings.setStyleSheet(
             f"#gr2st_warnings {{ border: 0; border-left: 4px solid {STRIPES['warning']}; padding-left: 6px; }}"
         )
@@ -59,9 +79,10 @@ class ResultsPage(QWidget):
         self.models = ModelTable()
         self.by_section, self.by_gene = DotPlot("gr2st_dots"), BoxPlot("gr2st_boxes")
         self.which = QComboBox(objectName="gr2st_plot")
-        self.genes = GeneList(model=GeneModel(columns=GENE_COLUMNS, tips=GENE_TIPS))
+        self.genes = GeneList(model=GeneModel(columns=GENE_COLUMNS, tips=GENE_TIPS), widths=GENE_WIDTHS)
         self.section = QComboBox(objectName="gr2st_held_out")
         self._body = QSplitter(Qt.Orientation.Vertical)
+        self._warnings: tuple[str, ...] = ()
         self._lay_out()
         self._connect()
 
@@ -81,6 +102,7 @@ class ResultsPage(QWidget):
         ):
             self._body.addWidget(part)
         self._body.setChildrenCollapsible(False)
+        self._body.setSizes(SHARES_PX)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(6)
@@ -93,6 +115,7 @@ class ResultsPage(QWidget):
         self.space.activated.connect(lambda at: self.space_chosen.emit(self.space.itemData(at)))
         self.which.currentIndexChanged.connect(self._on_which)
         self.section.textActivated.connect(self.section_chosen)
+        self.warnings.linkActivated.connect(lambda _link: self._show_warnings(len(self._warnings)))
         self._on_which(0)
 
     def _menu(self) -> QMenu:
@@ -100,6 +123,11 @@ class ResultsPage(QWidget):
         for label, what in EXPORTS.items():
             menu.addAction(label).triggered.connect(lambda _checked=False, what=what: self._ask_export(what))
         return menu
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        for column in INTERVAL:
+            self.genes.table.setColumnHidden(column, event.size().width() < ROOMY_PX)
 
     def show_any(self, are_there: bool) -> None:
         """Without results there is only the word that there are none."""
@@ -110,8 +138,15 @@ class ResultsPage(QWidget):
             self.warnings.hide()
 
     def show_warnings(self, warnings: Sequence[str]) -> None:
-        self.warnings.setText("\n".join(warnings))
-        self.warnings.setVisible(bool(warnings))
+        self._warnings = tuple(warnings)
+        self._show_warnings(SHOWN_WARNINGS)
+
+    def _show_warnings(self, most: int) -> None:
+        """The first of them, the rest behind a link."""
+        shown, more = self._warnings[:most], len(self._warnings) - most
+        link = [f"<a style='color: {STRIPES['warning']}' href='all'>and {more} more</a>"] if more > 0 else []
+        self.warnings.setText("<br>".join([*map(escape, shown), *link]))
+        self.warnings.setVisible(bool(shown))
 
     def show_space(self, space: Space) -> None:
         self.space.setCurrentIndex(self.space.findData(space))
@@ -132,6 +167,8 @@ class ResultsPage(QWidget):
             return
         columns = (scores.low[space], scores.high[space], scores.means["spot"], scores.means["gene"])
         self.genes.show_genes(scores.genes, [""] * len(scores.genes), *columns)
+        for column in INTERVAL:
+            self.genes.table.setColumnHidden(column, self.width() < ROOMY_PX)
         self.genes.table.sortByColumn(SCORE_COLUMN[space], Qt.SortOrder.DescendingOrder)
 
     def show_sections(self, names: Sequence[str], current: str) -> None:

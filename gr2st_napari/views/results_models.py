@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gr2st_napari._evaluate_words import ModelLine
+    from gr2st_napari._results_words import ModelLine
 
-COLUMNS = ("Model", "PCC, mean", "More than ridge")
+COLUMNS = ("Model", "PCC", "To ridge")
 TIPS = (
     "Click a model to list its genes, and to rank those of the Genes dock by it",
     "Pearson correlation per gene over the spots of a held-out slide: mean over genes, then over slides; below it the "
@@ -52,6 +52,7 @@ class ModelTable(QTableWidget):
             if tuple(lines) != self._lines:
                 self._lines = tuple(lines)
                 self.setRowCount(len(lines))
+                self.setMaximumHeight(LINE_PX * (max(2, len(lines)) + 1))
                 for row, line in enumerate(lines):
                     self._fill(row, line)
             row = next((row for row, line in enumerate(self._lines) if line.label == chosen), -1)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import qtpy
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QColor, QPalette
-from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 os.environ.setdefault("PYQTGRAPH_QT_LIB", qtpy.API_NAME)
-import pyqtgraph as pg  # noqa: E402 - it must meet the Qt that is in use
+import pyqtgraph as pg
+
+from gr2st_napari.views.card import let_narrow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,9 +41,10 @@ class ModelPlot(QWidget):
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.hideButtons()
         self.plot.getAxis("left").setStyle(tickLength=0)
+        self.plot.getAxis("bottom").enableAutoSIPrefix(False)
         self.plot.getViewBox().invertY(True)
         self.legend = QLabel(objectName=f"{name}_legend", wordWrap=True)
-        self.legend.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        let_narrow(self.legend)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -64,6 +67,7 @@ class ModelPlot(QWidget):
             axis = self.plot.getAxis(side)
             axis.setTextPen(self.ink)
             axis.setPen(pg.mkPen(NO_PATIENT))
+            axis.labelStyle["color"] = self.ink.name()
 
     def _begin(self, labels: Sequence[str], words: str) -> dict[str, int]:
         """An empty plot with a line per label; returns the place of each."""

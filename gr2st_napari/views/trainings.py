@@ -14,22 +14,34 @@ from qtpy.QtWidgets import (
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
-    QSizePolicy,
     QTableView,
     QVBoxLayout,
     QWidget,
 )
 
-from gr2st_napari._evaluate_words import HELD_OUT, MODEL, PCC_GENE, PCC_SPOT, STATE, TIME, TRAINING_COLUMNS, TRAINING_TIPS
-from gr2st_napari.views.card import STRIPES
+from gr2st_napari._evaluate_words import (
+    HELD_OUT,
+    MODEL,
+    PCC_GENE,
+    PCC_SPOT,
+    STATE,
+    TIME,
+    TRAINING_COLUMNS,
+    TRAINING_TIPS,
+)
+from gr2st_napari.views.card import STRIPES, let_narrow
 from gr2st_napari.views.study_table import RIGHT, SIGNS, sign_icon
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtpy.QtGui import QResizeEvent
+
     from gr2st_napari._evaluate_words import TrainingLine
 
 WIDTHS = {HELD_OUT: 62, PCC_SPOT: 62, PCC_GENE: 62, TIME: 48, STATE: 58}
+ROOMY_PX = {STATE: 370, TIME: 310}
+"""From this width on there is room for a column; the sign of a line tells its state too."""
 NUMBERS = (PCC_SPOT, PCC_GENE, TIME)
 
 
@@ -93,12 +105,12 @@ class TrainingsPage(QWidget):
         self.lines = TrainingModel(self)
         self.table = _table(self.lines)
         self.sentence = QLabel(objectName="gr2st_training_failure", wordWrap=True)
-        self.sentence.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        let_narrow(self.sentence)
         self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.details = QPlainTextEdit(readOnly=True, objectName="gr2st_training_details")
         self.details.setMaximumHeight(140)
         self.told = QLabel(objectName="gr2st_progress_told", wordWrap=True)
-        self.told.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        let_narrow(self.told)
         self.bar = QProgressBar(objectName="gr2st_progress", textVisible=False)
         self.bar.setMaximumHeight(8)
         self.pause = QPushButton("Pause", objectName="gr2st_pause")
@@ -134,6 +146,11 @@ class TrainingsPage(QWidget):
 
     def show_lines(self, lines: Sequence[TrainingLine]) -> None:
         self.lines.show_lines(lines)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        for column, width in ROOMY_PX.items():
+            self.table.setColumnHidden(column, event.size().width() < width)
 
     def show_progress(self, told: str, done: int, total: int) -> None:
         self.told.setText(told)
