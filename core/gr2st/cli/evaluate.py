@@ -117,6 +117,7 @@ def evaluate_command(
     _report_failures(evaluation)
     say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
     typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, folds/")
+    typer.echo(f"Report: gr2st report {out}")
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:
@@ -135,8 +136,8 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     Console().print(table)
     if any("minus_ridge" in row for row in summary["models"].values()):
         typer.echo("Below each score: its difference to ridge, paired by section, with the 95 % interval.")
-    if summary["warning"]:
-        typer.echo(f"Note: {summary['warning']}")
+    for warning in summary["warnings"]:
+        typer.echo(f"Note: {warning}")
 
 
 def _cell(row: Mapping[str, Any], key: str) -> str:

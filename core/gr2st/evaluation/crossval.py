@@ -16,13 +16,14 @@ from gr2st.evaluation.folder import Ledger, Outcome, begin_evaluation
 from gr2st.evaluation.folds import make_folds
 from gr2st.evaluation.results import FoldFailure, FoldResult, read_result, with_listed
 from gr2st.evaluation.sections import refuse_unreadable
-from gr2st.evaluation.summary import Patients, summarise, write_results
+from gr2st.evaluation.summary import summarise, write_results
 from gr2st.evaluation.together import Bundle, bundles, folds_together
 from gr2st.io.tables import plural, some
 from gr2st.preparation import encoder_identity
 from gr2st.types import Progress
 
 if TYPE_CHECKING:
+    from gr2st.evaluation.cautions import Patients
     from gr2st.evaluation.plan import Plan
     from gr2st.types import SectionEntry, Steps, Study
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gr2st import __version__, keys
-from gr2st.evaluation.folds import WARNINGS
+from gr2st.evaluation.cautions import BASELINE, Patients, cautions, departures, sisters_warning
 from gr2st.evaluation.metrics import mean_of_known, median_of_known
 from gr2st.evaluation.provenance import joined
 from gr2st.evaluation.results import gene_scores
@@ -23,13 +23,9 @@ if TYPE_CHECKING:
     from gr2st.evaluation.plan import Plan
     from gr2st.evaluation.results import FoldFailure, FoldResult
 
-BASELINE = "ridge"
-"""The row that every other is compared with, section by section."""
-
 SECTION_COLUMNS = ("model", "seed", "fold", "section", *MAIN)
 """What sections.csv tells where no fold is done yet."""
 
-Patients = Mapping[str, str | None]
 Sections = dict[str, dict[str, Any]]
 
 
@@ -46,7 +42,7 @@ def summarise(
         "protocol": plan.protocol,
         "complete": len(results) == planned,
         "folds": {"done": len(results), "failed": len(failures), "planned": planned},
-        "warning": _warning(plan, patients),
+        "warning": " ".join(filter(None, [sisters_warning(plan, patients), departures(plan)])),
         "genes": max((result.n_genes for result in results), default=0),
         "encoder": plan.encoder,
         "cell_types": plan.cell_types,
@@ -58,17 +54,8 @@ def summarise(
         summary["preset"] = dict(plan.preset)
     if failures:
         summary["failed"] = [{"model": f.model, "fold": f.fold, "message": f.message} for f in failures]
+    summary["warnings"] = cautions(summary, plan, patients)
     return summary
-
-
-def _warning(plan: Plan, patients: Patients) -> str:
-    """What a reader of the numbers must know, in a sentence each."""
-    held = [patients[section] for section in plan.sections or patients]
-    # Where every section is known to be of another patient, no sister is in training.
-    sisters = None in held or len(set(held)) < len(held)
-    departs = "; ".join(plan.preset.get("departs", ()))
-    said = [WARNINGS[plan.protocol] if sisters else "", f"Not as published: {departs}." if departs else ""]
-    return " ".join(filter(None, said))
 
 
 def write_results(out: Path, done: Sequence[tuple[FoldJob, FoldResult]], summary: Mapping[str, Any]) -> None:
