@@ -55,12 +55,12 @@ class EvaluateDock(EvaluateView):
         self._send_results()
         self._listen()
         self._show(self._controller.state.desk)
-        self._on_job()
+        self.foot.show_job(self._controller.state.evaluating)
 
     def _listen(self) -> None:
         """The state's news, until the dock is destroyed."""
         events = self._controller.state.events
-        listeners: list[tuple[Any, Any]] = [(events.desk, self._on_desk), (events.job, self._on_job)]
+        listeners: list[tuple[Any, Any]] = [(events.desk, self._on_desk), (events.evaluating, self.foot.show_job)]
         for signal, listener in listeners:
             signal.connect(listener)
         self.destroyed.connect(lambda: [signal.disconnect(listener) for signal, listener in listeners])
@@ -84,7 +84,7 @@ class EvaluateDock(EvaluateView):
         self.trainings.paused.connect(evaluator.pause)
         self.trainings.resumed.connect(evaluator.go_on)
         self.trainings.stopped.connect(evaluator.stop)
-        self.foot.cancelled.connect(self._cancel)
+        self.foot.cancelled.connect(evaluator.stop)
 
     def _send_results(self) -> None:
         """What the user wants to see of the results."""
@@ -99,13 +99,6 @@ class EvaluateDock(EvaluateView):
         self._controller.evaluator.start()
         self.turn_to(TRAININGS)
 
-    def _cancel(self) -> None:
-        desk, job = self._controller.state.desk, self._controller.state.job
-        if desk.request is not None and desk.request == job.request:
-            self._controller.evaluator.stop()
-        else:
-            self._controller.cancel()
-
     def _show_gene(self, gene: str) -> None:
         """The gene as measured and as predicted on a slide that was held out."""
         desk = self._controller.state.desk
@@ -113,9 +106,6 @@ class EvaluateDock(EvaluateView):
         prediction = prediction_of(desk.evaluation, desk.chosen, desk.section)
         if prediction is not None:
             self._controller.show_held_out(desk.evaluation.study, desk.section, prediction, gene)
-
-    def _on_job(self) -> None:
-        self.foot.show_job(self._controller.state.job)
 
     def _on_desk(self, desk: Desk, before: Desk) -> None:
         self._show(desk)

@@ -112,8 +112,7 @@ class Evaluator(QObject):
         request = self._desk.request
         if request is not None and not self._desk.is_stopping:
             self._set(replace(self._desk, is_stopping=True))
-            if self._state.job.request == request:
-                self._state.job = replace(self._state.job, is_stopping=True)
+            self._state.evaluating = replace(self._state.evaluating, is_stopping=True)
             self._worker.cancel(request)
 
     def dismiss(self) -> None:
@@ -146,7 +145,9 @@ class Evaluator(QObject):
         desk = self._desk
         if desk.evaluation is not None and desk.results is not None:
             self._set(_evaluation.in_view(replace(desk, chosen=label), desk.evaluation, desk.results))
-            self._state.ranking = ranking_of(desk.evaluation, desk.results, label)
+            ranking, before = ranking_of(desk.evaluation, desk.results, label), self._state.ranking
+            if ranking is None or before is None or ranking.scores is not before.scores:
+                self._state.ranking = ranking
 
     def export(self, what: str, path: Path | str) -> None:
         """Write tables or figures into a folder, or the report into a file."""
@@ -190,8 +191,7 @@ class Evaluator(QObject):
         self._set(
             replace(self._desk, act=act, request=request, is_paused=False, is_stopping=False, told="", problem=None)
         )
-        if self._state.job.request is None:
-            self._state.job = Job(_LABELS[act], request=request)
+        self._state.evaluating = Job(_LABELS[act], request=request)
 
     def _on_opened(self, opened: Opened | None) -> None:
         study = None if opened is None else opened.study
@@ -199,7 +199,12 @@ class Evaluator(QObject):
             self.change(_evaluation.with_study, study)
 
     def _on_progress(self, request: int, event: Mapping[str, Any]) -> None:
-        if request == self._desk.request and event.get("stage") == "Evaluating":
+        if request != self._desk.request:
+            return
+        stage, note = str(event["stage"]), str(event.get("note", ""))
+        done, total = int(event.get("done", 0)), int(event.get("total", 0))
+        self._state.evaluating = replace(self._state.evaluating, label=stage, done=done, total=total, note=note)
+        if event["stage"] == "Evaluating":
             self._look()
 
     def _on_finished(self, request: int, files: Mapping[str, Any]) -> None:
@@ -227,6 +232,7 @@ class Evaluator(QObject):
 
     def _end(self) -> None:
         act = self._desk.act
+        self._state.evaluating = Job()
         self._set(replace(self._desk, act="", request=None, is_paused=False, is_stopping=False))
         if act == "evaluate":
             self._look()

@@ -86,4 +86,5 @@ class State:
     notes: tuple[str, ...] = ()
     draft: Draft = field(default_factory=Draft)
     desk: Desk = field(default_factory=Desk)
+    evaluating: Job = Job()
     ranking: Ranking | None = None

@@ -45,6 +45,8 @@ class ModelTable(QTableWidget):
         for column in (1, 2):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.itemSelectionChanged.connect(self._on_chosen)
+        # The one that is marked already is chosen by a click too.
+        self.cellClicked.connect(lambda _row, _column: self._on_chosen())
 
     def show_lines(self, lines: Sequence[ModelLine], chosen: str) -> None:
         """Replace all lines; `chosen` is marked without being told of."""
