@@ -60,6 +60,8 @@ RUN_CURVES: Final = "curves.csv"
 RUN_LOG: Final = "log.txt"
 RUN_UNFINISHED: Final = "unfinished"
 RUN_MODEL: Final = "model"
+RUN_STOP: Final = "stop"
+RUN_LOCK: Final = "lock.json"
 
 # Data sets
 FETCHED: Final = "fetched.tsv"

@@ -18,6 +18,7 @@ from gr2st.evaluation.results import FoldFailure, FoldResult, read_result, with_
 from gr2st.evaluation.sections import refuse_unreadable
 from gr2st.evaluation.summary import summarise, write_results
 from gr2st.evaluation.together import Bundle, bundles, folds_together
+from gr2st.io.stop import heeding
 from gr2st.io.tables import plural, some
 from gr2st.preparation import encoder_identity
 from gr2st.types import Progress
@@ -86,14 +87,14 @@ def evaluate(
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; an evaluation is a folder. Choose another name.")
-    jobs = _jobs(usable_entries(study, plan.sections), plan, out)
+    jobs = jobs_of(usable_entries(study, plan.sections), plan, out)
     if executor is not None and together not in (None, 1):
         raise DataError("Folds are trained together in one process (--together), or in several (--workers), not both.")
     grouped = bundles(jobs, together) if executor is None else []
     ledger = begin_evaluation(out, study, plan, jobs)
     patients = {entry.name: entry.patient for entry in study.entries}
     try:
-        yield from _heard(ledger, _all_folds(jobs, grouped, ledger, executor, together))
+        yield from _heard(ledger, heeding(out, _all_folds(jobs, grouped, ledger, executor, together)))
         evaluation = _summed_up(out, ledger, plan, patients)
     except (GeneratorExit, KeyboardInterrupt, Cancelled):
         _stopped(out, ledger, plan, patients)
@@ -175,7 +176,8 @@ def _notes_of_folds(results: Sequence[FoldResult]) -> tuple[str, ...]:
     return tuple(note if set(by) == models else f"{', '.join(dict.fromkeys(by))}: {note}" for note, by in said.items())
 
 
-def _jobs(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[FoldJob]:
+def jobs_of(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[FoldJob]:
+    """Every row of a plan on every split; the errors of `evaluate` that come before any section is read."""
     if not plan.models:
         raise DataError("No model to evaluate; name at least one.")
     rows = plan.rows()

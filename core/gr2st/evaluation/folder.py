@@ -15,7 +15,7 @@ from gr2st.evaluation.plan import json_of_plan, plan_of_json
 from gr2st.evaluation.results import FoldFailure, FoldResult, read_result
 from gr2st.io.evaluations import EvaluationCard, PlannedFold, asked_in, told_in
 from gr2st.io.run_writer import EVERY_S, now, write_state
-from gr2st.io.runs import state_of
+from gr2st.io.runs import AT_WORK, state_of
 from gr2st.io.store import write_json
 from gr2st.training.checkpoint import versions
 from gr2st.types import Progress
@@ -145,7 +145,7 @@ def _begun_before(out: Path, study: Path, plan: Plan, folds: Sequence[PlannedFol
     if not (out / keys.EVALUATION_CARD).is_file():
         return ""
     card, told = asked_in(out), told_in(out)
-    if told is not None and state_of(told) == "running" and told.pid != os.getpid():
+    if told is not None and state_of(told) in AT_WORK and told.pid != os.getpid():
         raise DataError(f"{out} is being evaluated by process {told.pid}. Wait for it, or stop it there first.")
     _refuse_another(out, plan_of_json(card.plan), plan)
     if card.study != study and _splits(card.folds) != _splits(folds):

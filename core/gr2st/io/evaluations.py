@@ -22,7 +22,7 @@ import pandas as pd
 from gr2st import keys
 from gr2st.config import Settings
 from gr2st.errors import DataError, Gr2stError
-from gr2st.io.runs import State, StateCard, read_card, state_of
+from gr2st.io.runs import AT_WORK, State, StateCard, read_card, state_of
 from gr2st.io.store import cause_of
 from gr2st.types import Progress
 
@@ -89,7 +89,7 @@ class EvaluationFolder:
     plan : mapping
         As `gr2st.evaluation.plan.plan_of_json` takes it; empty where there is no card.
     state : str
-        "running", "finished", "failed", "stopped", or "interrupted": its process is gone without a last word.
+        "running", "paused", "finished", "failed", "stopped", or "interrupted": its process is gone without a last word.
     message, details : str
         Why the evaluation as a whole failed, in a sentence and in full; "" otherwise.
     progress : Progress
@@ -127,7 +127,7 @@ class EvaluationFolder:
     @property
     def can_go_on(self) -> bool:
         """Whether asking for it again would do folds that are missing."""
-        if self.card is None or self.state == "running":
+        if self.card is None or self.state in AT_WORK:
             return False
         return self.state != "finished" or any(row.state != "done" for row in self.rows)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gr2st import keys
 from gr2st.errors import StorageError
-from gr2st.io.runs import Epoch, RunCard, StateCard, read_curves
+from gr2st.io.runs import Epoch, RunCard, StateCard, read_card, read_curves
 from gr2st.io.store import atomic_path, cause_of, write_json
 from gr2st.types import Progress
 
@@ -107,6 +107,14 @@ def write_state(folder: Path, state: Told, progress: Progress, message: str = ""
         values=dict(progress.values),
     )
     write_json(folder / keys.RUN_STATE, card.model_dump(mode="json"))
+
+
+def tell_again(folder: Path, state: Told) -> None:
+    """Tell another state of the work in a folder, otherwise what was told last; nothing where nothing was told yet."""
+    path = folder / keys.RUN_STATE
+    if path.is_file():
+        told = read_card(path, StateCard, "delete this file")
+        write_json(path, told.model_copy(update={"state": state, "at": time.time()}).model_dump(mode="json"))
 
 
 def now() -> str:

@@ -3,11 +3,13 @@
 ::
 
     run.json       what was asked, on which device, with which versions, when it was begun
-    state.json     running, finished, failed or stopped; how far; whose process, and when it last said a word
+    state.json     running, paused, finished, failed or stopped; how far; whose process, and when it last said a word
     curves.csv     a line per epoch: stage, epoch, parts of the loss
     log.txt        for people
     unfinished/    what a training needs to be gone on with
     model/         the trained model, at the end
+    lock.json      who works in the folder, while somebody does
+    stop           asks whoever that is to stop
 """
 
 from __future__ import annotations
@@ -31,8 +33,11 @@ from gr2st.io.store import cause_of
 from gr2st.plans import TrainPlan  # noqa: TC001 - pydantic reads it
 from gr2st.types import Progress
 
-Told = Literal["running", "finished", "failed", "stopped"]
-State = Literal["running", "finished", "failed", "stopped", "interrupted"]
+Told = Literal["running", "paused", "finished", "failed", "stopped"]
+State = Literal["running", "paused", "finished", "failed", "stopped", "interrupted"]
+
+AT_WORK = ("running", "paused")
+"""States in which a process holds the work: one that rests keeps its memory and its folder."""
 
 Card = TypeVar("Card", bound=Settings)
 
@@ -78,7 +83,7 @@ class Run:
     asked : RunCard
         The plan, device and versions.
     state : str
-        "running", "finished", "failed", "stopped", or "interrupted": its process is gone without a last word.
+        "running", "paused", "finished", "failed", "stopped", or "interrupted": its process is gone without a last word.
     message, details : str
         Why it failed, in a sentence and in full; "" otherwise.
     progress : Progress
@@ -224,15 +229,15 @@ def _json(path: Path, advice: str) -> Any:
 
 def state_of(told: StateCard) -> State:
     """The state that a card tells: "interrupted" where its process is gone without a last word."""
-    return "interrupted" if told.state == "running" and not _is_at_work(told) else told.state
+    return "interrupted" if told.state in AT_WORK and not is_at_work(told.host, told.pid, told.at) else told.state
 
 
-def _is_at_work(told: StateCard) -> bool:
-    """Whether the process that said the last word is still there: one of its number, begun before that word."""
-    if told.host != platform.node():
-        return time.time() - told.at < SILENT_S
+def is_at_work(host: str, pid: int, at: float) -> bool:
+    """Whether the process that said a word at that time is still there: one of its number, begun before that word."""
+    if host != platform.node():
+        return time.time() - at < SILENT_S
     try:
-        process = psutil.Process(told.pid)
-        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= told.at + CLOCK_S)
+        process = psutil.Process(pid)
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= at + CLOCK_S)
     except psutil.Error:
         return False

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gr2st import keys
-from gr2st.errors import DataError, StorageError
+from gr2st.errors import Cancelled, DataError, StorageError
 from gr2st.evaluation.crossval import usable_entries
 from gr2st.evaluation.fold import training_sections
 from gr2st.evaluation.measured import measured_counts, normalised
 from gr2st.evaluation.sections import notes_of, refuse_unreadable, section_of
+from gr2st.io.lock import held
 from gr2st.io.run_writer import RunWriter, begin_run
-from gr2st.io.runs import read_run
+from gr2st.io.runs import AT_WORK, read_run
+from gr2st.io.stop import heeding
 from gr2st.io.study import read_study
 from gr2st.preparation import MEASURED, prepare
 from gr2st.preprocess.normalise import spot_normalise
@@ -59,15 +61,28 @@ def run_training(plan: TrainPlan, folder: Path | str) -> Steps[Path]:
         All sections that cannot be read.
     TrainingFailed
         As `train`.
+    Cancelled
+        `gr2st.ask_to_stop` was called for the folder.
     """
     folder = Path(folder)
-    if _is_finished(folder, plan):
-        yield Progress("Already trained", 1, 1)
-        return folder / keys.RUN_MODEL
+    refuse_other_content(folder)
+    if not _is_finished(folder, plan):
+        with held(folder):
+            # Whoever held it before may have come to the end in the meantime.
+            if not _is_finished(folder, plan):
+                return (yield from _run(plan, folder))
+    yield Progress("Already trained", 1, 1)
+    return folder / keys.RUN_MODEL
+
+
+def _run(plan: TrainPlan, folder: Path) -> Steps[Path]:
+    """The training in a folder that is ours."""
+    if not (folder / keys.RUN_CARD).is_file():
+        begin_run(folder, plan, device=str(pick_device(plan.training.device)), versions=versions())
     writer = RunWriter(folder)
     try:
-        model = yield from _heard(writer, _saved(plan, writer))
-    except (GeneratorExit, KeyboardInterrupt):
+        model = yield from heeding(folder, _heard(writer, _saved(plan, writer)))
+    except (GeneratorExit, KeyboardInterrupt, Cancelled):
         writer.end("stopped")
         raise
     except Exception as error:
@@ -147,23 +162,24 @@ def parts_of(study: Study, plan: TrainPlan) -> Parts:
 
 
 def _is_finished(folder: Path, plan: TrainPlan) -> bool:
-    """Whether there is nothing to do any more; a folder that is no run yet becomes one."""
+    """Whether there is nothing to do any more; DataError where it is not for us to do."""
     if not (folder / keys.RUN_CARD).is_file():
-        _refuse_other_content(folder)
-        begin_run(folder, plan, device=str(pick_device(plan.training.device)), versions=versions())
         return False
     run = read_run(folder)
     if run.plan != plan:
         raise DataError(f"{folder} holds a run with other settings or other data. Choose another folder.")
-    if run.state == "running" and run.pid != os.getpid():
+    if run.state in AT_WORK and run.pid != os.getpid():
         raise DataError(f"{folder} is being trained by process {run.pid}. Wait for it, or stop it there first.")
     return run.state == "finished"
 
 
-def _refuse_other_content(folder: Path) -> None:
+def refuse_other_content(folder: Path) -> None:
+    """DataError where a folder that is to become a run holds something else."""
+    if (folder / keys.RUN_CARD).is_file():
+        return
     if folder.is_file():
         raise DataError(f"{folder} is a file; a run is a folder. Choose another name.")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(path.name != keys.RUN_LOCK for path in folder.iterdir()):
         raise DataError(f"{folder} is not empty and holds no run. Choose another folder.")
 
 
