@@ -16,9 +16,10 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 from gr2st import cache_dir, display_pyramid, read_prediction, sample_study_path
 from gr2st_napari._background import Background
 from gr2st_napari._canvas import Canvas
+from gr2st_napari._evaluator import Evaluator
 from gr2st_napari._expression import KINDS, Expression
 from gr2st_napari._neighbours import neighbours_of
-from gr2st_napari._opening import Opened, open_path, open_section, placement_of, pyramid_picture
+from gr2st_napari._opening import Opened, open_held_out, open_path, open_section, placement_of, pyramid_picture
 from gr2st_napari._pairing import belong_together, belongs, is_of_another_section, joined, same_spots, strangers
 from gr2st_napari._pointer import Pointer
 from gr2st_napari._problems import problem_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
+    from gr2st import Prediction
     from gr2st_napari._opening import Picture
 
 MODE_KEYS = {mode: f"Control-{number}" for number, mode in enumerate(MODES, start=1)}
@@ -63,10 +65,12 @@ class Controller:
         self.canvas = Canvas(viewer)
         self.worker = worker or WorkerProcess()
         self.builder = StudyBuilder(self.state)
+        self.evaluator = Evaluator(self.state, self.worker)
         self._viewer = viewer
         self._background = Background()
         self._pointer = Pointer(viewer, self.describe)
         self._requests: dict[int, Callable[[dict[str, Any]], None]] = {}
+        self._stored: tuple[Path, Prediction] | None = None
         self._lost: set[str] = set()
         self._is_closed = False
         self._window: QWidget | None = None
@@ -127,6 +131,20 @@ class Controller:
         self.state.job = Job(f"Predicting {section}", request=request)
         self._requests[request] = self._take_prediction
 
+    def show_held_out(self, study: Path | None, section: str, prediction: Path, gene: str) -> None:
+        """Show a gene on a slide as measured and as a stored prediction has it; without `study`, of the open one."""
+        opened = self.state.opened
+        if self._stored is not None and opened is not None and self._stored == (prediction, opened.prediction):
+            self.wish(gene=gene, mode="side by side")
+            return
+
+        def then(found: Opened) -> None:
+            self._stored = None if found.prediction is None else (prediction, found.prediction)
+            self._take(found)
+            self.wish(gene=gene, mode="side by side")
+
+        self._read(f"Opening {section}", lambda: open_held_out(opened, study, section, prediction), then)
+
     def cancel(self) -> None:
         """Stop what runs: politely first."""
         job = self.state.job
@@ -159,6 +177,7 @@ class Controller:
         self._requests.clear()
         self._background.close()
         self.builder.close()
+        self.evaluator.close()
         self.worker.stop()
         self.canvas.close()
         self._pointer.close()

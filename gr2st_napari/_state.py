@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 
 from psygnal import SignalGroupDescriptor
 
+from gr2st_napari._evaluation import Desk
 from gr2st_napari._study import Draft
 
 if TYPE_CHECKING:
     from gr2st_napari._expression import Expression
     from gr2st_napari._opening import Opened
     from gr2st_napari._resolve import Display
+    from gr2st_napari._results import Ranking
 
 Mode: TypeAlias = Literal["measured", "predicted", "side by side", "difference"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -83,3 +85,6 @@ class State:
     shown: Display | None = None
     notes: tuple[str, ...] = ()
     draft: Draft = field(default_factory=Draft)
+    desk: Desk = field(default_factory=Desk)
+    evaluating: Job = Job()
+    ranking: Ranking | None = None

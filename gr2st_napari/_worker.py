@@ -74,12 +74,34 @@ class WorkerProcess(QObject):
         """
         return self._ask("train", plan=plan.model_dump(mode="json"), run=str(run))
 
-    def evaluate(self, study: Path, plan: Mapping[str, Any], out: Path) -> int:
-        """Evaluate a study; `plan` holds fields of `gr2st.Plan` as JSON. Returns the request's id."""
-        return self._ask("evaluate", study=str(study), plan=dict(plan), out=str(out))
+    def evaluate(
+        self, study: Path, plan: Mapping[str, Any], out: Path, *, workers: int = 1, scheduler: str = ""
+    ) -> int:
+        """Evaluate a study; `plan` holds fields of `gr2st.Plan` as JSON. Returns the request's id.
+
+        Folds run one after the other, in several processes of this machine, or on a cluster with a scheduler's address.
+        """
+        return self._ask(
+            "evaluate", study=str(study), plan=dict(plan), out=str(out), workers=workers, scheduler=scheduler
+        )
+
+    def check_training(self, plan: TrainPlan, run: Path) -> int:
+        """Look what would stand in the way of a training; `finished` brings what `gr2st.Preflight.of_json` takes."""
+        return self._ask("check_training", plan=plan.model_dump(mode="json"), run=str(run))
+
+    def check_evaluation(self, study: Path, plan: Mapping[str, Any], out: Path, *, workers: int = 1) -> int:
+        """Look what would stand in the way of an evaluation; `finished` brings what `gr2st.Preflight.of_json` takes."""
+        return self._ask("check_evaluation", study=str(study), plan=dict(plan), out=str(out), workers=workers)
+
+    def report(self, evaluation: Path, out: Path) -> int:
+        """Write what an evaluation found as a document for people; returns the request's id."""
+        return self._ask("report", evaluation=str(evaluation), out=str(out))
 
     def pause(self, request: int) -> None:
-        """Let a request rest before its next step; `paused` tells when it does. Requests behind it wait too."""
+        """Let a request rest before its next step; `paused` tells when it does.
+
+        While a training or an evaluation rests, or is at work, the others are served, but no second one of these.
+        """
         if request in self._open and request not in self._paused:
             self._paused.add(request)
             self._send(self._steering("pause", request))

@@ -22,10 +22,11 @@ def real_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the user's cache out of the tests; one cache folder serves the whole run."""
-    base = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("GR2ST_CACHE", str(base))
+def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's folders out of the tests; one cache folder serves the whole run."""
+    base = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("GR2ST_CACHE", str(base / "cache"))
+    monkeypatch.setenv("GR2ST_DATA", str(base / "data"))
 
 
 @pytest.fixture

@@ -44,10 +44,13 @@ MODEL_WEIGHTS: Final = "model.safetensors"
 MODEL_CARD: Final = "model.json"
 MODEL_BANK: Final = "bank.h5ad"
 
-# Files of an evaluation folder
+# Files of an evaluation folder; its state lies in RUN_STATE
+EVALUATION_CARD: Final = "evaluation.json"
 SUMMARY: Final = "summary.json"
 SECTION_SCORES: Final = "sections.csv"
 GENE_SCORES: Final = "genes.csv"
+FOLD_RESULT: Final = "result.json"
+FOLD_FAILURE: Final = "failed.json"
 STUDY_FILE: Final = "study.csv"
 
 # Files of a run: a training as a folder
@@ -57,6 +60,8 @@ RUN_CURVES: Final = "curves.csv"
 RUN_LOG: Final = "log.txt"
 RUN_UNFINISHED: Final = "unfinished"
 RUN_MODEL: Final = "model"
+RUN_STOP: Final = "stop"
+RUN_LOCK: Final = "lock.json"
 
 # Data sets
 FETCHED: Final = "fetched.tsv"

@@ -27,6 +27,8 @@ class TrainPlan(Settings):
     genes : GeneChoice
     sections : tuple of str
         Names; none: all sections that have a picture.
+    held_out : str
+        A section of the study that is left out and scored while the others train; "": none.
     recipe : mapping
         All fields of `Recipe` other than the genes, as JSON holds them.
     training, config : settings
@@ -36,6 +38,7 @@ class TrainPlan(Settings):
     model: str
     genes: GeneChoice
     sections: tuple[str, ...]
+    held_out: str = ""
     recipe: dict[str, Any]
     training: TrainConfig
     config: SerializeAsAny[Settings]

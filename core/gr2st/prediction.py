@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from gr2st import keys
 from gr2st.errors import RecipeMismatch
 from gr2st.models.base import Batch
 from gr2st.registry import MODELS
-from gr2st.training.batches import to_batch
+from gr2st.training.batches import shown_to, to_batch
 from gr2st.training.loop import limited_threads
 from gr2st.types import Prediction, Progress
 
@@ -45,9 +44,7 @@ def predict(trained: TrainedModel, prepared: Prepared) -> Steps[Prediction]:
     """
     _check_recipe(trained, prepared)
     yield Progress(f"Predicting {prepared.section}", 0, 1)
-    seen = prepared.blind()
-    if MODELS[trained.name].is_oracle:
-        seen = replace(seen, depth=prepared.depth)
+    seen = shown_to(MODELS[trained.name], prepared)
     device = device_of(trained)
     # Sums depend on the number of threads in their last bits: prediction takes as many as training.
     with torch.no_grad(), limited_threads(trained.training.threads):

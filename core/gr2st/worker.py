@@ -5,35 +5,39 @@ One JSON object per line. Requests on standard input::
     {"id": 1, "do": "predict", "model": DIR, "study": PATH, "section": NAME, "out": FILE.h5ad}
     {"id": 2, "do": "pyramid", "image": FILE}
     {"id": 3, "do": "train", "plan": {...}, "run": DIR}
-    {"id": 4, "do": "evaluate", "study": PATH, "plan": {...}, "out": DIR}
+    {"id": 4, "do": "evaluate", "study": PATH, "plan": {...}, "out": DIR, "workers": 1, "scheduler": ""}
     {"id": 5, "do": "cancel", "target": 1}      also "pause" and "resume"
     {"do": "quit"}
 
 Events on standard output: ``ready``, ``progress`` (at most ten a second, and every one that brings values),
 ``paused``, ``resumed``, ``result`` (with the files written), ``error`` (kind, sentence, details) and ``cancelled``.
-A cancelled training or evaluation goes on where it was when it is asked for again. The end of standard input ends the
-worker. Plans are those of `gr2st.plans.TrainPlan` and `gr2st.evaluation.crossval.Plan`.
+A training or an evaluation takes long: all other requests are served between two of its steps, or while it rests.
+Cancelled, it goes on where it was when it is asked for again. The end of standard input ends the worker. Plans are
+those of `gr2st.plans.TrainPlan` and `gr2st.evaluation.plan.Plan`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import queue
 import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import closing
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from gr2st import __version__
-from gr2st.errors import DataError, Gr2stError, UnknownName
+from gr2st.acts import ACTS, LONG, folder_of
+from gr2st.errors import Cancelled, DataError, Gr2stError, UnknownName
+from gr2st.io.run_writer import tell_again
 from gr2st.processes import share_the_cores
 
 if TYPE_CHECKING:
+    from gr2st.io.runs import Told
     from gr2st.types import Progress, Steps
 
 Request = Mapping[str, Any]
@@ -42,6 +46,8 @@ INTERVAL = 0.1
 """Seconds between two progress events; a window needs no more."""
 GRACE = 3.0
 """Seconds a running step has to end once the window is gone."""
+FAULTS = (Gr2stError, OSError, RuntimeError, ValueError, ArithmeticError, MemoryError)
+"""Errors that end a request, not the worker."""
 
 
 def main() -> None:
@@ -49,170 +55,192 @@ def main() -> None:
     share_the_cores()
     events = _take_stdout()
     worker = Worker(lambda event: _send(events, event))
-    threading.Thread(target=worker.listen, args=(sys.stdin,), daemon=True).start()
+    threading.Thread(target=_listen, args=(worker,), daemon=True).start()
     worker.serve()
+    os._exit(0)
+
+
+def _listen(worker: Worker) -> None:
+    worker.listen(sys.stdin)
+    threading.Timer(GRACE, os._exit, (0,)).start()
+
+
+@dataclass(eq=False)
+class _Task:
+    """A request that has been begun: its steps, when it last told of one, whether it rests; how to end its shelter."""
+
+    request: Request
+    steps: Steps[dict[str, Any]]
+    leave: Callable[[], None]
+    told: float = 0.0
+    rests: bool = False
+
+    @property
+    def identity(self) -> Any:
+        return self.request.get("id")
 
 
 class Worker:
-    """Runs one request at a time; a second thread listens, so that a cancel is heard while a step runs."""
+    """Takes the steps of at most one long request, and between two of them whole short ones, first come first served.
+
+    A second thread listens, so that a cancel is heard while a step runs.
+    """
 
     def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
         self._send = send
-        self._requests: queue.Queue[Request | None] = queue.Queue()
+        self._waiting: deque[Request] = deque()
+        self._long: _Task | None = None
+        self._short: _Task | None = None
         self._cancelled: set[Any] = set()
         self._paused: set[Any] = set()
-        self._ended = threading.Event()
+        self._has_ended = False
         self._heard = threading.Condition()
 
     def listen(self, lines: IO[str]) -> None:
-        """Take requests from `lines` until they end; then ask the running step to end too."""
+        """Take requests from `lines` until they end; then what is at work ends too."""
         for line in lines:
-            if line.strip() and not self._hear(line):
+            if line.strip() and not self.hear(line):
                 break
         with self._heard:
-            self._ended.set()
+            self._has_ended = True
             self._heard.notify_all()
-        self._requests.put(None)
-        threading.Timer(GRACE, os._exit, (0,)).start()
 
-    def serve(self) -> None:
-        """Do what was asked, one request after the other."""
-        self._send({"event": "ready", "version": __version__, "pid": os.getpid()})
-        while (request := self._requests.get()) is not None:
-            self._do(request)
-        os._exit(0)
-
-    def _hear(self, line: str) -> bool:
+    def hear(self, line: str) -> bool:
+        """Take one request; False where it is the last."""
         try:
             request = json.loads(line)
             act = request["do"]
         except (ValueError, KeyError, TypeError) as error:
             self._send(_error(None, DataError(f"A request must be a JSON object with a 'do': {error}")))
             return True
-        if act in ("cancel", "pause", "resume"):
-            self._steer(act, request.get("target"))
-        elif act != "quit":
-            self._requests.put(request)
-        return bool(act != "quit")
-
-    def _steer(self, act: str, target: Any) -> None:
-        """Note what is wanted of a request; it hears of it before its next step."""
         with self._heard:
             if act == "cancel":
-                self._cancelled.add(target)
+                self._cancelled.add(request.get("target"))
             elif act == "pause":
-                self._paused.add(target)
-            else:
-                self._paused.discard(target)
+                self._paused.add(request.get("target"))
+            elif act == "resume":
+                self._paused.discard(request.get("target"))
+            elif act != "quit":
+                self._waiting.append(request)
             self._heard.notify_all()
+        return bool(act != "quit")
 
-    def _do(self, request: Request) -> None:
-        identity = request.get("id")
-        try:
-            if request["do"] not in ACTS:
-                raise UnknownName.of("request", str(request["do"]), ACTS)
-            files = self._drain(identity, ACTS[request["do"]](request))
-        except KeyError as error:
-            self._send(_error(identity, DataError(f"The request {request['do']!r} lacks {error}.")))
-        except (Gr2stError, OSError, RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
-            self._send(_error(identity, error))
-        else:
-            done = {"event": "cancelled"} if files is None else {"event": "result", "files": files}
-            self._send({"id": identity, **done})
+    def serve(self) -> None:
+        """Do what is asked until nothing more can come."""
+        self._send({"event": "ready", "version": __version__, "pid": os.getpid()})
+        while (task := self._next()) is not None:
+            self._step(task)
 
-    def _drain(self, identity: Any, steps: Steps[dict[str, str]]) -> dict[str, str] | None:
-        """Run the steps; None where the user cancelled, which closes them."""
-        last = 0.0
-        with closing(steps):
-            while self._may_go_on(identity):
-                try:
-                    progress = next(steps)
-                except StopIteration as stop:
-                    files: dict[str, str] = stop.value
-                    return files
-                if progress.values or time.monotonic() - last >= INTERVAL:
-                    last = time.monotonic()
-                    self._send({"id": identity, "event": "progress", **_shown(progress)})
-        return None
-
-    def _may_go_on(self, identity: Any) -> bool:
-        """Wait here while the request is paused; False where it is to end."""
+    def _next(self) -> _Task | None:
+        """Whose step is next, waited for; None at the end."""
         with self._heard:
-            was_paused = identity in self._paused and not self._is_over(identity)
-            if was_paused:
-                self._send({"id": identity, "event": "paused"})
-            self._heard.wait_for(lambda: identity not in self._paused or self._is_over(identity))
-            goes_on = not self._is_over(identity)
-        if was_paused and goes_on:
-            self._send({"id": identity, "event": "resumed"})
-        return goes_on
+            while True:
+                self._take_in()
+                task = self._turn()
+                if task is not None or self._has_ended:
+                    return task
+                self._heard.wait()
+
+    def _take_in(self) -> None:
+        """Begin what need not wait, in the order it came; what was cancelled while it waited is answered at once."""
+        for request in list(self._waiting):
+            if self._is_over(request.get("id")):
+                self._send({"id": request.get("id"), "event": "cancelled"})
+            elif request["do"] in LONG and self._long is None:
+                self._long = _Task(request, _steps_of(request), leave=lambda: None)
+            elif request["do"] not in LONG and self._short is None:
+                self._short = _Task(request, _steps_of(request), leave=_shelter_of_random_numbers())
+            else:
+                continue
+            self._waiting.remove(request)
+
+    def _turn(self) -> _Task | None:
+        """The task that may take a step now. A short one is not parted from its end by steps of the long one."""
+        if self._long is not None and self._is_over(self._long.identity):
+            return self._long
+        task = self._short or self._long
+        if task is None:
+            return None
+        self._rest_or_wake(task)
+        return None if task.rests else task
+
+    def _rest_or_wake(self, task: _Task) -> None:
+        rests = task.identity in self._paused and not self._is_over(task.identity)
+        if rests == task.rests:
+            return
+        task.rests = rests
+        _tell_in_folder(task, "paused" if rests else "running")
+        if rests or not self._is_over(task.identity):
+            self._send({"id": task.identity, "event": "paused" if rests else "resumed"})
+
+    def _step(self, task: _Task) -> None:
+        if self._is_over(task.identity):
+            self._end(task, {"event": "cancelled"})
+            return
+        try:
+            progress = next(task.steps)
+        except StopIteration as stop:
+            self._end(task, {"event": "result", "files": stop.value})
+        except Cancelled:
+            self._end(task, {"event": "cancelled"})
+        except KeyError as error:
+            self._end(task, _error(task.identity, DataError(f"The request {task.request['do']!r} lacks {error}.")))
+        except FAULTS as error:
+            self._end(task, _error(task.identity, error))
+        else:
+            self._tell(task, progress)
+
+    def _tell(self, task: _Task, progress: Progress) -> None:
+        if progress.values or time.monotonic() - task.told >= INTERVAL:
+            task.told = time.monotonic()
+            self._send({"id": task.identity, "event": "progress", **_shown(progress)})
+
+    def _end(self, task: _Task, event: dict[str, Any]) -> None:
+        """Close the steps, which keeps what is unfinished, and say how the request ended."""
+        try:
+            task.steps.close()
+        except FAULTS as error:
+            event = _error(task.identity, error)
+        task.leave()
+        with self._heard:
+            self._cancelled.discard(task.identity)
+            self._paused.discard(task.identity)
+            self._long, self._short = (None if one is task else one for one in (self._long, self._short))
+        self._send({"id": task.identity, **event})
 
     def _is_over(self, identity: Any) -> bool:
-        return identity in self._cancelled or self._ended.is_set()
+        return identity in self._cancelled or self._has_ended
 
 
-def predict_steps(request: Request) -> Steps[dict[str, str]]:
-    """Predict one section with a stored model; the file appears under its name when it is complete."""
-    from gr2st.evaluation.measured import predict_section
-    from gr2st.io.prediction import save_prediction
-    from gr2st.io.section import read_section
-    from gr2st.io.study import read_study
-    from gr2st.training.checkpoint import load_model
-    from gr2st.training.loop import pick_device
-    from gr2st.types import Progress
-
-    model, study, section, out = (request[key] for key in ("model", "study", "section", "out"))
-    yield Progress("Loading the model")
-    trained = load_model(Path(model), device=str(pick_device("auto")))
-    yield Progress(f"Reading section {section}")
-    read = read_section(read_study(Path(study)).entry(section))
-    prediction = yield from predict_section(trained, read)
-    return {"prediction": str(save_prediction(prediction, Path(out)))}
+def _steps_of(request: Request) -> Steps[dict[str, Any]]:
+    if request["do"] not in ACTS:
+        raise UnknownName.of("request", str(request["do"]), ACTS)
+    return (yield from ACTS[request["do"]](request))
 
 
-def pyramid_steps(request: Request) -> Steps[dict[str, str]]:
-    """Build the tiled pyramid of a large picture, for display."""
-    from gr2st.io.pyramid import build_pyramid
+def _shelter_of_random_numbers() -> Callable[[], None]:
+    """Keep the random numbers of a training that is at work; what is given back puts them where they were."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return lambda: None
+    on_cpu = torch.get_rng_state()
+    on_gpu = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
 
-    path = yield from build_pyramid(Path(request["image"]))
-    return {"pyramid": str(path)}
+    def leave() -> None:
+        torch.set_rng_state(on_cpu)
+        if on_gpu:
+            torch.cuda.set_rng_state_all(on_gpu)
 
-
-def train_steps(request: Request) -> Steps[dict[str, str]]:
-    """Train as planned in the folder of a run, or go on with the run that lies there."""
-    from gr2st.plans import TrainPlan
-    from gr2st.runs.training import run_training
-
-    plan, folder = TrainPlan.of(**_plan(request)), Path(request["run"])
-    model = yield from run_training(plan, folder)
-    return {"run": str(folder), "model": str(model)}
+    return leave
 
 
-def evaluate_steps(request: Request) -> Steps[dict[str, str]]:
-    """Evaluate as planned; folds that are finished in the folder are not done again."""
-    from gr2st import keys
-    from gr2st.evaluation.crossval import evaluate
-    from gr2st.io.study import read_study
-    from gr2st.runs.evaluation_plan import plan_of_json
-
-    plan, study, out = plan_of_json(_plan(request)), Path(request["study"]), Path(request["out"])
-    done = yield from evaluate(read_study(study), plan, out)
-    return {"evaluation": str(done.out), "summary": str(done.out / keys.SUMMARY)}
-
-
-ACTS: dict[str, Callable[[Request], Steps[dict[str, str]]]] = {
-    "predict": predict_steps,
-    "pyramid": pyramid_steps,
-    "train": train_steps,
-    "evaluate": evaluate_steps,
-}
-
-
-def _plan(request: Request) -> Mapping[str, Any]:
-    plan = request["plan"]
-    if not isinstance(plan, dict):
-        raise DataError(f"The plan of a request must be a JSON object, not {type(plan).__name__}.")
-    return plan
+def _tell_in_folder(task: _Task, state: Told) -> None:
+    """Let others see in the folder of a long request that it rests, or goes on."""
+    folder = folder_of(task.request)
+    if folder is not None:
+        # The window hears of it anyhow; a folder that cannot be written to is told of at the next step.
+        with suppress(Gr2stError):
+            tell_again(folder, state)
 
 
 def _shown(progress: Progress) -> dict[str, Any]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 FILES = "Section, study or prediction (*.h5ad study.csv *.csv);;All files (*)"
 PICTURES = "Pictures (*.jpg *.jpeg *.png *.tif *.tiff *.svs *.ndpi);;All files (*)"
 TABLES = "Study (*.csv)"
+GENES = "Gene names (*.txt *.csv *.tsv);;All files (*)"
 
 
 def ask_folder(parent: QWidget, title: str) -> str:
@@ -37,3 +38,8 @@ def ask_picture(parent: QWidget, title: str) -> str:
 def ask_saving(parent: QWidget, title: str, path: str) -> str:
     """Where to save, `path` being offered; empty where the user thought better of it."""
     return str(QFileDialog.getSaveFileName(parent, title, path, TABLES)[0])
+
+
+def ask_genes(parent: QWidget, title: str) -> str:
+    """A file of gene names, empty where the user thought better of it."""
+    return str(QFileDialog.getOpenFileName(parent, title, "", GENES)[0])

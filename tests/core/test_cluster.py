@@ -16,9 +16,10 @@ import pytest
 import gr2st
 from gr2st.config import GeneChoice, TrainConfig
 from gr2st.errors import DataError, WorkerLost
-from gr2st.evaluation.crossval import Evaluation, Plan, evaluate
+from gr2st.evaluation.crossval import Evaluation, evaluate
 from gr2st.evaluation.executors import executor_of
 from gr2st.evaluation.fold import FoldJob
+from gr2st.evaluation.plan import Plan
 from gr2st.evaluation.rows import rows_of
 from gr2st.types import Fold, finish
 

@@ -21,10 +21,11 @@ from gr2st.config import GeneChoice, TrainConfig
 from gr2st.errors import Cancelled, DataError, SectionInvalid, UnknownName
 from gr2st.evaluation import fold as fold_module
 from gr2st.evaluation import sections as sections_module
-from gr2st.evaluation.crossval import Evaluation, Plan, evaluate, usable_entries
+from gr2st.evaluation.crossval import Evaluation, evaluate, usable_entries
 from gr2st.evaluation.executors import executor_of
 from gr2st.evaluation.fold import FoldJob, chosen_genes
 from gr2st.evaluation.metrics import gene_pcc
+from gr2st.evaluation.plan import Plan
 from gr2st.evaluation.rows import rows_of
 from gr2st.evaluation.scores import COLUMNS
 from gr2st.evaluation.sections import stamp_of
@@ -113,6 +114,7 @@ def test_only_the_missing_fold_is_done_after_a_kill(study: Study, evaluation: Ev
 def test_other_settings_are_not_answered_with_old_results(study: Study, evaluation: Evaluation, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(evaluation.out, copy)
+    (copy / keys.EVALUATION_CARD).unlink()
     fewer = finish(evaluate(study, plan_of(models=("ridge",), genes=GeneChoice(listed=GENES[:3])), copy))
     assert fewer.summary["genes"] == 3
 
@@ -251,7 +253,8 @@ def test_unreadable_sections_are_all_named_before_anything_is_trained(
     text = str(caught.value)
     assert text.startswith("2 of 4 sections cannot be used, so nothing was trained.")
     assert text.count("B1.tsv.gz is cut off or damaged") == text.count("D1_selection.tsv is empty") == 1
-    assert not (tmp_path / "out").exists()
+    told = gr2st.read_evaluation(tmp_path / "out")
+    assert (told.state, told.message, {row.state for row in told.rows}) == ("failed", text, {"waiting"})
 
 
 def test_a_section_whose_picture_cannot_be_used_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -280,7 +283,7 @@ def test_finished_folds_need_no_readable_section(study: Study, evaluation: Evalu
 
 
 @pytest.mark.parametrize("write", ["write_bytes", "touch"])
-def test_a_full_disk_leaves_no_empty_folder(
+def test_a_full_disk_leaves_nothing_half_written(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str
 ) -> None:
     def refuse(path: Path, *_: Any, **__: Any) -> None:
@@ -293,7 +296,10 @@ def test_a_full_disk_leaves_no_empty_folder(
     evaluation = finish(evaluate(study, plan_of(models=("mean", "ridge")), tmp_path / "out"))
     assert len(evaluation.failures) == 4
     assert all("No space left on device" in failure.message for failure in evaluation.failures)
-    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["sections.csv", "summary.json"]
+    rows = gr2st.read_evaluation(tmp_path / "out").rows
+    assert [(row.state, "No space left on device" in row.message) for row in rows] == [("failed", True)] * 4
+    left = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert left == {"evaluation.json", "state.json", "failed.json", "sections.csv", "summary.json"}
 
 
 def test_every_score_of_every_gene_stands_in_the_tables(evaluation: Evaluation) -> None:

@@ -14,7 +14,8 @@ from gr2st import keys
 from gr2st.config import GeneChoice
 from gr2st.errors import DataError
 from gr2st.evaluation import together as together_module
-from gr2st.evaluation.crossval import Evaluation, Plan, evaluate
+from gr2st.evaluation.crossval import Evaluation, evaluate
+from gr2st.evaluation.plan import Plan
 from gr2st.evaluation.together import NOTE
 from gr2st.registry import MODELS
 from gr2st.training import fit, together

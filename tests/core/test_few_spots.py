@@ -15,9 +15,10 @@ import gr2st
 from gr2st import keys
 from gr2st.config import GeneChoice, TrainConfig
 from gr2st.evaluation import sections as sections_module
-from gr2st.evaluation.crossval import Plan, evaluate
+from gr2st.evaluation.crossval import evaluate
 from gr2st.evaluation.fold import training_sections
 from gr2st.evaluation.measured import predict_section
+from gr2st.evaluation.plan import Plan
 from gr2st.io.prediction import save_prediction
 from gr2st.training.checkpoint import TrainedModel, save_model
 from gr2st.training.loop import train

@@ -14,8 +14,9 @@ from anndata import read_h5ad
 import gr2st
 from gr2st import keys
 from gr2st.config import GeneChoice, NeighboursConfig
-from gr2st.evaluation.crossval import Evaluation, Plan, evaluate
+from gr2st.evaluation.crossval import Evaluation, evaluate
 from gr2st.evaluation.fold import training_sections
+from gr2st.evaluation.plan import Plan
 from gr2st.evaluation.provenance import data_digests, joined
 from gr2st.evaluation.results import FoldResult
 from gr2st.types import finish

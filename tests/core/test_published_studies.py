@@ -30,7 +30,7 @@ from tests.published_builders import (
 )
 
 if TYPE_CHECKING:
-    from gr2st.evaluation.crossval import Plan
+    from gr2st.evaluation.plan import Plan
     from tests.core.conftest import Command
 
 GENES = [f"GENE{number}" for number in range(1, 9)]

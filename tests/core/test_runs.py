@@ -19,13 +19,12 @@ import gr2st
 from gr2st import keys
 from gr2st.config import GeneChoice, TrainConfig
 from gr2st.errors import DataError, RecipeMismatch, StorageError, UnknownName
-from gr2st.evaluation.crossval import Plan
+from gr2st.evaluation.plan import Plan, json_of_plan, plan_of_json
 from gr2st.io import run_writer
 from gr2st.io.run_writer import RunWriter, begin_run
 from gr2st.io.runs import Epoch, list_runs, read_curves, read_run
 from gr2st.plans import TrainPlan
 from gr2st.registry import MODELS
-from gr2st.runs.evaluation_plan import json_of_plan, plan_of_json
 from gr2st.runs.training import run_training
 from gr2st.types import Fold, Progress, finish
 
@@ -269,7 +268,7 @@ def test_a_run_of_another_machine_counts_as_ended_when_it_was_silent_for_long(tm
     ("name", "content", "sentence"),
     [
         (keys.RUN_CARD, "{", "not readable as JSON"),
-        (keys.RUN_CARD, "[]", "not what a training writes"),
+        (keys.RUN_CARD, "[]", "not what gr2st writes"),
         (keys.RUN_CARD, '{"format": 1}', "plan: field required"),
         (keys.RUN_STATE, '{"state": "tired"}', "delete this file"),
         (keys.RUN_STATE, "\xff", "delete this file"),

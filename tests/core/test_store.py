@@ -13,7 +13,16 @@ import pytest
 from anndata import AnnData, read_h5ad
 
 from gr2st.errors import DataError, StorageError
-from gr2st.io.store import atomic_folder, atomic_path, cache_dir, file_digest, write_csv, write_h5ad, write_json
+from gr2st.io.store import (
+    atomic_folder,
+    atomic_path,
+    cache_dir,
+    data_dir,
+    file_digest,
+    write_csv,
+    write_h5ad,
+    write_json,
+)
 
 
 def test_a_file_takes_its_name_only_when_the_block_ends_well(tmp_path):
@@ -114,23 +123,32 @@ def test_an_anndata_comes_back_as_written(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["p.h5ad"]
 
 
-def test_the_cache_lies_where_the_environment_says(tmp_path, monkeypatch):
-    monkeypatch.setenv("GR2ST_CACHE", str(tmp_path / "here"))
-    assert cache_dir("pyramids") == tmp_path / "here" / "pyramids"
-    assert (tmp_path / "here" / "pyramids").is_dir()
+KINDS = pytest.mark.parametrize(
+    ("folder_of", "variable", "base"),
+    [(cache_dir, "GR2ST_CACHE", "user_cache_dir"), (data_dir, "GR2ST_DATA", "user_data_dir")],
+)
 
 
-def test_the_cache_lies_in_the_users_cache_folder_otherwise(tmp_path, monkeypatch):
-    monkeypatch.delenv("GR2ST_CACHE")
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name, **_: str(tmp_path / name))
-    assert cache_dir("features") == tmp_path / "gr2st" / "features"
+@KINDS
+def test_caches_and_data_lie_where_the_environment_says(folder_of, variable, base, tmp_path, monkeypatch):
+    monkeypatch.setenv(variable, str(tmp_path / "here"))
+    assert folder_of("runs") == tmp_path / "here" / "runs"
+    assert (tmp_path / "here" / "runs").is_dir()
 
 
-def test_a_cache_that_cannot_be_made_names_the_way_out(tmp_path, monkeypatch):
+@KINDS
+def test_caches_and_data_lie_in_the_users_folders_otherwise(folder_of, variable, base, tmp_path, monkeypatch):
+    monkeypatch.delenv(variable)
+    monkeypatch.setattr(f"platformdirs.{base}", lambda name, **_: str(tmp_path / name))
+    assert folder_of("runs") == tmp_path / "gr2st" / "runs"
+
+
+@KINDS
+def test_a_folder_that_cannot_be_made_names_the_way_out(folder_of, variable, base, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("GR2ST_CACHE", str(tmp_path / "file"))
-    with pytest.raises(StorageError, match="Set GR2ST_CACHE"):
-        cache_dir("pyramids")
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
+    with pytest.raises(StorageError, match=f"Set {variable}"):
+        folder_of("runs")
 
 
 def test_the_digest_is_the_start_of_the_sha256(tmp_path):

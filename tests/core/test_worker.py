@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import gr2st
+from gr2st.types import Progress, Steps
+from gr2st.worker import Worker
 
 
 class Talk:
@@ -191,7 +196,7 @@ def test_a_paused_training_rests_and_is_cancelled_or_gone_on_with(talk: Talk, tm
     reached = gr2st.read_curves(run)
     time.sleep(0.3)
     assert gr2st.read_curves(run) == reached
-    assert gr2st.read_run(run).state == "running"
+    assert gr2st.read_run(run).state == "paused"
     talk.say(do="resume", target=1)
     assert talk.hear("progress", "resumed")["event"] == "resumed"
     assert hear_epoch(talk, 1)["done"] == len(reached) + 1
@@ -202,6 +207,153 @@ def test_a_paused_training_rests_and_is_cancelled_or_gone_on_with(talk: Talk, tm
     assert gr2st.read_run(run).state == "stopped"
     talk.say(id=2, do="train", plan=plan_of(LONG), run=str(run))
     assert hear_epoch(talk, 1)["done"] > len(reached)
+
+
+# Short requests between the steps of a long one
+
+
+class Script:
+    """A worker in this process, whose requests are told by what happens at each of their steps."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.events: list[tuple[Any, str]] = []
+        self.acts: dict[str, Callable[[Any], Steps[dict[str, str]]]] = {}
+        self.worker = Worker(lambda event: self.events.append((event.get("id"), event["event"])))
+        monkeypatch.setattr("gr2st.worker.ACTS", self.acts)
+        monkeypatch.setattr("gr2st.worker.INTERVAL", -1.0)
+
+    def does(self, act: str, *steps: Callable[[], object] | None) -> None:
+        def taken(_: Any) -> Steps[dict[str, str]]:
+            for step in steps:
+                if step is not None:
+                    step()
+                yield Progress("Step")
+            return {}
+
+        self.acts[act] = taken
+
+    def ask(self, **request: Any) -> Callable[[], object]:
+        """Say it when the step is taken."""
+        return lambda: self.worker.hear(json.dumps(request))
+
+    def end(self) -> None:
+        self.worker.listen(io.StringIO(""))
+
+    def served(self, *acts: str) -> list[tuple[Any, str]]:
+        """All events after the first one, where these are asked for, numbered from 1."""
+        for number, act in enumerate(acts, start=1):
+            self.ask(id=number, do=act)()
+        self.worker.serve()
+        return self.events[1:]
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    return Script(monkeypatch)
+
+
+def test_a_short_request_is_served_whole_between_two_steps_of_a_long_one(script: Script) -> None:
+    script.does("train", script.ask(id=2, do="predict"), None, script.end)
+    script.does("predict", None, None)
+    assert script.served("train") == [
+        (1, "progress"),
+        *[(2, "progress")] * 2,
+        (2, "result"),
+        *[(1, "progress")] * 2,
+        (1, "cancelled"),
+    ]
+
+
+def test_a_second_long_request_waits_and_is_cancelled_while_it_waits(script: Script) -> None:
+    script.does("train", script.ask(id=3, do="train"), script.ask(do="cancel", target=3), None)
+    script.does("evaluate", script.end)
+    assert script.served("train", "evaluate") == [
+        *[(1, "progress")] * 2,
+        (3, "cancelled"),
+        (1, "progress"),
+        (1, "result"),
+        (2, "progress"),
+        (2, "cancelled"),
+    ]
+
+
+def test_a_long_request_is_cancelled_at_once_while_a_short_one_is_served(script: Script) -> None:
+    script.does("train", script.ask(id=2, do="predict"), None)
+    script.does("predict", script.ask(do="cancel", target=1), None, script.end)
+    assert script.served("train") == [
+        (1, "progress"),
+        (2, "progress"),
+        (1, "cancelled"),
+        *[(2, "progress")] * 2,
+        (2, "cancelled"),
+    ]
+
+
+def test_a_short_request_is_cancelled_while_a_long_one_waits_for_it(script: Script) -> None:
+    script.does("train", script.ask(id=2, do="predict"), script.end)
+    script.does("predict", None, script.ask(do="cancel", target=2), None)
+    assert script.served("train") == [
+        (1, "progress"),
+        *[(2, "progress")] * 2,
+        (2, "cancelled"),
+        (1, "progress"),
+        (1, "cancelled"),
+    ]
+
+
+def test_a_long_request_that_rests_lets_short_ones_through(script: Script) -> None:
+    # Both the pause and what ends it are asked for while a short request is served.
+    script.does("train", script.ask(id=2, do="predict"), script.end)
+    script.does("predict", script.ask(do="pause", target=1), lambda: threading.Timer(0.05, later).start())
+    script.does("pyramid", script.ask(do="resume", target=1))
+    later = script.ask(id=3, do="pyramid")
+    assert script.served("train") == [
+        (1, "progress"),
+        *[(2, "progress")] * 2,
+        (2, "result"),
+        (1, "paused"),
+        (3, "progress"),
+        (3, "result"),
+        (1, "resumed"),
+        (1, "progress"),
+        (1, "cancelled"),
+    ]
+
+
+def test_random_numbers_of_a_short_request_are_its_own(script: Script) -> None:
+    drawn: list[float] = []
+
+    def draw() -> None:
+        drawn.append(float(torch.rand(())))
+
+    torch.manual_seed(1)
+    expected = [float(torch.rand(())) for _ in range(2)]
+    torch.manual_seed(1)
+    script.does("train", draw, script.ask(id=2, do="predict"), draw, script.end)
+    script.does("predict", lambda: torch.manual_seed(7))
+    script.served("train")
+    assert drawn == expected
+
+
+def test_predictions_in_the_middle_of_a_training_and_in_its_rest_change_nothing_in_it(
+    talk: Talk, tmp_path: Path
+) -> None:
+    study = str(gr2st.sample_study_path())
+    asked = {"do": "predict", "model": str(tmp_path / "whole" / "model"), "study": study, "section": "A1"}
+    talk.say(id=1, do="train", plan=plan_of(40), run=str(tmp_path / "whole"))
+    assert talk.hear("result", "error")["event"] == "result"
+    talk.say(id=2, do="train", plan=plan_of(40), run=str(tmp_path / "asked"))
+    hear_epoch(talk, 3)
+    talk.say(id=3, out=str(tmp_path / "middle.h5ad"), **asked)
+    assert talk.hear("result", "error")["id"] == 3
+    talk.say(do="pause", target=2)
+    talk.hear("paused")
+    talk.say(id=4, out=str(tmp_path / "rest.h5ad"), **asked)
+    assert talk.hear("result", "error")["id"] == 4
+    talk.say(do="resume", target=2)
+    assert talk.hear("result", "error")["id"] == 2
+    assert weights_of(tmp_path / "asked") == weights_of(tmp_path / "whole")
+    assert gr2st.read_curves(tmp_path / "asked") == gr2st.read_curves(tmp_path / "whole")
 
 
 def test_an_evaluation_is_asked_for_by_its_plan(talk: Talk, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ import pytest
 import gr2st
 from gr2st.config import GeneChoice
 from gr2st.errors import WorkerLost
-from gr2st.evaluation.crossval import Evaluation, Plan, evaluate
+from gr2st.evaluation.crossval import Evaluation, evaluate
 from gr2st.evaluation.fold import FoldJob, FoldResult, run_fold
+from gr2st.evaluation.plan import Plan
 from gr2st.evaluation.workers import TRIES, Workers
 from gr2st.types import finish
 

@@ -9,7 +9,8 @@ import pytest
 
 from gr2st import keys
 from gr2st.config import GeneChoice
-from gr2st.evaluation.crossval import Evaluation, Plan, evaluate
+from gr2st.evaluation.crossval import Evaluation, evaluate
+from gr2st.evaluation.plan import Plan
 from gr2st.io.section import read_section
 from gr2st.io.study import read_study
 from gr2st.types import finish

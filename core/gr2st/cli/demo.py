@@ -14,8 +14,9 @@ from gr2st.cli.evaluate import print_summary
 from gr2st.cli.learn import recipe_fields
 from gr2st.config import GeneChoice
 from gr2st.errors import DataError, TrainingFailed
-from gr2st.evaluation.crossval import Evaluation, Plan, evaluate
+from gr2st.evaluation.crossval import Evaluation, evaluate
 from gr2st.evaluation.figure import best_gene, draw_gene
+from gr2st.evaluation.plan import Plan
 from gr2st.io.prediction import read_prediction
 from gr2st.io.sample import sample_study_path
 from gr2st.io.section import read_section

@@ -86,8 +86,9 @@ def evaluate_command(
 
     Example: gr2st evaluate sample_data --models gr2st,ridge,mean --out evaluation
     """
-    from gr2st.evaluation.crossval import Plan, evaluate, usable_entries
+    from gr2st.evaluation.crossval import evaluate, usable_entries
     from gr2st.evaluation.executors import executor_of
+    from gr2st.evaluation.plan import Plan
     from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
     from gr2st.preprocess.gene_list import read_gene_list
@@ -116,6 +117,7 @@ def evaluate_command(
     _report_failures(evaluation)
     say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
     typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, folds/")
+    typer.echo(f"Report: gr2st report {out}")
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:
@@ -134,8 +136,8 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     Console().print(table)
     if any("minus_ridge" in row for row in summary["models"].values()):
         typer.echo("Below each score: its difference to ridge, paired by section, with the 95 % interval.")
-    if summary["warning"]:
-        typer.echo(f"Note: {summary['warning']}")
+    for warning in summary["warnings"]:
+        typer.echo(f"Note: {warning}")
 
 
 def _cell(row: Mapping[str, Any], key: str) -> str:

@@ -42,6 +42,7 @@ def train_command(
     study: StudyArgument,
     out: Annotated[Path, typer.Option(help="Folder of the model to write.")],
     sections: SectionsOption = "",
+    held_out: Annotated[str, typer.Option(help="Section left out, and scored while the others train.")] = "",
     model: Annotated[str, typer.Option(help="Model; see `gr2st list`.")] = "gr2st",
     genes: GenesOption = None,
     variable_genes: VariableOption = 100,
@@ -57,11 +58,10 @@ def train_command(
 
     Example: gr2st train sample_data --sections A1,A2 --out model
     """
-    from gr2st.evaluation.crossval import usable_entries
     from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
     from gr2st.plans import TrainPlan
-    from gr2st.runs.training import learn
+    from gr2st.runs.training import learn, parts_of
     from gr2st.training.checkpoint import check_model_folder, save_model
     from gr2st.training.loop import pick_device
 
@@ -69,20 +69,21 @@ def train_command(
     check_model_folder(out)
     pick_device(device)
     found = read_study(study)
-    entries = usable_entries(found, names_of(sections))
     plan = TrainPlan.of(
         study=study,
         model=model,
         genes=gene_choice(genes, variable_genes),
         sections=names_of(sections),
+        held_out=held_out,
         recipe=recipe_fields(encoder, um_per_px, cell_types),
         training=training_of(model, epochs, seed, device, precision),
     )
+    parts = parts_of(found, plan)
     unfinished = out.with_name(f"{out.name}.unfinished")
-    trained = show_progress(learn(entries, plan, unfinished))
+    trained = show_progress(learn(parts, plan, unfinished))
     save_model(trained, out)
     shutil.rmtree(unfinished, ignore_errors=True)
-    say_notes([*found.notes, *notes_of(entries)])
+    say_notes([*found.notes, *notes_of(parts.entries)])
     typer.echo(
         f"{model}, trained on {', '.join(trained.sections)} for {len(trained.recipe.genes)} genes"
         f"{CELL_TITLES[trained.recipe.cell_types]}: {out}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gr2st.config import GeneChoice
-    from gr2st.evaluation.crossval import Plan
+    from gr2st.evaluation.plan import Plan
     from gr2st.evaluation.preset import Wish
     from gr2st.types import Study
 

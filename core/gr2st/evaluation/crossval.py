@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gr2st.config import CellSource, GeneChoice, Recipe, Settings, TrainConfig
-from gr2st.errors import Cancelled, DataError
+from gr2st.errors import Cancelled, DataError, Gr2stError, StorageError
 from gr2st.evaluation.fold import FAULTS, FoldJob, fold_steps, run_fold
-from gr2st.evaluation.folds import Protocol, make_folds
-from gr2st.evaluation.results import FoldResult, read_result, with_listed
-from gr2st.evaluation.rows import Row, rows_of
+from gr2st.evaluation.folder import Ledger, Outcome, begin_evaluation
+from gr2st.evaluation.folds import make_folds
+from gr2st.evaluation.results import FoldFailure, FoldResult, read_result, with_listed
 from gr2st.evaluation.sections import refuse_unreadable
 from gr2st.evaluation.summary import summarise, write_results
 from gr2st.evaluation.together import Bundle, bundles, folds_together
+from gr2st.io.stop import heeding
 from gr2st.io.tables import plural, some
 from gr2st.preparation import encoder_identity
-from gr2st.types import Fold, Progress
+from gr2st.types import Progress
 
 if TYPE_CHECKING:
+    from gr2st.evaluation.cautions import Patients
+    from gr2st.evaluation.plan import Plan
     from gr2st.types import SectionEntry, Steps, Study
 
-
-@dataclass(frozen=True, slots=True)
-class FoldFailure:
-    """A fold that ended in an error: which, why in one sentence, and the traceback for a report."""
-
-    model: str
-    fold: str
-    message: str
-    details: str
-
-
-Outcome = FoldResult | FoldFailure
+WORD_S = 1.0
+"""Seconds after which an evaluation whose folds run elsewhere says that it is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,71 +52,6 @@ class Evaluation:
     summary: Mapping[str, Any]
     failures: tuple[FoldFailure, ...]
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What to evaluate: a value that a window, a file and a command line fill in alike.
-
-    Attributes
-    ----------
-    models : names of `gr2st.registry.MODELS`
-    genes : GeneChoice
-        A list, or a number of variable genes chosen anew from the training sections of every fold.
-    protocol : "patient" or "section"
-    sections : names, optional
-        Only these sections of the study; empty: all that have an image.
-    folds : Fold, optional
-        Splits of the user's own, in place of those the protocol makes.
-    recipe : fields of `Recipe` other than the genes
-    training, config : settings per model name, in place of the registered ones
-    ablations : names of `gr2st.evaluation.rows.ABLATIONS`
-        Each model that has the part is also trained without it.
-    seeds : int
-        How often each model that draws lots is trained, with one seed after the other.
-    preset : mapping
-        What summary.json tells of the preset this plan was made from (`gr2st.evaluation.preset`).
-    score_genes : names of genes, optional
-        A list whose genes are scored by themselves too; it changes no fold.
-    """
-
-    models: tuple[str, ...]
-    genes: GeneChoice
-    protocol: Protocol = "patient"
-    sections: tuple[str, ...] = ()
-    folds: tuple[Fold, ...] = ()
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, TrainConfig] = field(default_factory=dict)
-    config: Mapping[str, Settings] = field(default_factory=dict)
-    ablations: tuple[str, ...] = ()
-    seeds: int = 1
-    preset: Mapping[str, Any] = field(default_factory=dict)
-    score_genes: tuple[str, ...] = ()
-
-    def rows(self) -> tuple[Row, ...]:
-        """Every model, ablation and seed, in the order of the table."""
-        return rows_of(
-            self.models,
-            self.config,
-            self.training,
-            recipe=self.recipe,
-            ablations=self.ablations,
-            seeds=self.seeds,
-        )
-
-    @property
-    def encoder(self) -> str:
-        """Name of the patch encoder; settings that no recipe takes are refused here."""
-        return self._recipe.encoder
-
-    @property
-    def cell_types(self) -> CellSource:
-        """Where the cell types come from."""
-        return self._recipe.cell_types
-
-    @property
-    def _recipe(self) -> Recipe:
-        return Recipe(genes=("any",), **self.recipe)
 
 
 def evaluate(
@@ -159,20 +87,60 @@ def evaluate(
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; an evaluation is a folder. Choose another name.")
-    jobs = _jobs(usable_entries(study, plan.sections), plan, out)
+    jobs = jobs_of(usable_entries(study, plan.sections), plan, out)
     if executor is not None and together not in (None, 1):
         raise DataError("Folds are trained together in one process (--together), or in several (--workers), not both.")
     grouped = bundles(jobs, together) if executor is None else []
-    yield from refuse_unreadable(_entries_needed(jobs))
-    outcomes = yield from (_here(jobs, grouped, together) if executor is None else _elsewhere(jobs, executor))
-    results = [outcome for outcome in outcomes if isinstance(outcome, FoldResult)]
-    if plan.score_genes:
-        by_digest = {job.digest(): job for job in jobs}
-        results = [with_listed(by_digest[result.digest], result, plan.score_genes) for result in results]
-    failures = tuple(outcome for outcome in outcomes if isinstance(outcome, FoldFailure))
+    ledger = begin_evaluation(out, study, plan, jobs)
     patients = {entry.name: entry.patient for entry in study.entries}
-    summary = summarise(results, failures, plan, patients)
-    write_results(out, jobs, results, summary)
+    try:
+        yield from _heard(ledger, heeding(out, _all_folds(jobs, grouped, ledger, executor, together)))
+        evaluation = _summed_up(out, ledger, plan, patients)
+    except (GeneratorExit, KeyboardInterrupt, Cancelled):
+        _stopped(out, ledger, plan, patients)
+        raise
+    except Exception as error:
+        # Where the disk is full the state cannot be told either; the error itself must be heard.
+        with suppress(StorageError):
+            ledger.tell("failed", str(error) or type(error).__name__, "".join(traceback.format_exception(error)))
+        raise
+    ledger.tell("finished")
+    return evaluation
+
+
+def _all_folds(
+    jobs: Sequence[FoldJob], grouped: Sequence[Bundle], ledger: Ledger, executor: Executor | None, together: int | None
+) -> Steps[None]:
+    yield from refuse_unreadable(_entries_needed(jobs))
+    yield from (_here(grouped, ledger, together) if executor is None else _elsewhere(jobs, ledger, executor))
+    yield Progress("Evaluating", len(jobs), len(jobs))
+
+
+def _heard(ledger: Ledger, steps: Steps[None]) -> Steps[None]:
+    """The same steps, each told to the ledger first."""
+    with closing(steps):
+        for progress in steps:
+            ledger.hear(progress)
+            yield progress
+
+
+def _stopped(out: Path, ledger: Ledger, plan: Plan, patients: Patients) -> None:
+    """Sum up what is done so far; nothing here may hide that the evaluation was stopped."""
+    with suppress(Gr2stError, OSError, ValueError):
+        ledger.tell("stopped")
+        _summed_up(out, ledger, plan, patients)
+
+
+def _summed_up(out: Path, ledger: Ledger, plan: Plan, patients: Patients) -> Evaluation:
+    """Write what the folds that have ended amount to."""
+    ended = ledger.outcomes()
+    done = [(job, outcome) for job, outcome in ended if isinstance(outcome, FoldResult)]
+    if plan.score_genes:
+        done = [(job, with_listed(job, result, plan.score_genes)) for job, result in done]
+    failures = tuple(outcome for _, outcome in ended if isinstance(outcome, FoldFailure))
+    results = [result for _, result in done]
+    summary = summarise(results, failures, plan, patients, planned=ledger.planned)
+    write_results(out, done, summary)
     return Evaluation(out, summary, failures, _notes_of_folds(results))
 
 
@@ -208,7 +176,8 @@ def _notes_of_folds(results: Sequence[FoldResult]) -> tuple[str, ...]:
     return tuple(note if set(by) == models else f"{', '.join(dict.fromkeys(by))}: {note}" for note, by in said.items())
 
 
-def _jobs(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[FoldJob]:
+def jobs_of(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[FoldJob]:
+    """Every row of a plan on every split; the errors of `evaluate` that come before any section is read."""
     if not plan.models:
         raise DataError("No model to evaluate; name at least one.")
     rows = plan.rows()
@@ -238,14 +207,12 @@ def _entries_needed(jobs: Sequence[FoldJob]) -> list[SectionEntry]:
     return [entry for entry in (jobs[0].entries if jobs else ()) if entry.name in used]
 
 
-def _here(jobs: Sequence[FoldJob], grouped: Sequence[Bundle], together: int | None) -> Steps[list[Outcome]]:
-    done: dict[int, Outcome] = {}
+def _here(grouped: Sequence[Bundle], ledger: Ledger, together: int | None) -> Steps[None]:
     for bundle in grouped:
-        yield Progress("Evaluating", len(done), len(jobs), bundle.name)
+        yield Progress("Evaluating", ledger.ended, ledger.planned, bundle.name)
         found = yield from (_guarded_together(bundle, together) if bundle.together else _guarded(bundle.jobs[0]))
-        done |= zip(map(id, bundle.jobs), found, strict=True)
-    yield Progress("Evaluating", len(jobs), len(jobs))
-    return [done[id(job)] for job in jobs]
+        for job, outcome in zip(bundle.jobs, found, strict=True):
+            ledger.note(job, outcome)
 
 
 def _guarded(job: FoldJob) -> Steps[list[Outcome]]:
@@ -270,22 +237,27 @@ def _guarded_together(bundle: Bundle, together: int | None) -> Steps[list[Outcom
     return [_failure(job, outcome) if isinstance(outcome, Exception) else outcome for job, outcome in pairs]
 
 
-def _elsewhere(jobs: Sequence[FoldJob], executor: Executor) -> Steps[list[Outcome]]:
+def _elsewhere(jobs: Sequence[FoldJob], ledger: Ledger, executor: Executor) -> Steps[None]:
+    """Run the folds in an executor; a word now and then while none ends, so that a stop is heard."""
     futures = {executor.submit(run_fold, job): job for job in jobs}
-    outcomes: dict[Future[FoldResult], Outcome] = {}
+    waiting, note = set(futures), ""
     try:
-        yield Progress("Evaluating", 0, len(jobs))
-        for future in as_completed(futures):
-            job = futures[future]
-            try:
-                outcomes[future] = future.result()
-            except FAULTS as error:
-                outcomes[future] = _failure(job, error)
-            yield Progress("Evaluating", len(outcomes), len(jobs), job.name)
+        while waiting:
+            yield Progress("Evaluating", ledger.ended, ledger.planned, note)
+            ended, waiting = wait(waiting, timeout=WORD_S, return_when=FIRST_COMPLETED)
+            for future in ended:
+                ledger.note(futures[future], _answer(futures[future], future))
+                note = futures[future].name
     finally:
         for future in futures:
             future.cancel()
-    return [outcomes[future] for future in futures]
+
+
+def _answer(job: FoldJob, future: Future[FoldResult]) -> Outcome:
+    try:
+        return future.result()
+    except FAULTS as error:
+        return _failure(job, error)
 
 
 def _failure(job: FoldJob, error: BaseException) -> FoldFailure:

@@ -16,6 +16,8 @@ from gr2st.preprocess.normalise import gene_normalise, spot_normalise
 from gr2st.registry import MODELS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anndata import AnnData
 
     from gr2st.training.checkpoint import TrainedModel
@@ -38,13 +40,11 @@ def with_measured(prediction: Prediction, section: Section) -> Prediction:
     """
     table = prediction.table.copy()
     counts = measured_counts(section.table[list(table.obs_names)], prediction.genes)
-    present = ~np.isnan(counts).any(axis=0)
     for layer, score, normalise in (
         (keys.MEASURED_SPOT, keys.PCC_SPOT, spot_normalise),
         (keys.MEASURED_GENE, keys.PCC_GENE, gene_normalise),
     ):
-        measured = np.full(counts.shape, np.nan, np.float32)
-        measured[:, present] = normalise(counts[:, present])
+        measured = normalised(counts, normalise)
         table.layers[layer] = measured
         table.var[score] = gene_pcc(np.asarray(table.layers[keys.PREDICTED]), measured)
     table.uns[keys.PROVENANCE] = {**table.uns[keys.PROVENANCE], "measured": values_digest(counts)}
@@ -58,6 +58,14 @@ def _notes_on_scores(section: str, n_spots: int) -> tuple[str, ...]:
     if n_spots == 2:
         return (f"Section {section} has 2 spots: every score is 1 or -1 whatever is predicted, and says nothing.",)
     return ()
+
+
+def normalised(counts: Float32, normalise: Callable[[Float32], Float32]) -> Float32:
+    """Counts (spots, genes) on a scale of expression; genes that were not measured stay NaN and count for nothing."""
+    present = ~np.isnan(counts).any(axis=0)
+    values = np.full(counts.shape, np.nan, np.float32)
+    values[:, present] = normalise(counts[:, present])
+    return values
 
 
 def measured_counts(table: AnnData, genes: tuple[str, ...]) -> Float32:

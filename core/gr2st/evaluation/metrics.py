@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from scipy.stats import rankdata
 
-Matrix: TypeAlias = npt.NDArray[np.floating[Any]]
-Vector: TypeAlias = npt.NDArray[np.float64]
+from gr2st.correlation import Matrix, Vector, gene_pcc, mean_score
 
-
-def gene_pcc(predicted: Matrix, measured: Matrix) -> Vector:
-    """Pearson correlation of each gene over the spots of a section.
-
-    Parameters
-    ----------
-    predicted, measured : (spots, genes)
-
-    Returns
-    -------
-    (genes,) float64
-        NaN where either side is constant over the spots or has a missing value.
-    """
-    p = np.asarray(predicted, np.float64)
-    m = np.asarray(measured, np.float64)
-    varies = (np.ptp(p, axis=0) > 0) & (np.ptp(m, axis=0) > 0)
-    p = p - p.mean(axis=0)
-    m = m - m.mean(axis=0)
-    norm = np.linalg.norm(p, axis=0) * np.linalg.norm(m, axis=0)
-    scores: Vector = np.divide((p * m).sum(axis=0), norm, out=np.full(norm.shape, np.nan), where=varies & (norm > 0))
-    return scores
+__all__ = [
+    "Matrix",
+    "Vector",
+    "gene_mae",
+    "gene_pcc",
+    "gene_rmse",
+    "gene_spearman",
+    "mean_of_known",
+    "mean_score",
+    "median_of_known",
+    "median_score",
+    "morans_i",
+]
 
 
 def gene_spearman(predicted: Matrix, measured: Matrix) -> Vector:
@@ -78,12 +67,6 @@ def morans_i(values: Matrix, neighbours: sparse.csr_array) -> Vector:
     spread = (centred**2).sum(axis=0) * np.count_nonzero(degree)
     scores: Vector = np.divide(shared, spread, out=np.full(spread.shape, np.nan), where=spread > 0)
     return scores
-
-
-def mean_score(scores: Vector) -> float | None:
-    """Mean of the scores that exist; None where there is none (JSON has no NaN)."""
-    known = scores[~np.isnan(scores)]
-    return float(known.mean()) if len(known) else None
 
 
 def median_score(scores: Vector) -> float | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gr2st.config import CellSource, GeneChoice, PatchConfig, Precision, TrainConfig
 from gr2st.errors import DataError, WeightsMissing
-from gr2st.evaluation.crossval import Plan
+from gr2st.evaluation.plan import Plan
 from gr2st.evaluation.published import CELL_TYPES, ENCODER, PATCH, PROTOCOL, PUBLISHED, STAIN, PublishedStudy
 from gr2st.io.tables import plural, some
 from gr2st.io.visium_picture import has_full_picture

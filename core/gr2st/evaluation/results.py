@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from gr2st import keys
 from gr2st.evaluation.scores import means_over
 from gr2st.io.store import write_csv, write_json
 
 if TYPE_CHECKING:
     from gr2st.evaluation.fold import FoldJob
 
-RESULT = "result.json"
 GENES = "genes.csv"
 
 
@@ -52,9 +52,19 @@ class FoldResult:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class FoldFailure:
+    """A fold that ended in an error: which, why in one sentence, and the traceback for a report."""
+
+    model: str
+    fold: str
+    message: str
+    details: str
+
+
 def read_result(job: FoldJob) -> FoldResult | None:
     """The stored result of this very job, or None where it has not been finished yet."""
-    path = job.folder / RESULT
+    path = job.folder / keys.FOLD_RESULT
     if not path.is_file():
         return None
     try:
@@ -88,7 +98,7 @@ def write_result(job: FoldJob, result: FoldResult) -> None:
     ]
     write_csv(job.folder / GENES, pd.concat(tables))
     write_json(
-        job.folder / RESULT,
+        job.folder / keys.FOLD_RESULT,
         {
             "digest": result.digest,
             "model": result.label,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gr2st import __version__, keys
-from gr2st.evaluation.folds import WARNINGS
+from gr2st.evaluation.cautions import BASELINE, Patients, cautions, departures, sisters_warning
 from gr2st.evaluation.metrics import mean_of_known, median_of_known
 from gr2st.evaluation.provenance import joined
 from gr2st.evaluation.results import gene_scores
@@ -19,26 +19,30 @@ from gr2st.io.store import write_csv, write_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gr2st.evaluation.crossval import FoldFailure, Plan
     from gr2st.evaluation.fold import FoldJob
-    from gr2st.evaluation.results import FoldResult
+    from gr2st.evaluation.plan import Plan
+    from gr2st.evaluation.results import FoldFailure, FoldResult
 
-BASELINE = "ridge"
-"""The row that every other is compared with, section by section."""
+SECTION_COLUMNS = ("model", "seed", "fold", "section", *MAIN)
+"""What sections.csv tells where no fold is done yet."""
 
-Patients = Mapping[str, str | None]
 Sections = dict[str, dict[str, Any]]
 
 
 def summarise(
-    results: Sequence[FoldResult], failures: Sequence[FoldFailure], plan: Plan, patients: Patients
+    results: Sequence[FoldResult], failures: Sequence[FoldFailure], plan: Plan, patients: Patients, *, planned: int
 ) -> dict[str, Any]:
-    """The content of summary.json: per model the section scores, their mean over sections and what it is worth."""
+    """The content of summary.json: per model the section scores, their mean over sections and what it is worth.
+
+    ``planned`` is the number of folds to be done in all, of which `results` are those that are.
+    """
     labels = list(dict.fromkeys(row.label for row in plan.rows()))
     sections = {label: _sections_of([r for r in results if r.label == label]) for label in labels}
     summary: dict[str, Any] = {
         "protocol": plan.protocol,
-        "warning": _warning(plan, patients),
+        "complete": len(results) == planned,
+        "folds": {"done": len(results), "failed": len(failures), "planned": planned},
+        "warning": " ".join(filter(None, [sisters_warning(plan, patients), departures(plan)])),
         "genes": max((result.n_genes for result in results), default=0),
         "encoder": plan.encoder,
         "cell_types": plan.cell_types,
@@ -50,26 +54,15 @@ def summarise(
         summary["preset"] = dict(plan.preset)
     if failures:
         summary["failed"] = [{"model": f.model, "fold": f.fold, "message": f.message} for f in failures]
+    summary["warnings"] = cautions(summary, plan, patients)
     return summary
 
 
-def _warning(plan: Plan, patients: Patients) -> str:
-    """What a reader of the numbers must know, in a sentence each."""
-    held = [patients[section] for section in plan.sections or patients]
-    # Where every section is known to be of another patient, no sister is in training.
-    sisters = None in held or len(set(held)) < len(held)
-    departs = "; ".join(plan.preset.get("departs", ()))
-    said = [WARNINGS[plan.protocol] if sisters else "", f"Not as published: {departs}." if departs else ""]
-    return " ".join(filter(None, said))
-
-
-def write_results(
-    out: Path, jobs: Sequence[FoldJob], results: Sequence[FoldResult], summary: Mapping[str, Any]
-) -> None:
+def write_results(out: Path, done: Sequence[tuple[FoldJob, FoldResult]], summary: Mapping[str, Any]) -> None:
     """Write summary.json and, with a line per model, seed and section or gene, sections.csv and genes.csv."""
-    by_digest = {job.digest(): job for job in jobs}
-    write_csv(out / keys.SECTION_SCORES, pd.DataFrame([row for result in results for row in _section_rows(result)]))
-    tables = [_gene_rows(by_digest[result.digest], result) for result in results]
+    lines = [row for _, result in done for row in _section_rows(result)]
+    write_csv(out / keys.SECTION_SCORES, pd.DataFrame(lines, columns=None if lines else SECTION_COLUMNS))
+    tables = [_gene_rows(job, result) for job, result in done]
     if tables:
         write_csv(out / keys.GENE_SCORES, pd.concat(tables))
     write_json(out / keys.SUMMARY, summary)

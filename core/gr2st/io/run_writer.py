@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from gr2st import keys
 from gr2st.errors import StorageError
-from gr2st.io.runs import Epoch, RunCard, StateCard, read_curves
+from gr2st.io.runs import Epoch, RunCard, StateCard, read_card, read_curves
 from gr2st.io.store import atomic_path, cause_of, write_json
+from gr2st.types import Progress
 
 if TYPE_CHECKING:
     from gr2st.io.runs import Told
     from gr2st.plans import TrainPlan
-    from gr2st.types import Progress
 
 EVERY_S = 1.0
 """Seconds between two writings of the state while a training runs."""
@@ -52,20 +52,7 @@ class RunWriter:
 
     def tell(self, state: Told, message: str = "", details: str = "") -> None:
         """Write the state, with the last step that was heard."""
-        now = self._progress
-        heard = {} if now is None else {"stage": now.stage, "done": now.done, "total": now.total, "note": now.note}
-        values = {} if now is None else dict(now.values)
-        card = StateCard(
-            state=state,
-            message=message,
-            details=details,
-            pid=os.getpid(),
-            host=platform.node(),
-            at=time.time(),
-            values=values,
-            **heard,
-        )
-        write_json(self.folder / keys.RUN_STATE, card.model_dump(mode="json"))
+        write_state(self.folder, state, self._progress or Progress(""), message, details)
         self._written = time.monotonic()
 
     def end(self, state: Told, message: str = "", details: str = "") -> None:
@@ -75,7 +62,7 @@ class RunWriter:
 
     def log(self, text: str) -> None:
         """Add lines to the log, each with the time of UTC; StorageError where the disk does not take them."""
-        lines = "".join(f"{_now()} {line}\n" for line in text.splitlines())
+        lines = "".join(f"{now()} {line}\n" for line in text.splitlines())
         path = self.folder / keys.RUN_LOG
         try:
             with path.open("a", encoding="utf-8") as file:
@@ -100,9 +87,36 @@ class RunWriter:
 
 def begin_run(folder: Path, plan: TrainPlan, *, device: str, versions: dict[str, str]) -> None:
     """Write what was asked: from here on the folder is a run."""
-    card = RunCard(format=keys.FORMAT, plan=plan, device=device, versions=versions, began=_now())
+    card = RunCard(format=keys.FORMAT, plan=plan, device=device, versions=versions, began=now())
     write_json(folder / keys.RUN_CARD, card.model_dump(mode="json"))
 
 
-def _now() -> str:
+def write_state(folder: Path, state: Told, progress: Progress, message: str = "", details: str = "") -> None:
+    """Tell in a folder how far the work in it is, as this process."""
+    card = StateCard(
+        state=state,
+        message=message,
+        details=details,
+        pid=os.getpid(),
+        host=platform.node(),
+        at=time.time(),
+        stage=progress.stage,
+        done=progress.done,
+        total=progress.total,
+        note=progress.note,
+        values=dict(progress.values),
+    )
+    write_json(folder / keys.RUN_STATE, card.model_dump(mode="json"))
+
+
+def tell_again(folder: Path, state: Told) -> None:
+    """Tell another state of the work in a folder, otherwise what was told last; nothing where nothing was told yet."""
+    path = folder / keys.RUN_STATE
+    if path.is_file():
+        told = read_card(path, StateCard, "delete this file")
+        write_json(path, told.model_copy(update={"state": state, "at": time.time()}).model_dump(mode="json"))
+
+
+def now() -> str:
+    """The time of UTC in ISO form, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

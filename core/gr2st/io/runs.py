@@ -3,11 +3,13 @@
 ::
 
     run.json       what was asked, on which device, with which versions, when it was begun
-    state.json     running, finished, failed or stopped; how far; whose process, and when it last said a word
+    state.json     running, paused, finished, failed or stopped; how far; whose process, and when it last said a word
     curves.csv     a line per epoch: stage, epoch, parts of the loss
     log.txt        for people
     unfinished/    what a training needs to be gone on with
     model/         the trained model, at the end
+    lock.json      who works in the folder, while somebody does
+    stop           asks whoever that is to stop
 """
 
 from __future__ import annotations
@@ -31,8 +33,13 @@ from gr2st.io.store import cause_of
 from gr2st.plans import TrainPlan  # noqa: TC001 - pydantic reads it
 from gr2st.types import Progress
 
-Told = Literal["running", "finished", "failed", "stopped"]
-State = Literal["running", "finished", "failed", "stopped", "interrupted"]
+Told = Literal["running", "paused", "finished", "failed", "stopped"]
+State = Literal["running", "paused", "finished", "failed", "stopped", "interrupted"]
+
+AT_WORK = ("running", "paused")
+"""States in which a process holds the work: one that rests keeps its memory and its folder."""
+
+Card = TypeVar("Card", bound=Settings)
 
 SILENT_S = 600.0
 """Seconds without a word after which a run of another machine, whose processes cannot be asked, counts as ended."""
@@ -76,7 +83,7 @@ class Run:
     asked : RunCard
         The plan, device and versions.
     state : str
-        "running", "finished", "failed", "stopped", or "interrupted": its process is gone without a last word.
+        "running", "paused", "finished", "failed", "stopped", or "interrupted": its process is gone without a last word.
     message, details : str
         Why it failed, in a sentence and in full; "" otherwise.
     progress : Progress
@@ -142,14 +149,14 @@ def read_run(folder: Path | str) -> Run:
     folder = Path(folder)
     if not (folder / keys.RUN_CARD).is_file():
         raise DataError(f"{folder} is no run: {keys.RUN_CARD} is not there. A run is a folder that a training writes.")
-    asked = _read(folder / keys.RUN_CARD, RunCard, "delete the run, and train anew")
+    asked = read_card(folder / keys.RUN_CARD, RunCard, "delete the run, and train anew")
     if not (folder / keys.RUN_STATE).is_file():
         return Run(folder, asked, "interrupted")
-    told = _read(folder / keys.RUN_STATE, StateCard, "delete this file; the run then counts as interrupted")
+    told = read_card(folder / keys.RUN_STATE, StateCard, "delete this file; the run then counts as interrupted")
     return Run(
         folder=folder,
         asked=asked,
-        state="interrupted" if told.state == "running" and not _is_at_work(told) else told.state,
+        state=state_of(told),
         message=told.message,
         details=told.details,
         progress=Progress(told.stage, told.done, told.total, told.note, told.values),
@@ -197,10 +204,8 @@ def _epoch(row: dict[str, str]) -> Epoch:
     return Epoch(stage, epoch, {name: float(value) for name, value in row.items() if value != ""})
 
 
-Card = TypeVar("Card", RunCard, StateCard)
-
-
-def _read(path: Path, kind: type[Card], advice: str) -> Card:
+def read_card(path: Path, kind: type[Card], advice: str) -> Card:
+    """Read a file that tells of long work; `advice` says what to do where it is damaged."""
     content = _json(path, advice)
     found = content.get("format") if isinstance(content, dict) else None
     if isinstance(found, int) and found > keys.FORMAT:
@@ -208,7 +213,7 @@ def _read(path: Path, kind: type[Card], advice: str) -> Card:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise DataError(f"{path} is not what a training writes ({first_fault(error)}): {advice}.") from error
+        raise DataError(f"{path} is not what gr2st writes ({first_fault(error)}): {advice}.") from error
     except UnknownName as error:
         raise DataError(f"{path} was written by another version. {error}") from error
 
@@ -222,12 +227,17 @@ def _json(path: Path, advice: str) -> Any:
         raise DataError(f"{path} is not readable as JSON ({error}): {advice}.") from error
 
 
-def _is_at_work(told: StateCard) -> bool:
-    """Whether the process that said the last word is still there: one of its number, begun before that word."""
-    if told.host != platform.node():
-        return time.time() - told.at < SILENT_S
+def state_of(told: StateCard) -> State:
+    """The state that a card tells: "interrupted" where its process is gone without a last word."""
+    return "interrupted" if told.state in AT_WORK and not is_at_work(told.host, told.pid, told.at) else told.state
+
+
+def is_at_work(host: str, pid: int, at: float) -> bool:
+    """Whether the process that said a word at that time is still there: one of its number, begun before that word."""
+    if host != platform.node():
+        return time.time() - at < SILENT_S
     try:
-        process = psutil.Process(told.pid)
-        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= told.at + CLOCK_S)
+        process = psutil.Process(pid)
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= at + CLOCK_S)
     except psutil.Error:
         return False

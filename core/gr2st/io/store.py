@@ -1,4 +1,4 @@
-"""Writing without half-written files: a temporary name beside the target, then a rename; and where caches lie."""
+"""Writing without half-written files: a temporary name beside the target, then a rename; where caches and data lie."""
 
 from __future__ import annotations
 
@@ -113,15 +113,16 @@ def cache_dir(kind: str) -> Path:
     It lies in the user's cache folder, or under the folder that the environment variable GR2ST_CACHE names.
     """
     base = os.environ.get("GR2ST_CACHE") or platformdirs.user_cache_dir("gr2st", appauthor=False)
-    folder = Path(base) / kind
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"The cache folder {folder} cannot be made: {cause_of(error)}. "
-            "Set GR2ST_CACHE to a folder that can be written to."
-        ) from error
-    return folder
+    return _made(Path(base) / kind, "cache", "GR2ST_CACHE")
+
+
+def data_dir(name: str) -> Path:
+    """Folder for what the user keeps of one kind ("runs", "evaluations"), made where missing.
+
+    It lies in the user's data folder, or under the folder that the environment variable GR2ST_DATA names.
+    """
+    base = os.environ.get("GR2ST_DATA") or platformdirs.user_data_dir("gr2st", appauthor=False)
+    return _made(Path(base) / name, "data", "GR2ST_DATA")
 
 
 def file_digest(path: Path | str) -> str:
@@ -148,6 +149,17 @@ def parents_of(target: Path) -> Iterator[None]:
             with suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def _made(folder: Path, what: str, variable: str) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"The {what} folder {folder} cannot be made: {cause_of(error)}. "
+            f"Set {variable} to a folder that can be written to."
+        ) from error
+    return folder
 
 
 def _free_name(target: Path) -> Path:

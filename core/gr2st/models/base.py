@@ -33,14 +33,20 @@ class Batch:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Loss:
-    """Total to minimise (scalar with gradient) and its named, unweighted parts."""
+    """Total to minimise (scalar with gradient) and its named, unweighted parts.
+
+    ``chance`` is what the contrastive part would be for a model that knows nothing; None where there is no such part.
+    """
 
     total: Tensor
     parts: Mapping[str, Tensor] = field(default_factory=dict)
+    chance: float | None = None
 
     def numbers(self) -> dict[str, float]:
-        """Total and parts as floats, for progress and curves."""
-        return {"loss": float(self.total.detach()), **{k: float(v.detach()) for k, v in self.parts.items()}}
+        """Total, parts and chance as floats, for progress and curves."""
+        parts = {name: float(part.detach()) for name, part in self.parts.items()}
+        chance = {} if self.chance is None else {"chance": self.chance}
+        return {"loss": float(self.total.detach()), **parts, **chance}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +94,8 @@ class SpotModel(nn.Module):
     """Base of all models.
 
     Life of a model: built from (config, n_genes, n_features, grid_size) -> `loss` once per section and epoch, in train
-    mode -> `remember` once per training section, then `conclude`, in eval mode without gradient -> `predict`.
+    mode -> `remember` once per training section, then `conclude`, in eval mode without gradient -> `predict`. A copy
+    that shares the parameters may be asked to predict in between: it is brought up to date by `renew`.
     Everything learned lies in parameters, buffers or `bank`.
     """
 
@@ -117,6 +124,12 @@ class SpotModel(nn.Module):
 
     def conclude(self) -> None:
         """Called after the last `remember`: solve what is solved in closed form."""
+
+    def renew(self, batch: Batch) -> None:
+        """Bring what is remembered of a section up to date, in place, when the parameters changed after `conclude`.
+
+        What follows from no parameter stays as it is: by default, everything.
+        """
 
     def predict(self, batch: Batch) -> Answer:
         """Expression of every spot of a blind batch."""

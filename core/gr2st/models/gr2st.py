@@ -112,13 +112,14 @@ class Gr2st(SpotModel):
         spot, entropy = self.embed_spots(batch, with_entropy=self.moe_head is not None)
         parts = {"contrastive": losses.contrastive(spot, image, temperature=config.temperature)}
         if self.moe_head is None:
-            return Loss(parts["contrastive"], parts)
+            return Loss(parts["contrastive"], parts, chance=losses.chance(len(spot)))
         predicted, logits = self.moe_head(image, self._seen_by_gate(batch, image))
         parts["mse"] = losses.regression(predicted, expression)
         parts["gate"] = self._gate_loss(logits, batch)
         parts["entropy"] = entropy
         weighted = config.mse_weight * parts["mse"] + config.gate_weight * parts["gate"]
-        return Loss(parts["contrastive"] + weighted + config.entropy_weight * entropy, parts)
+        total = parts["contrastive"] + weighted + config.entropy_weight * entropy
+        return Loss(total, parts, chance=losses.chance(len(spot)))
 
     def step_bytes(self, n_spots: int) -> int:
         """Estimated from the settings; with dense graphs it grows with the square of the spots."""
@@ -144,6 +145,14 @@ class Gr2st(SpotModel):
             self.programmes.learn(filled(self.bank, "GR2ST").value)
         if self.kernel is not None:
             self.kernel.conclude()
+
+    @torch.no_grad()
+    def renew(self, batch: Batch) -> None:
+        """Embed the spots of a section anew; scales, programmes and the kernel branch follow from no parameter."""
+        bank = filled(self.bank, "GR2ST")
+        key, _ = self.embed_spots(self._view(batch).batch, with_entropy=False)
+        first = bank.section.index(batch.section)
+        bank.key[first : first + len(key)] = key
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Answer:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gr2st.errors import DataError
+from gr2st.models.memory import PerSection
 from gr2st.models.picture import width_seen, with_surroundings
 from gr2st.models.programmes import Programmes
 
@@ -57,6 +58,7 @@ class KernelBranch(nn.Module):
         self.register_buffer("bandwidth", torch.zeros(()))
         self.register_buffer("used", torch.zeros((), dtype=torch.int64))
         self._collected: list[tuple[Tensor, Tensor]] = []
+        self._predicted: PerSection[Tensor] = PerSection()
 
     @torch.no_grad()
     def remember(self, batch: Batch, expression: Tensor) -> None:
@@ -80,6 +82,11 @@ class KernelBranch(nn.Module):
         """Expression (n, genes) on the scale of what was remembered."""
         if not self.used:
             raise DataError("GR2ST has not been fitted: remember the training sections, then conclude.")
+        # A section that is watched is asked about many times in one training, and this branch learns but once.
+        sources = (batch.features, batch.position, self.landmarks, self.weight)
+        return self._predicted.of(batch.section, sources, lambda: self._predict(batch))
+
+    def _predict(self, batch: Batch) -> Tensor:
         kernel = self._kernel(with_surroundings(batch, self.config.context_radius))
         return self.programmes.restored(kernel @ self.weight[: int(self.used)].double())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -32,6 +33,11 @@ def contrastive(spot: Tensor, image: Tensor, *, temperature: float) -> Tensor:
         return paired
     in_blocks: Tensor = _PairedInBlocks.apply(spot, image, temperature)  # type: ignore[no-untyped-call]
     return in_blocks
+
+
+def chance(n_spots: int) -> float:
+    """What `contrastive` is where all pairs are alike and each spot is found by lot: ln of the spots."""
+    return math.log(n_spots)
 
 
 def _paired(by_row: Tensor, by_column: Tensor) -> Tensor:

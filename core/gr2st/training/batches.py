@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from gr2st.registry import ModelSpec
     from gr2st.types import Prepared
 
 FLOATS = ("features", "position", "cell_share", "spot_expression", "gene_expression", "depth")
@@ -37,6 +38,11 @@ def to_batch(prepared: Prepared, fields: frozenset[str], device: torch.device) -
     tensors = {name: _tensor(getattr(prepared, name), torch.float32, device) for name in FLOATS if name in fields}
     tensors |= {name: _tensor(getattr(prepared, name), torch.int64, device) for name in INTEGERS if name in fields}
     return Batch(section=prepared.section, **tensors)
+
+
+def shown_to(spec: ModelSpec, prepared: Prepared) -> Prepared:
+    """What a model may see of a section it predicts: nothing measured; an oracle, which says so, the depth."""
+    return replace(prepared.blind(), depth=prepared.depth if spec.is_oracle else None)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

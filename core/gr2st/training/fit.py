@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gr2st.config import TrainConfig
     from gr2st.models.base import Batch, SpotModel
     from gr2st.training.keeper import Place
+    from gr2st.training.watch import Watch
     from gr2st.types import Steps
 
 INTERVAL = 0.2
@@ -98,10 +99,16 @@ class Fit:
         return {"epoch": self.epoch, "order": self.order, "seen": self.seen}
 
 
-def fit(module: SpotModel, batches: Sequence[Batch], training: TrainConfig, place: Place | None = None) -> Steps[None]:
+def fit(
+    module: SpotModel,
+    batches: Sequence[Batch],
+    training: TrainConfig,
+    place: Place | None = None,
+    watch: Watch | None = None,
+) -> Steps[None]:
     """Train for all epochs; with a `place`, from where an earlier training was left.
 
-    Closing the steps keeps the training in its place.
+    Closing the steps keeps the training in its place. A `watch` adds its scores to the values of some epochs.
     """
     if not training.epochs:
         return
@@ -110,14 +117,14 @@ def fit(module: SpotModel, batches: Sequence[Batch], training: TrainConfig, plac
     if place is not None:
         place.restore(state)
     try:
-        yield from _epochs(state, Portions.of(batches, training.batch_spots), place)
+        yield from _epochs(state, Portions.of(batches, training.batch_spots), place, watch)
     except GeneratorExit:
         if place is not None:
             place.keep(state)
         raise
 
 
-def _epochs(state: Fit, portions: Portions, place: Place | None) -> Steps[None]:
+def _epochs(state: Fit, portions: Portions, place: Place | None, watch: Watch | None) -> Steps[None]:
     total, told = state.training.epochs, time.monotonic()
     while state.epoch < total:
         if not state.order:
@@ -129,9 +136,25 @@ def _epochs(state: Fit, portions: Portions, place: Place | None) -> Steps[None]:
             if len(state.seen) < len(portions) and time.monotonic() - told > INTERVAL:
                 told = time.monotonic()
                 yield Progress("Training", state.epoch, total, f"loss {state.seen[-1]['loss']:.3f}")
-        values = state.end_epoch()
+        # Before the epoch ends: one that is left while it is scored is scored when it is gone on with.
+        scores = (yield from _scored(watch, state)) if watch is not None else {}
+        values = state.end_epoch() | scores
         told = time.monotonic()
-        yield Progress("Training", state.epoch, total, f"loss {values['loss']:.3f}", values)
+        yield Progress("Training", state.epoch, total, _note(values), values)
+
+
+def _scored(watch: Watch, state: Fit) -> Steps[dict[str, float]]:
+    """What the watch says of the epoch that ends, with a word after each section it looks at."""
+    if not watch.is_due(state.epoch + 1, state.training.epochs):
+        return {}
+    for _ in watch.bring_up_to_date():
+        yield Progress("Training", state.epoch, state.training.epochs)
+    return watch.scores()
+
+
+def _note(values: Mapping[str, float]) -> str:
+    held_out = f", r {values['pcc']:.3f} held out" if "pcc" in values else ""
+    return f"loss {values['loss']:.3f}{held_out}"
 
 
 def optimiser_of(module: SpotModel, training: TrainConfig, epoch: int) -> torch.optim.Optimizer:

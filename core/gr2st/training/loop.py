@@ -21,6 +21,7 @@ from gr2st.training.inner import best_choice, inner_folds
 from gr2st.training.keeper import Keeper
 from gr2st.training.memory import free_bytes, refuse_too_large
 from gr2st.training.precision import check_precision
+from gr2st.training.watch import Watch, Watched, scores_of
 from gr2st.types import Progress, under_stage
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def train(
     training: TrainConfig | None = None,
     config: Settings | None = None,
     keep_in: Path | None = None,
+    watched: Sequence[Prepared] = (),
 ) -> Steps[TrainedModel]:
     """Train a registered model on prepared sections.
 
@@ -58,6 +60,10 @@ def train(
     keep_in : Path, optional
         Folder that keeps the training while it is unfinished: with the same arguments it goes on from there, on the
         CPU to the same bits as if it had never been left.
+    watched : sequence of Prepared, optional
+        Sections that are not learned from, with expression: some twenty times on the way, and at the end, the values
+        of an epoch hold ``pcc``, how well they would be predicted now. The model is the same to the bit without them.
+        Those that an inner fold holds out are watched in the same way.
 
     Returns
     -------
@@ -66,8 +72,9 @@ def train(
     Raises
     ------
     DataError
-        No section, sections of another recipe, a folder that keeps another training, spots to be mixed for a model
-        that sees each section as a whole, or an arithmetic that the device lacks.
+        No section, sections of another recipe, a section both learned from and watched, a folder that keeps another
+        training, spots to be mixed for a model that sees each section as a whole, or an arithmetic that the device
+        lacks.
     TrainingFailed
         The loss stopped being finite, at the epoch and section the message names; or a section is too large for the
         memory that is free.
@@ -76,6 +83,7 @@ def train(
     training = training or spec.training
     config = config or spec.config
     check_sections(sections, recipe)
+    _check_watched(watched, sections, recipe)
     refuse_mixing(config, training.batch_spots)
     device = pick_device(training.device)
     check_precision(training.precision, device)
@@ -83,7 +91,7 @@ def train(
         keeper = None if keep_in is None else Keeper(keep_in, _digest(spec, config, training, recipe, sections))
         setting = _Setting(spec, recipe, training, device, keeper)
         config = yield from _chosen(setting, config, sections)
-        module = yield from _learned(setting, config, sections, setting.place("whole"))
+        module = yield from _learned(setting, config, sections, setting.place("whole"), watched)
     return trained_model(spec, module, config, training, recipe, sections)
 
 
@@ -143,7 +151,7 @@ def _inner_scores(
     if known is not None:
         return known
     learned_from, held_out = fold
-    module = yield from _learned(setting, config, learned_from, place)
+    module = yield from _learned(setting, config, learned_from, place, held_out)
     fields = module.needs | MEASURED
     scores = [module.choices(to_batch(section, fields, setting.device)) for section in held_out]
     if place is not None:
@@ -152,16 +160,24 @@ def _inner_scores(
 
 
 def _learned(
-    setting: _Setting, config: Settings, sections: Sequence[Prepared], place: Place | None
+    setting: _Setting,
+    config: Settings,
+    sections: Sequence[Prepared],
+    place: Place | None,
+    watched: Sequence[Prepared],
 ) -> Steps[SpotModel]:
-    """A module trained on the sections, its bank filled, in eval mode."""
+    """A module trained on the sections, its bank filled, in eval mode; what is watched is scored on the way."""
     torch.manual_seed(setting.training.seed)
     module = build(setting.spec, config, sections, setting.recipe).to(setting.device)
     fields = module.needs | module.learns_from
     batches = [to_batch(section, fields, setting.device) for section in sections]
     refuse_too_large(module, sections, free=free_bytes(setting.device))
-    yield from fit(module, batches, setting.training, place)
+    others = [Watched.of(section, setting.spec, module, setting.device) for section in watched]
+    watch = Watch(module, batches, others) if others and setting.training.epochs else None
+    yield from fit(module, batches, setting.training, place, watch)
     yield from remember(module, batches)
+    if others and watch is None:
+        yield Progress("Scoring what is held out", 1, 1, values=scores_of(module, others))
     return module.eval()
 
 
@@ -208,6 +224,15 @@ def check_sections(sections: Sequence[Prepared], recipe: Recipe) -> None:
     other = [s.section for s in sections if s.digests.get("recipe", recipe.digest()) != recipe.digest()]
     if other:
         raise DataError(f"Sections {', '.join(other)} were prepared with another recipe than the one to train with.")
+
+
+def _check_watched(watched: Sequence[Prepared], sections: Sequence[Prepared], recipe: Recipe) -> None:
+    """DataError where a section that is watched is learned from too, or was prepared with another recipe."""
+    both = sorted({section.section for section in watched} & {section.section for section in sections})
+    if both:
+        raise DataError(f"Sections {', '.join(both)} are to be both learned from and held out: choose one.")
+    if watched:
+        check_sections(watched, recipe)
 
 
 def n_features_of(sections: Sequence[Prepared]) -> int:
