@@ -12,6 +12,8 @@ from gr2st_napari._study import Draft
 from gr2st_napari._training import RunsSeen, TrainDraft, Training
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gr2st_napari._expression import Expression
     from gr2st_napari._opening import Opened
     from gr2st_napari._resolve import Display
@@ -69,6 +71,15 @@ class Problem:
 
     sentence: str
     details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A training or an evaluation at work: its name for people, its folder, and options of `gr2st resume` for it."""
+
+    name: str
+    folder: Path
+    options: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
