@@ -16,9 +16,11 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 from gr2st import cache_dir, display_pyramid, read_prediction, sample_study_path
 from gr2st_napari._background import Background
 from gr2st_napari._canvas import Canvas
+from gr2st_napari._closing import Closing
+from gr2st_napari._evaluator import Evaluator
 from gr2st_napari._expression import KINDS, Expression
 from gr2st_napari._neighbours import neighbours_of
-from gr2st_napari._opening import Opened, open_path, open_section, placement_of, pyramid_picture
+from gr2st_napari._opening import Opened, open_held_out, open_path, open_section, placement_of, pyramid_picture
 from gr2st_napari._pairing import belong_together, belongs, is_of_another_section, joined, same_spots, strangers
 from gr2st_napari._pointer import Pointer
 from gr2st_napari._problems import problem_of
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
+    from gr2st import Prediction
     from gr2st_napari._opening import Picture
+    from gr2st_napari._state import Unfinished
 
 MODE_KEYS = {mode: f"Control-{number}" for number, mode in enumerate(MODES, start=1)}
 
@@ -65,13 +69,16 @@ class Controller:
         self.worker = worker or WorkerProcess()
         self.builder = StudyBuilder(self.state)
         self.trainer = Trainer(self.state, self.worker)
+        self.evaluator = Evaluator(self.state, self.worker)
         self._viewer = viewer
         self._background = Background()
         self._pointer = Pointer(viewer, self.describe)
         self._requests: dict[int, Callable[[dict[str, Any]], None]] = {}
+        self._stored: tuple[Path, Prediction] | None = None
         self._lost: set[str] = set()
         self._is_closed = False
         self._window: QWidget | None = None
+        self._closing: Closing | None = None
         self._connect()
         for mode, key in MODE_KEYS.items():
             viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)
@@ -129,6 +136,20 @@ class Controller:
         self.state.job = Job(f"Predicting {section}", request=request)
         self._requests[request] = self._take_prediction
 
+    def show_held_out(self, study: Path | None, section: str, prediction: Path, gene: str) -> None:
+        """Show a gene on a slide as measured and as a stored prediction has it; without `study`, of the open one."""
+        opened = self.state.opened
+        if self._stored is not None and opened is not None and self._stored == (prediction, opened.prediction):
+            self.wish(gene=gene, mode="side by side")
+            return
+
+        def then(found: Opened) -> None:
+            self._stored = None if found.prediction is None else (prediction, found.prediction)
+            self._take(found)
+            self.wish(gene=gene, mode="side by side")
+
+        self._read(f"Opening {section}", lambda: open_held_out(opened, study, section, prediction), then)
+
     def cancel(self) -> None:
         """Stop what runs: politely first."""
         job = self.state.job
@@ -151,6 +172,7 @@ class Controller:
         """End with this window, the viewer's own."""
         if self._window is None and isinstance(window, QMainWindow):
             self._window = window
+            self._closing = Closing(window, self._unfinished, self.worker.stop)
             window.destroyed.connect(self.close)
 
     def close(self) -> None:
@@ -162,6 +184,7 @@ class Controller:
         self._background.close()
         self.builder.close()
         self.trainer.close()
+        self.evaluator.close()
         self.worker.stop()
         self.canvas.close()
         self._pointer.close()
@@ -169,6 +192,10 @@ class Controller:
             self._viewer.bind_key(key, None)
         self._window = None
         _CONTROLLERS.pop(self._viewer, None)
+
+    def _unfinished(self) -> list[Unfinished]:
+        """What goes on for the docks, and would end with the window."""
+        return [work for work in (self.trainer.at_work, self.evaluator.at_work) if work is not None]
 
     def describe(self, spot: int) -> str:
         """Words for one spot: its name and what is known of the shown gene."""

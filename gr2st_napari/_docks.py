@@ -9,6 +9,7 @@ from gr2st_napari._controller import MODE_KEYS, controller_of
 from gr2st_napari._layers import FUNCTIONAL_COLOUR, MAPS, SPATIAL_COLOUR, map_colours
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._resolve import available_modes
+from gr2st_napari._results_words import ranking_words
 from gr2st_napari.views.genes import GenesView
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class GenesDock(GenesView):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._controller = controller_of(napari_viewer)
-        self._listed: tuple[object, str] = (None, "")
+        self._listed: tuple[object, ...] = ()
         self.look.show_colormaps({name: map_colours(name) for name in MAPS})
         self._send()
         self._listen()
@@ -81,6 +82,7 @@ class GenesDock(GenesView):
             (events.opened, self._on_card),
             (events.opened, self._on_opened),
             (events.expression, self._on_expression),
+            (events.ranking, self._on_expression),
             (events.shown, self._on_shown),
             (events.spot, self._on_spot),
         ]
@@ -98,11 +100,14 @@ class GenesDock(GenesView):
         self.show_sections(names, "" if opened is None else opened.name)
 
     def _on_expression(self) -> None:
-        expression, space = self._state.expression, self._state.wish.space
+        expression, space, ranking = self._state.expression, self._state.wish.space, self._state.ranking
         self.show_gene_tools(expression is not None)
-        if expression is not None and self._listed != (expression, space):
-            self._listed = (expression, space)
-            self.genes.show_genes(expression.genes, expression.aliases, expression.means, expression.scores(space))
+        if expression is not None and self._listed != (expression, space, ranking):
+            self._listed = (expression, space, ranking)
+            ranks = None if ranking is None else ranking.of(expression.name, expression.genes, space)
+            scores = expression.scores(space) if ranks is None else ranks
+            self.genes.show_genes(expression.genes, expression.aliases, expression.means, scores)
+            self.genes.show_source("" if ranking is None or ranks is None else ranking_words(ranking))
 
     def _on_shown(self) -> None:
         self._on_expression()

@@ -37,6 +37,14 @@ class Expression:
     prediction: Prediction | None
     _positions: dict[str, int] = field(default_factory=dict, init=False)
 
+    @property
+    def name(self) -> str:
+        """Name of the section."""
+        if self.section is not None:
+            return self.section.name
+        assert self.prediction is not None, "an expression is made of a section, a prediction or both"
+        return self.prediction.section
+
     @cached_property
     def spots(self) -> tuple[str, ...]:
         return self.section.spot_names if self.section is not None else self._predicted_spots

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,25 @@ def open_section(study: Study, entry: SectionEntry) -> Opened:
         () if len(study.entries) == 1 else (f"{study.name} has {len(study.entries)} sections; this is {entry.name}.",)
     )
     return Opened(study=study, section=section, picture=picture, notes=notes)
+
+
+def open_held_out(present: Opened | None, study: Path | None, section: str, prediction: Path) -> Opened:
+    """A slide of a study with a stored prediction of it; what is open already is not read again.
+
+    Raises
+    ------
+    DataError
+        No study is named, and none is open that has this slide.
+    """
+    found = read_prediction(prediction)
+    known = None if present is None else present.study
+    if known is None or section not in known.names or (study is not None and known.path.absolute() != study):
+        if study is None:
+            raise DataError(f"The evaluation does not say which study {section} is of: open that study first.")
+        known = read_study(study)
+    elif present is not None and present.section is not None and present.section.name == section:
+        return replace(present, prediction=found)
+    return replace(open_section(known, known.entry(section)), prediction=found)
 
 
 def opened_of(section: Section | None, prediction: Prediction | None, study: Study | None = None) -> Opened:

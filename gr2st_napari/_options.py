@@ -11,7 +11,7 @@ from gr2st import ENCODERS, MODELS, WeightsMissing, need_weights
 if TYPE_CHECKING:
     from gr2st.registry import EncoderSpec
 
-_ABOUT_MODELS = {
+ABOUT_MODELS = {
     "gr2st": "Our preset: the published method with a kernel branch; it chooses its blend on patients held out.",
     "gr2st-v2": "As published in 2026: retrieval and experts that know cell types.",
     "gr2st-v1": "As published in 2025: retrieval alone.",
@@ -66,9 +66,7 @@ DEVICE_OPTIONS = (
 def model_options() -> tuple[Option, ...]:
     """Models that can be trained; rows that read the test section are none."""
     return tuple(
-        Option(spec.name, spec.title, _ABOUT_MODELS.get(spec.name, ""))
-        for spec in MODELS.values()
-        if not spec.is_oracle
+        Option(spec.name, spec.title, ABOUT_MODELS.get(spec.name, "")) for spec in MODELS.values() if not spec.is_oracle
     )
 
 

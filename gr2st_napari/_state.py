@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 
 from psygnal import SignalGroupDescriptor
 
+from gr2st_napari._evaluation import Desk
 from gr2st_napari._runs import RunsSeen
 from gr2st_napari._study import Draft
 from gr2st_napari._training import TrainDraft, Training
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gr2st_napari._expression import Expression
     from gr2st_napari._opening import Opened
     from gr2st_napari._resolve import Display
+    from gr2st_napari._results import Ranking
 
 Mode: TypeAlias = Literal["measured", "predicted", "side by side", "difference"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -70,6 +74,15 @@ class Problem:
     details: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A training or an evaluation at work: its name for people, its folder, and options of `gr2st resume` for it."""
+
+    name: str
+    folder: Path
+    options: tuple[str, ...] = ()
+
+
 @dataclass(eq=False)
 class State:
     """The one state of a viewer; every dock reads it and speaks to it."""
@@ -88,3 +101,6 @@ class State:
     train_draft: TrainDraft = field(default_factory=TrainDraft)
     training: Training = field(default_factory=Training)
     runs: RunsSeen = field(default_factory=RunsSeen)
+    desk: Desk = field(default_factory=Desk)
+    evaluating: Job = Job()
+    ranking: Ranking | None = None

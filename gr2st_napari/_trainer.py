@@ -22,7 +22,7 @@ from gr2st_napari import _training
 from gr2st_napari._background import Background
 from gr2st_napari._problems import problem_of
 from gr2st_napari._run_keeper import RunKeeper
-from gr2st_napari._state import Problem
+from gr2st_napari._state import Problem, Unfinished
 from gr2st_napari._training import StudySummary, TrainDraft, Training
 
 if TYPE_CHECKING:
@@ -141,6 +141,14 @@ class Trainer:
             self.stop()
         else:
             self.runs.ask_to_stop(folder)
+
+    @property
+    def at_work(self) -> Unfinished | None:
+        """The training that is under way here, paused or not; a check is none."""
+        training = self._training
+        if self._asked != "train" or training.request is None or training.folder is None:
+            return None
+        return Unfinished(f"The training {training.folder.name}", training.folder)
 
     def close(self) -> None:
         """Read nothing any more. A training ends with the worker; what it learned is kept and can be gone on with."""

@@ -8,6 +8,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "ABLATIONS": "gr2st.evaluation.rows",
     "CELL_CLASSES": "gr2st.types",
     "Cancelled": "gr2st.errors",
     "DataError": "gr2st.errors",
@@ -16,8 +17,8 @@ _HOME = {
     "Evaluation": "gr2st.evaluation.crossval",
     "EvaluationFolder": "gr2st.io.evaluations",
     "EvaluationFolders": "gr2st.io.evaluations",
-    "Fold": "gr2st.types",
     "Finding": "gr2st.io.preflight",
+    "Fold": "gr2st.types",
     "FoldRow": "gr2st.io.evaluations",
     "GeneChoice": "gr2st.config",
     "Gr2stError": "gr2st.errors",

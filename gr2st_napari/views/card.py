@@ -39,7 +39,7 @@ class StatusCard(QFrame):
         self._shown: Card | None = None
         self.sentence = QLabel(wordWrap=True, objectName="gr2st_card_sentence")
         self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.sentence.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        let_narrow(self.sentence)
         self.details = QPlainTextEdit(readOnly=True, objectName="gr2st_card_details")
         self.details.setMaximumHeight(140)
         self.details.hide()
@@ -110,3 +110,10 @@ def open_menu(parent: QWidget, act: object) -> QMenu:
     for label, choice in OPEN_CHOICES.items():
         menu.addAction(label).triggered.connect(lambda _checked=False, choice=choice: act(f"open-{choice}"))  # type: ignore[operator]
     return menu
+
+
+def let_narrow(label: QLabel) -> None:
+    """Let a text that wraps narrow with its dock, and be as high as it then needs."""
+    policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)
+    label.setSizePolicy(policy)

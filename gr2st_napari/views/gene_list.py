@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QLineEdit, QTableView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QSizePolicy,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -20,38 +29,42 @@ TIPS = (
     "Mean count per spot (without counts: mean normalised value)",
     "Correlation of predicted and measured over the spots of this section",
 )
+WIDTHS = {MEAN: 70}
 NO_RANK = 3
 
 
 class GeneModel(QAbstractTableModel):
-    """Genes with mean and score; ordered by how well they match what was typed, then by the sorted column."""
+    """Genes with a number in each further column; ordered by how well they match what was typed, then by a column."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(
+        self, parent: QObject | None = None, *, columns: Sequence[str] = COLUMNS, tips: Sequence[str] = TIPS
+    ) -> None:
         super().__init__(parent)
+        self._columns, self._tips = tuple(columns), tuple(tips)
         self._genes: tuple[str, ...] = ()
         self._lower: list[str] = []
         self._aliases: list[str] = []
-        self._numbers: dict[int, npt.NDArray[np.float32]] = {}
+        self._numbers: dict[int, npt.NDArray[np.floating[Any]]] = {}
         self._by_name: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._sort = (GENE, Qt.SortOrder.AscendingOrder)
         self._query = ""
 
     def set_genes(
-        self,
-        genes: Sequence[str],
-        aliases: Sequence[str],
-        means: npt.NDArray[np.float32],
-        scores: npt.NDArray[np.float32] | None,
+        self, genes: Sequence[str], aliases: Sequence[str], *numbers: npt.NDArray[np.floating[Any]] | None
     ) -> None:
-        """Replace all genes; without `scores` the last column stays empty."""
+        """Replace all genes, sorted by the last column of numbers that is known; one that is None stays empty."""
         self._genes = tuple(genes)
         self._lower = [gene.lower() for gene in genes]
         self._aliases = [alias.lower() for alias in aliases]
-        self._numbers = {MEAN: means, **({} if scores is None else {PCC: scores})}
+        self._numbers = {column: known for column, known in enumerate(numbers, start=1) if known is not None}
         self._by_name = np.argsort(np.argsort(np.array(self._lower, dtype=str), kind="stable"), kind="stable")
-        self._sort = (MEAN if scores is None else PCC, Qt.SortOrder.DescendingOrder)
+        self._sort = (max(self._numbers, default=GENE), Qt.SortOrder.DescendingOrder)
         self._reorder()
+
+    def set_tip(self, column: int, tip: str) -> None:
+        """Say what a column means now."""
+        self._tips = (*self._tips[:column], tip, *self._tips[column + 1 :])
 
     def search(self, text: str) -> None:
         """Show genes whose symbol or identifier holds `text`: exact first, then beginning, then inside."""
@@ -76,7 +89,7 @@ class GeneModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(self._order)
 
     def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
-        return 0 if parent.isValid() else len(COLUMNS)
+        return 0 if parent.isValid() else len(self._columns)
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if not index.isValid():
@@ -94,8 +107,8 @@ class GeneModel(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return COLUMNS[section]
-        return TIPS[section] if role == Qt.ItemDataRole.ToolTipRole else None
+            return self._columns[section]
+        return self._tips[section] if role == Qt.ItemDataRole.ToolTipRole else None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         self._sort = (column, order)
@@ -140,17 +153,20 @@ class GeneList(QWidget):
 
     picked = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, parent: QWidget | None = None, *, model: GeneModel | None = None, widths: Mapping[int, int] = WIDTHS
+    ) -> None:
         super().__init__(parent)
-        self.model = GeneModel(self)
+        self.model = model or GeneModel(self)
         self.line = QLineEdit(
             objectName="gr2st_search", clearButtonEnabled=True, placeholderText="Find a gene, e.g. ERBB2"
         )
         self.line.setToolTip(
             "Symbol or Ensembl identifier; Enter takes the first match, arrow keys walk through the list"
         )
-        self.table = _table(self.model)
-        self.count = QLabel(objectName="gr2st_gene_count")
+        self.table = _table(self.model, widths)
+        self.count = QLabel(objectName="gr2st_gene_count", wordWrap=True)
+        self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -158,15 +174,23 @@ class GeneList(QWidget):
             layout.addWidget(part)
         self.line.textChanged.connect(self._on_text)
         self.line.returnPressed.connect(lambda: self.table.selectRow(0))
+        self._shown = ""
+        self._source = ""
         self.model.modelReset.connect(self._on_reset)
         self.table.selectionModel().currentRowChanged.connect(self._on_row)
-        self._shown = ""
 
-    def show_genes(self, *columns: Any) -> None:
-        """Fill the list: genes, aliases, means, scores (or None)."""
-        self.model.set_genes(*columns)
-        self.table.setColumnHidden(PCC, columns[3] is None)
+    def show_genes(self, genes: Sequence[str], aliases: Sequence[str], *numbers: Any) -> None:
+        """Fill the list: genes, aliases, and a column of numbers each; one that is None is hidden."""
+        self.model.set_genes(genes, aliases, *numbers)
+        for column, known in enumerate(numbers, start=1):
+            self.table.setColumnHidden(column, known is None)
         self.table.horizontalHeader().setSortIndicator(*self.model.sorted_by)
+
+    def show_source(self, words: str) -> None:
+        """Say where the scores are from; without words they are those of this section."""
+        self._source = words
+        self.model.set_tip(PCC, words or TIPS[PCC])
+        self._show_count()
 
     def show_gene(self, gene: str) -> None:
         """Mark the gene that is shown, without saying it was picked."""
@@ -182,13 +206,15 @@ class GeneList(QWidget):
             self.table.scrollToTop()
 
     def _on_reset(self) -> None:
-        total, shown = len(self.model._genes), self.model.rowCount()
-        self.count.setText(
-            "" if not total else f"{total:,} genes" if shown == total else f"{shown:,} of {total:,} genes"
-        )
+        self._show_count()
         row = self.model.row_of(self._shown)
         if row >= 0:
             self.table.selectRow(row)
+
+    def _show_count(self) -> None:
+        total, shown = len(self.model._genes), self.model.rowCount()
+        words = "" if not total else f"{total:,} genes" if shown == total else f"{shown:,} of {total:,} genes"
+        self.count.setText(" · ".join(filter(None, (words, self._source))))
 
     def _on_row(self, current: QModelIndex, _previous: QModelIndex) -> None:
         gene = self.model.gene_at(current.row()) if current.isValid() else ""
@@ -197,7 +223,7 @@ class GeneList(QWidget):
             self.picked.emit(gene)
 
 
-def _table(model: GeneModel) -> QTableView:
+def _table(model: GeneModel, widths: Mapping[int, int]) -> QTableView:
     table = QTableView(objectName="gr2st_genes", showGrid=False, sortingEnabled=True)
     table.setModel(model)
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -207,7 +233,7 @@ def _table(model: GeneModel) -> QTableView:
     table.verticalHeader().setDefaultSectionSize(22)
     header = table.horizontalHeader()
     header.setSectionResizeMode(GENE, QHeaderView.ResizeMode.Stretch)
-    for column, width in ((MEAN, 70), (PCC, 60)):
+    for column in range(1, model.columnCount()):
         header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
-        header.resizeSection(column, width)
+        header.resizeSection(column, widths.get(column, 60))
     return table

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from gr2st_napari.views.card import let_narrow
 from gr2st_napari.views.dialogs import ask_genes
 from gr2st_napari.views.settings_form import CalmComboBox
 
@@ -217,7 +218,7 @@ class CalmSpinBox(QSpinBox):
 def small_text(name: str) -> QLabel:
     """A line of explanation: it wraps, and narrows with its dock."""
     label = QLabel(objectName=name, wordWrap=True)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    let_narrow(label)
     label.setStyleSheet("font-size: 11px;")
     label.hide()
     return label

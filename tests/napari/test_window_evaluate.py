@@ -1,0 +1,232 @@
+"""The Evaluate dock in a real window: set up, follow, stop and go on, read, look at a gene."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QFileDialog
+
+from gr2st import GeneChoice, Plan, data_dir, evaluate, finish, keys, read_evaluation, read_study
+from gr2st.io.run_writer import write_state
+from gr2st.types import Progress
+from gr2st_napari._controller import controller_of
+from gr2st_napari._evaluate_words import HELD_OUT, MODEL, PCC_SPOT, STATE
+from gr2st_napari.views.evaluate import RESULTS, TRAININGS
+from gr2st_napari.views.gene_list import GENE, PCC
+from tests.builders import her2st_folder
+
+pytestmark = pytest.mark.window
+
+LONG_MS = 60_000
+GENES = ("GENE2", "GENE3", "GENE5")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A small study of two patients, three slides."""
+    return her2st_folder(tmp_path_factory.mktemp("small") / "small")
+
+
+def _evaluated(study: Path, out: Path, genes=GENES) -> Path:
+    plan = Plan(models=("ridge", "mean"), genes=GeneChoice(listed=genes))
+    return finish(evaluate(read_study(study), plan, out)).out
+
+
+@pytest.fixture
+def made(folder, tmp_path_factory) -> Path:
+    """An evaluation of ridge and mean, made without a window; a copy of its own for each test."""
+    base = tmp_path_factory.getbasetemp()
+    if not (base / "made").is_dir():
+        _evaluated(folder, base / "made")
+    out = tmp_path_factory.mktemp("copy") / "made"
+    shutil.copytree(base / "made", out)
+    return out
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    """The Evaluate dock, opened as napari's menu does."""
+    return viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")[1]
+
+
+def _desk(viewer):
+    return controller_of(viewer).state.desk
+
+
+def _open_study(viewer, qtbot, study: Path) -> None:
+    controller_of(viewer).open(study)
+    qtbot.waitUntil(lambda: _desk(viewer).design.study is not None, timeout=LONG_MS)
+
+
+def _open(viewer, dock, qtbot, evaluation: Path, monkeypatch) -> None:
+    """Through the menu, as a user does."""
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(evaluation))
+    dock.more.menu().actions()[-1].trigger()
+    qtbot.waitUntil(lambda: dock.name.text() == evaluation.name, timeout=LONG_MS)
+
+
+def _trainings(dock, column: int) -> list[str]:
+    model = dock.trainings.lines
+    return [model.data(model.index(row, column)) for row in range(model.rowCount())]
+
+
+def _models(dock) -> list[list[str]]:
+    table = dock.results.models
+    return [[table.item(row, column).text() for column in range(3)] for row in range(table.rowCount())]
+
+
+def _genes(dock) -> list[str]:
+    model = dock.results.genes.model
+    return [model.gene_at(row) for row in range(model.rowCount())]
+
+
+def _click(table, row: int, column: int, qtbot) -> None:
+    index = table.model().index(row, column)
+    table.scrollTo(index)
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=table.visualRect(index).center())
+    QApplication.processEvents()
+
+
+def test_the_dock_opened_first_asks_for_a_study(dock):
+    assert dock.card.sentence.text().startswith("No study is open.")
+    assert dock.card.button("open-evaluation").isVisible()
+    assert not dock.start.start.isEnabled()
+    assert dock.start.told.text() == "Not yet: Open a study first."
+
+
+def test_what_is_asked_is_counted_as_it_is_clicked(viewer, dock, qtbot, folder):
+    _open_study(viewer, qtbot, folder)
+    assert dock.setup.count.text() == "2 patients: 2 trainings per model, 10 in all."
+    dock.setup.protocol.buttons["section"].click()
+    assert dock.setup.count.text() == "3 slides: 3 trainings per model, 15 in all."
+    dock.setup.models.boxes["gr2st"].click()
+    assert dock.setup.count.text() == "3 slides: 3 trainings per model, 12 in all."
+    assert dock.setup.references.names == ["ridge", "knn", "mean", "depth-oracle"]
+    assert not any(box.isEnabled() for box in dock.setup.references.boxes.values())
+    dock.setup.parts.boxes["no-kernel"].click()
+    assert dock.start.told.text().startswith("Not yet: No model here has what these ablations leave out: no-kernel.")
+
+
+def test_an_evaluation_made_without_a_window_shows_models_slides_and_genes(viewer, dock, qtbot, made, monkeypatch):
+    _open(viewer, dock, qtbot, made, monkeypatch)
+    summary = read_evaluation(made).summary["models"]
+    assert dock.pages.currentIndex() == RESULTS
+    [ridge, mean] = _models(dock)
+    assert ridge[0] == "ridge"
+    assert ridge[1].startswith(f"{summary['ridge']['pcc_spot']:.3f}\n[")
+    assert mean == ["mean", "-", "-"]
+    assert _trainings(dock, MODEL) == ["ridge", "mean"] * 2
+    assert _trainings(dock, HELD_OUT) == ["A", "A", "B", "B"]
+    assert _trainings(dock, STATE) == ["done"] * 4
+    scores = pd.read_csv(made / keys.GENE_SCORES).query("model == 'ridge'").groupby("gene")["pcc_spot"].mean()
+    assert _genes(dock) == list(scores.sort_values(ascending=False).index)
+    dock.results.space.setCurrentIndex(1)
+    dock.results.space.activated.emit(1)
+    assert _models(dock)[0][1].startswith(f"{summary['ridge']['pcc_gene']:.3f}\n[")
+
+
+def test_a_clicked_gene_stands_side_by_side_on_a_slide_that_was_held_out(viewer, dock, qtbot, made, monkeypatch):
+    _open(viewer, dock, qtbot, made, monkeypatch)
+    dock.results.section.setCurrentText("B1")
+    dock.results.section.textActivated.emit("B1")
+    gene = _genes(dock)[1]
+    _click(dock.results.genes.table, 1, GENE, qtbot)
+    qtbot.waitUntil(lambda: controller_of(viewer).state.shown is not None, timeout=LONG_MS)
+    opened = controller_of(viewer).state.opened
+    assert (opened.section.name, opened.prediction.section, opened.prediction.model) == ("B1", "B1", "ridge")
+    titles = [layer.name for layer in viewer.layers if gene in layer.name]
+    assert titles == [f"{gene} · measured · gene-normalised", f"{gene} · predicted · gene-normalised"]
+    prediction = opened.prediction
+    _click(dock.results.genes.table, 2, GENE, qtbot)
+    assert controller_of(viewer).state.wish.gene == _genes(dock)[2]
+    assert controller_of(viewer).state.opened.prediction is prediction
+
+
+def test_a_chosen_model_ranks_the_genes_of_the_genes_dock(viewer, dock, qtbot, made, folder, monkeypatch):
+    _open_study(viewer, qtbot, folder)
+    genes = viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes", tabify=False)[1].genes
+    assert genes.table.isColumnHidden(PCC)
+    _open(viewer, dock, qtbot, made, monkeypatch)
+    _click(dock.results.models, 0, 0, qtbot)
+    ranked = [genes.model.gene_at(row) for row in range(len(GENES))]
+    assert ranked == _genes(dock)
+    assert genes.count.text() == "12 genes · PCC of ridge over 3 held-out slides"
+
+
+def test_a_training_that_failed_says_why(viewer, dock, qtbot, folder, tmp_path, monkeypatch):
+    _evaluated(folder, tmp_path / "failing", ("GENE2", "NOPE1"))
+    _open(viewer, dock, qtbot, tmp_path / "failing", monkeypatch)
+    assert dock.pages.currentIndex() == TRAININGS
+    assert _trainings(dock, STATE) == ["failed"] * 4
+    _click(dock.trainings.table, 1, MODEL, qtbot)
+    assert dock.trainings.sentence.text().startswith("Training mean, A held out: ")
+    assert "NOPE1" in dock.trainings.sentence.text()
+    assert "Traceback" in dock.trainings.details.toPlainText()
+    assert dock.card.sentence.text().startswith("4 trainings of 4 failed")
+    assert dock.trainings.resume.isVisible()
+
+
+def test_what_another_process_computes_is_followed(viewer, dock, qtbot, made, monkeypatch):
+    result = next((made / "folds" / "mean" / "B").glob(keys.FOLD_RESULT))
+    kept = result.read_bytes()
+    result.unlink()
+    write_state(made, "running", Progress("Evaluating", 3, 4))
+    _open(viewer, dock, qtbot, made, monkeypatch)
+    assert dock.card.sentence.text().startswith("made is computed by another process: 3 of 4 trainings done")
+    assert _trainings(dock, STATE)[-1] == "waiting"
+    assert not dock.trainings.stop.isVisible()
+    result.write_bytes(kept)
+    qtbot.waitUntil(lambda: _trainings(dock, STATE)[-1] == "done", timeout=5_000)
+    write_state(made, "finished", Progress("Evaluating", 4, 4))
+    qtbot.waitUntil(lambda: dock.pages.currentIndex() == RESULTS, timeout=5_000)
+
+
+def test_tables_are_exported_as_they_are(viewer, dock, qtbot, made, tmp_path, monkeypatch):
+    _open(viewer, dock, qtbot, made, monkeypatch)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    dock.results.export.menu().actions()[0].trigger()
+    qtbot.waitUntil(lambda: dock.card.sentence.text().startswith("The tables of made are in"), timeout=LONG_MS)
+    for name in (keys.SECTION_SCORES, keys.GENE_SCORES):
+        assert (tmp_path / name).read_bytes() == (made / name).read_bytes()
+
+
+def test_a_folder_that_is_no_evaluation_is_told(viewer, dock, qtbot, tmp_path):
+    controller_of(viewer).evaluator.open(tmp_path)
+    qtbot.waitUntil(lambda: dock.card.button("dismiss") is not None, timeout=LONG_MS)
+    assert "is no evaluation" in dock.card.sentence.text()
+
+
+def test_an_evaluation_is_stopped_gone_on_with_and_survives_the_death_of_its_worker(
+    viewer, dock, qtbot, folder, tmp_path, monkeypatch
+):
+    _open_study(viewer, qtbot, folder)
+    (tmp_path / "genes.txt").write_text("\n".join(GENES))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "genes.txt"), ""))
+    dock.setup.genes.way.setCurrentIndex(1)
+    dock.setup.genes.way.activated.emit(1)
+    qtbot.waitUntil(lambda: _desk(viewer).design.genes.listed == GENES, timeout=LONG_MS)
+    dock.start.start.click()
+    assert dock.pages.currentIndex() == TRAININGS
+    qtbot.waitUntil(lambda: "done" in _trainings(dock, STATE), timeout=LONG_MS)
+    dock.trainings.stop.click()
+    qtbot.waitUntil(dock.trainings.resume.isVisible, timeout=LONG_MS)
+    assert "Nothing that is done is lost." in dock.card.sentence.text()
+    done = [score for score in _trainings(dock, PCC_SPOT) if score]
+    dock.trainings.resume.click()
+    qtbot.waitUntil(lambda: controller_of(viewer).worker.is_running, timeout=LONG_MS)
+    os.kill(controller_of(viewer).worker.process_id, signal.SIGKILL)
+    qtbot.waitUntil(lambda: dock.card.button("go-on") is not None, timeout=LONG_MS)
+    assert dock.card.sentence.text().startswith("The worker process ended unexpectedly")
+    dock.card.button("go-on").click()
+    qtbot.waitUntil(lambda: dock.pages.currentIndex() == RESULTS, timeout=LONG_MS)
+    assert _trainings(dock, STATE) == ["done"] * 10
+    assert _trainings(dock, PCC_SPOT)[: len(done)] == done
+    assert [row[0] for row in _models(dock)] == ["gr2st", "ridge", "knn", "mean", "depth-oracle"]
+    [found] = data_dir("evaluations").glob("*-small")
+    assert read_evaluation(found).state == "finished"
