@@ -135,6 +135,8 @@ class PlanView(QScrollArea):
         self.study.setText(f"<b>{name}</b>")
         self.study.setToolTip(path)
         self.widget().setVisible(bool(name))
+        bars = Qt.ScrollBarPolicy
+        self.setVerticalScrollBarPolicy(bars.ScrollBarAsNeeded if name else bars.ScrollBarAlwaysOff)
 
     def show_name(self, name: str) -> None:
         if not self.name.hasFocus():

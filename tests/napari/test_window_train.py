@@ -219,7 +219,8 @@ def test_a_run_of_another_process_is_followed_and_asked_to_stop(train, state, ru
     assert not train.runs.resume.isEnabled()
     assert not train.runs.delete.isEnabled()
     writer.hear(Progress("Training", 2, 9, values={"loss": 2.0, "pcc": 0.2}))
-    # The dock looks by itself, every two seconds.
+    # The dock looks by itself.
+    train._looks.setInterval(200)
     qtbot.waitUntil(lambda: (_cells(train, 2), _cells(train, 3)) == (["0.200"], ["2"]), timeout=LONG_MS)
     train.runs.stop.click()
     qtbot.waitUntil(lambda: _cells(train, 1) == ["stopping…"], timeout=LONG_MS)
