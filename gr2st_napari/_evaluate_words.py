@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gr2st import DataError, Gr2stError, UnknownName
+from gr2st import DataError, Gr2stError, UnknownName, time_in_words
 from gr2st_napari._advice import Card
 from gr2st_napari._evaluation import OWN, REFERENCES, seconds_left
 from gr2st_napari._options import ABOUT_MODELS, Option
@@ -14,9 +14,9 @@ from gr2st_napari._results_words import PART_WORDS, REFERENCE_WORDS, count, numb
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gr2st import EvaluationFolder, FoldRow
+    from gr2st import EvaluationFolder, Finding, FoldRow, Preflight
     from gr2st_napari._advice import Action
-    from gr2st_napari._evaluation import Design, Desk, Finding, Preflight
+    from gr2st_napari._evaluation import Design, Desk
     from gr2st_napari._study_words import Tone
 
 MODEL, HELD_OUT, PCC_SPOT, PCC_GENE, TIME, STATE = range(6)
@@ -63,7 +63,7 @@ STATE_WORDS = {
     "interrupted": "interrupted",
 }
 TONES: Mapping[str, Tone] = {"waiting": "waiting", "done": "sound", "failed": "error"}
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def why_not_start(desk: Desk) -> str:
 
 def findings_of(preflight: Preflight | None) -> tuple[Finding, ...]:
     """What the check has found, that which hinders the start first."""
-    return () if preflight is None else tuple(sorted(preflight.findings, key=lambda found: found.kind != "error"))
+    return () if preflight is None else tuple(sorted(preflight.findings, key=lambda found: found.kind != "fault"))
 
 
 def check_sentence(preflight: Preflight | None) -> str:
@@ -118,7 +118,7 @@ def check_sentence(preflight: Preflight | None) -> str:
     trainings = count(preflight.trainings, "training")
     if preflight.seconds is None:
         return f"{trainings}; how long they take shows after the first."
-    return f"{trainings}, {duration(preflight.seconds)} in all."
+    return f"{trainings}, {time_in_words(preflight.seconds)} in all."
 
 
 def training_lines(evaluation: EvaluationFolder | None) -> tuple[TrainingLine, ...]:
@@ -137,7 +137,7 @@ def progress_sentence(desk: Desk) -> str:
     ended, total = ended_of(evaluation), len(evaluation.rows)
     place = desk.design.place
     left = seconds_left(evaluation.rows, place.processes if desk.is_evaluating and place.way == "processes" else 1)
-    outlook = f", {duration(left)} left" if left and ended < total else ""
+    outlook = f", {time_in_words(left)} left" if left and ended < total else ""
     return f"{ended} of {count(total, 'training')} done{outlook}"
 
 
@@ -169,17 +169,6 @@ def recent_words(evaluation: EvaluationFolder) -> str:
     began = evaluation.began.replace("T", " ")[:16]
     state = STATE_WORDS[evaluation.state]
     return f"{evaluation.folder.name}: {began}, {done} of {count(len(evaluation.rows), 'training')}, {state}"
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < MINUTE:
-        return "less than a minute"
-    if seconds < HOUR:
-        return f"about {round(seconds / MINUTE)} min"
-    if seconds < DAY:
-        return f"about {seconds / HOUR:.1f} h"
-    return f"about {seconds / DAY:.1f} days"
 
 
 def _about_design(design: Design) -> Card:
@@ -253,7 +242,7 @@ def _why_no_rows(design: Design) -> str:
 
 
 def _errors(preflight: Preflight | None) -> Sequence[Finding]:
-    return [] if preflight is None else [found for found in preflight.findings if found.kind == "error"]
+    return [] if preflight is None else [found for found in preflight.findings if found.kind == "fault"]
 
 
 def _training_line(row: FoldRow, *, with_seed: bool) -> TrainingLine:

@@ -11,7 +11,7 @@ from gr2st import ENCODERS, MODELS, GeneChoice, PatchConfig, Plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gr2st import EvaluationFolder, FoldRow, SectionEntry, Settings, Study, TrainConfig
+    from gr2st import EvaluationFolder, FoldRow, Preflight, SectionEntry, Settings, Study, TrainConfig
     from gr2st_napari._results import Results
     from gr2st_napari._state import Problem, Space
 
@@ -116,28 +116,6 @@ class Design:
         return self.config.get(model, MODELS[model].config)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something the check before the start has found."""
-
-    kind: str
-    subject: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Preflight:
-    """What the check before the start says: findings, and how long all trainings take in seconds, where it can tell."""
-
-    findings: tuple[Finding, ...] = ()
-    seconds: float | None = None
-    trainings: int = 0
-
-    @property
-    def is_blocked(self) -> bool:
-        return any(finding.kind == "error" for finding in self.findings)
-
-
 Act: TypeAlias = Literal["", "check", "evaluate", "report"]
 """What the worker was asked for."""
 
@@ -226,12 +204,6 @@ def with_training(desk: Desk, model: str, training: TrainConfig) -> Desk:
 def seen(desk: Desk, **changes: Any) -> Desk:
     """The same results seen otherwise: in another space, genes on another slide."""
     return replace(desk, **changes)
-
-
-def preflight_of(told: Mapping[str, Any]) -> Preflight:
-    """What the worker's check has told."""
-    findings = tuple(Finding(**finding) for finding in told["findings"])
-    return Preflight(findings, told["seconds"], told["trainings"])
 
 
 def in_view(desk: Desk, evaluation: EvaluationFolder, results: Results | None) -> Desk:

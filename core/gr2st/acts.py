@@ -94,6 +94,14 @@ def check_evaluation_steps(request: Request) -> Steps[dict[str, Any]]:
     return found.as_json()
 
 
+def report_steps(request: Request) -> Steps[dict[str, str]]:
+    """Write an evaluation as one page of HTML."""
+    from gr2st.evaluation.report import write_report
+
+    page = yield from write_report(Path(request["evaluation"]), Path(request["out"]))
+    return {"report": str(page)}
+
+
 ACTS: dict[str, Callable[[Request], Steps[dict[str, Any]]]] = {
     "predict": predict_steps,
     "pyramid": pyramid_steps,
@@ -101,6 +109,7 @@ ACTS: dict[str, Callable[[Request], Steps[dict[str, Any]]]] = {
     "evaluate": evaluate_steps,
     "check_training": check_training_steps,
     "check_evaluation": check_evaluation_steps,
+    "report": report_steps,
 }
 
 

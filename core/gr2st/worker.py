@@ -6,7 +6,8 @@ One JSON object per line. Requests on standard input::
     {"id": 2, "do": "pyramid", "image": FILE}
     {"id": 3, "do": "train", "plan": {...}, "run": DIR}
     {"id": 4, "do": "evaluate", "study": PATH, "plan": {...}, "out": DIR, "workers": 1, "scheduler": ""}
-    {"id": 5, "do": "cancel", "target": 1}      also "pause" and "resume"
+    {"id": 5, "do": "report", "evaluation": DIR, "out": FILE.html}
+    {"id": 6, "do": "cancel", "target": 1}      also "pause" and "resume"
     {"do": "quit"}
 
 Events on standard output: ``ready``, ``progress`` (at most ten a second, and every one that brings values),

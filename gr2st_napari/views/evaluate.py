@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QShowEvent
 
+    from gr2st import Finding
     from gr2st_napari._advice import Card
-    from gr2st_napari._evaluation import Finding
+    from gr2st_napari._study_words import Tone
 
 SETUP, TRAININGS, RESULTS = range(3)
+FINDING_TONES: dict[str, Tone] = {"good": "sound", "note": "waiting", "warning": "warning", "fault": "error"}
 PAGES = ("Set up", "Trainings", "Results")
 
 
@@ -115,8 +117,7 @@ class EvaluateView(QWidget):
         """What the check has found."""
         self.findings.clear()
         for finding in findings:
-            icon = self._icons["error" if finding.kind == "error" else "warning"]
-            item = QListWidgetItem(icon, finding.sentence)
+            item = QListWidgetItem(self._icons[FINDING_TONES[finding.kind]], finding.sentence)
             item.setToolTip(finding.sentence)
             self.findings.addItem(item)
         self.findings.setVisible(bool(findings))

@@ -125,6 +125,9 @@ def test_a_failed_fold_says_why_and_the_others_go_on(study: Study, tmp_path: Pat
     evaluation = finish(evaluate(study, plan, tmp_path))
     assert {(failure.model, failure.fold) for failure in evaluation.failures} == {("gr2st-v2", "A"), ("gr2st-v2", "B")}
     assert all("not finite" in failure.message for failure in evaluation.failures)
+    rows = gr2st.read_evaluation(tmp_path).rows
+    assert [(row.label, row.state) for row in rows] == [("gr2st-v2", "failed"), ("ridge", "done")] * 2
+    assert [row.message for row in rows if row.state == "failed"] == [one.message for one in evaluation.failures]
     assert evaluation.summary["models"]["ridge"]["pcc_spot"] is not None
     assert evaluation.summary["models"]["gr2st-v2"]["pcc_spot"] is None
 
