@@ -74,6 +74,14 @@ def evaluate_steps(request: Request) -> Steps[dict[str, str]]:
     return {"evaluation": str(done.out), "summary": str(done.out / keys.SUMMARY)}
 
 
+def report_steps(request: Request) -> Steps[dict[str, str]]:
+    """Write the page of an evaluation."""
+    from gr2st.evaluation.report import write_report
+
+    page = yield from write_report(Path(request["evaluation"]), Path(request["out"]))
+    return {"report": str(page)}
+
+
 def check_training_steps(request: Request) -> Steps[dict[str, Any]]:
     """Look ahead at a training; the answer is a `Preflight` as JSON."""
     from gr2st.plans import TrainPlan
@@ -94,22 +102,14 @@ def check_evaluation_steps(request: Request) -> Steps[dict[str, Any]]:
     return found.as_json()
 
 
-def report_steps(request: Request) -> Steps[dict[str, str]]:
-    """Write an evaluation as one page of HTML."""
-    from gr2st.evaluation.report import write_report
-
-    page = yield from write_report(Path(request["evaluation"]), Path(request["out"]))
-    return {"report": str(page)}
-
-
 ACTS: dict[str, Callable[[Request], Steps[dict[str, Any]]]] = {
     "predict": predict_steps,
     "pyramid": pyramid_steps,
     "train": train_steps,
     "evaluate": evaluate_steps,
+    "report": report_steps,
     "check_training": check_training_steps,
     "check_evaluation": check_evaluation_steps,
-    "report": report_steps,
 }
 
 

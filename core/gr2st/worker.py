@@ -6,12 +6,15 @@ One JSON object per line. Requests on standard input::
     {"id": 2, "do": "pyramid", "image": FILE}
     {"id": 3, "do": "train", "plan": {...}, "run": DIR}
     {"id": 4, "do": "evaluate", "study": PATH, "plan": {...}, "out": DIR, "workers": 1, "scheduler": ""}
-    {"id": 5, "do": "report", "evaluation": DIR, "out": FILE.html}
-    {"id": 6, "do": "cancel", "target": 1}      also "pause" and "resume"
+    {"id": 5, "do": "check_training", "plan": {...}, "run": DIR}
+    {"id": 6, "do": "check_evaluation", "study": PATH, "plan": {...}, "out": DIR, "workers": 1}
+    {"id": 7, "do": "report", "evaluation": DIR, "out": FILE.html}
+    {"id": 8, "do": "cancel", "target": 1}      also "pause" and "resume"
     {"do": "quit"}
 
 Events on standard output: ``ready``, ``progress`` (at most ten a second, and every one that brings values),
-``paused``, ``resumed``, ``result`` (with the files written), ``error`` (kind, sentence, details) and ``cancelled``.
+``paused``, ``resumed``, ``result`` (under ``files`` the files written, or what a look ahead found), ``error`` (kind,
+sentence, details) and ``cancelled``.
 A training or an evaluation takes long: all other requests are served between two of its steps, or while it rests.
 Cancelled, it goes on where it was when it is asked for again. The end of standard input ends the worker. Plans are
 those of `gr2st.plans.TrainPlan` and `gr2st.evaluation.plan.Plan`.

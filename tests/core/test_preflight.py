@@ -13,6 +13,7 @@ import torch
 
 import gr2st
 from gr2st import Finding, Preflight
+from gr2st.acts import ACTS
 from gr2st.config import GeneChoice
 from gr2st.errors import DataError
 from gr2st.evaluation.crossval import evaluate
@@ -156,3 +157,13 @@ def test_a_window_reads_it_without_torch() -> None:
         "import sys, gr2st; gr2st.Preflight((), None, 0).as_json(); assert not {'torch', 'scanpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_worker_answers_with_what_was_found(study: Path, tmp_path: Path) -> None:
+    plan = plan_of(study, "mean").model_dump(mode="json")
+    answer = finish(ACTS["check_training"]({"plan": plan, "run": str(tmp_path / "run")}))
+    assert Preflight.of_json(answer).trainings == 1
+    asked = {"models": ["mean"], "genes": {"listed": GENES}}
+    request = {"study": str(study), "plan": asked, "out": str(tmp_path / "out"), "workers": 2}
+    found = Preflight.of_json(json.loads(json.dumps(finish(ACTS["check_evaluation"](request)))))
+    assert said(found)["time"].sentence == "Less than a minute on this CPU: 2 trainings, shared by 2 processes."
