@@ -108,11 +108,14 @@ class EvaluateDock(EvaluateView):
             self._controller.show_held_out(desk.evaluation.study, desk.section, prediction, gene)
 
     def _on_desk(self, desk: Desk, before: Desk) -> None:
+        """Show the desk; what was just opened or has come to its end is turned to."""
         self._show(desk)
-        if desk.evaluation is not None and desk.results is not None and not desk.is_followed:
-            is_other = before.evaluation is None or before.evaluation.folder != desk.evaluation.folder
-            if is_other or before.is_followed:
-                self.turn_to(RESULTS if desk.results.genes else TRAININGS)
+        if desk.evaluation is None or desk.is_followed:
+            return
+        is_other = before.evaluation is None or before.evaluation.folder != desk.evaluation.folder
+        if is_other or (before.is_followed and not desk.can_go_on):
+            has_results = desk.results is not None and bool(desk.results.genes)
+            self.turn_to(RESULTS if has_results else TRAININGS)
 
     def _show(self, desk: Desk) -> None:
         self.show_card(card_of(desk))
@@ -141,7 +144,7 @@ class EvaluateDock(EvaluateView):
         self.trainings.show_acts(
             can_pause=desk.is_evaluating and not desk.is_paused and not desk.is_stopping,
             can_resume=desk.can_go_on or (desk.is_paused and not desk.is_stopping),
-            can_stop=desk.is_evaluating and not desk.is_stopping,
+            can_stop=desk.is_elsewhere or (desk.is_evaluating and not desk.is_stopping),
         )
 
     def _show_results(self, desk: Desk) -> None:

@@ -55,13 +55,6 @@ WAY_OPTIONS = (
     Option("processes", "Here, in several processes", "Faster on many cores; each process needs memory of its own."),
     Option("cluster", "On a dask cluster", "Its workers must see the same files as this machine."),
 )
-STATE_WORDS = {
-    "running": "running",
-    "finished": "finished",
-    "failed": "failed",
-    "stopped": "stopped",
-    "interrupted": "interrupted",
-}
 TONES: Mapping[str, Tone] = {"waiting": "waiting", "done": "sound", "failed": "error"}
 MINUTE = 60
 
@@ -167,8 +160,7 @@ def recent_words(evaluation: EvaluationFolder) -> str:
     """One evaluation in a menu."""
     done = sum(row.state == "done" for row in evaluation.rows)
     began = evaluation.began.replace("T", " ")[:16]
-    state = STATE_WORDS[evaluation.state]
-    return f"{evaluation.folder.name}: {began}, {done} of {count(len(evaluation.rows), 'training')}, {state}"
+    return f"{evaluation.folder.name}: {began}, {done} of {count(len(evaluation.rows), 'training')}, {evaluation.state}"
 
 
 def _about_design(design: Design) -> Card:
@@ -195,8 +187,9 @@ def _at_work(desk: Desk) -> str:
 def _about(desk: Desk, evaluation: EvaluationFolder) -> Card:
     name, told = evaluation.folder.name, progress_sentence(desk)
     failed = [row for row in evaluation.rows if row.state == "failed"]
-    if evaluation.state == "running":
-        return Card(f"{name} is computed by another process: {told}.", tone="working")
+    if desk.is_elsewhere:
+        how = "rests in" if evaluation.state == "paused" else "is computed by"
+        return Card(f"{name} {how} another process: {told}.", tone="working")
     if evaluation.state == "failed":
         return Card(evaluation.message or f"{name} failed.", _again(desk), "error", evaluation.details)
     if failed:

@@ -24,6 +24,8 @@ OWN = tuple(name for name, spec in MODELS.items() if not spec.is_reference)
 REFERENCES = tuple(name for name, spec in MODELS.items() if spec.is_reference)
 """Rows that stand in every table."""
 N_GENES = 100
+AT_WORK = ("running", "paused")
+"""States of an evaluation that a process is at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,12 @@ class Desk:
     @property
     def is_followed(self) -> bool:
         """Whether the evaluation in view may still change."""
-        return self.is_evaluating or (self.evaluation is not None and self.evaluation.state == "running")
+        return self.is_evaluating or self.is_elsewhere
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another process is at the evaluation in view."""
+        return not self.is_evaluating and self.evaluation is not None and self.evaluation.state in AT_WORK
 
     @property
     def can_go_on(self) -> bool:
@@ -210,10 +217,12 @@ def in_view(desk: Desk, evaluation: EvaluationFolder, results: Results | None) -
     """The evaluation as it was just read; model and slide stay chosen where they are still there."""
     labels = () if results is None else results.labels
     scored = [label for label in labels if results is not None and results.sections(label)]
+    is_over = desk.evaluation is not None and desk.evaluation.state in AT_WORK and evaluation.state not in AT_WORK
     chosen = desk.chosen if desk.chosen in scored else next(iter(scored), "")
     sections = () if results is None else results.sections(chosen)
     section = desk.section if desk.section in sections else next(iter(sections), "")
-    return replace(desk, evaluation=evaluation, results=results, chosen=chosen, section=section)
+    told = "" if is_over else desk.told
+    return replace(desk, evaluation=evaluation, results=results, chosen=chosen, section=section, told=told)
 
 
 def prediction_of(evaluation: EvaluationFolder, label: str, section: str) -> Path | None:

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, QTimer
 from gr2st import (
     GeneChoice,
     Preflight,
+    ask_to_stop,
     atomic_path,
     data_dir,
     json_of_plan,
@@ -111,9 +112,12 @@ class Evaluator(QObject):
             self._worker.pause(self._desk.request)
 
     def stop(self) -> None:
-        """End it; what is done stays."""
-        request = self._desk.request
-        if request is not None and not self._desk.is_stopping:
+        """End it; what is done stays. Another process ends it when its step is done."""
+        request, evaluation = self._desk.request, self._desk.evaluation
+        if request is None and evaluation is not None and self._desk.is_elsewhere:
+            told = f"{evaluation.folder.name} was asked to stop: it does so when its step is done."
+            self._read(lambda: ask_to_stop(evaluation.folder), lambda _: self._set(replace(self._desk, told=told)))
+        elif request is not None and not self._desk.is_stopping:
             self._set(replace(self._desk, is_stopping=True))
             self._state.evaluating = replace(self._state.evaluating, is_stopping=True)
             self._worker.cancel(request)

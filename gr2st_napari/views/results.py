@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from gr2st_napari.views.card import STRIPES, let_narrow
-from gr2st_napari.views.dialogs import ask_folder, ask_saving
+from gr2st_napari.views.dialogs import ask_folder, ask_page
 from gr2st_napari.views.gene_list import GeneList, GeneModel
 from gr2st_napari.views.look import SPACE_TIPS, SPACE_WORDS
 from gr2st_napari.views.results_models import ModelTable
@@ -183,7 +183,7 @@ class ResultsPage(QWidget):
 
     def _ask_export(self, what: str) -> None:
         if what == "report":
-            path = ask_saving(self, "Save the report", "report.html")
+            path = ask_page(self, "Save the report", "report.html")
         else:
             path = ask_folder(self, f"Folder for the {what}")
         if path:

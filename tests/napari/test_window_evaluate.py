@@ -180,7 +180,9 @@ def test_what_another_process_computes_is_followed(viewer, dock, qtbot, made, mo
     _open(viewer, dock, qtbot, made, monkeypatch)
     assert dock.card.sentence.text().startswith("made is computed by another process: 3 of 4 trainings done")
     assert _trainings(dock, STATE)[-1] == "waiting"
-    assert not dock.trainings.stop.isVisible()
+    assert not dock.trainings.pause.isVisible()
+    dock.trainings.stop.click()
+    qtbot.waitUntil((made / keys.RUN_STOP).is_file, timeout=5_000)
     result.write_bytes(kept)
     qtbot.waitUntil(lambda: _trainings(dock, STATE)[-1] == "done", timeout=5_000)
     write_state(made, "finished", Progress("Evaluating", 4, 4))
@@ -194,6 +196,21 @@ def test_tables_are_exported_as_they_are(viewer, dock, qtbot, made, tmp_path, mo
     qtbot.waitUntil(lambda: dock.card.sentence.text().startswith("The tables of made are in"), timeout=LONG_MS)
     for name in (keys.SECTION_SCORES, keys.GENE_SCORES):
         assert (tmp_path / name).read_bytes() == (made / name).read_bytes()
+
+
+def test_figures_and_a_report_are_exported(viewer, dock, qtbot, made, tmp_path, monkeypatch):
+    _open(viewer, dock, qtbot, made, monkeypatch)
+    _, figures, report = dock.results.export.menu().actions()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "page.html"), ""))
+    figures.trigger()
+    qtbot.waitUntil(lambda: dock.card.sentence.text().startswith("The figures of made are in"), timeout=LONG_MS)
+    assert {path.stem for path in tmp_path.glob("*.png")} == {"genes_spot", "genes_gene", "slides_spot", "slides_gene"}
+    report.trigger()
+    qtbot.waitUntil(lambda: dock.card.sentence.text().startswith("The report is"), timeout=LONG_MS)
+    page = (tmp_path / "page.html").read_text()
+    assert "ridge" in page
+    assert all(gene in page for gene in GENES)
 
 
 def test_a_folder_that_is_no_evaluation_is_told(viewer, dock, qtbot, tmp_path):
@@ -211,6 +228,8 @@ def test_an_evaluation_is_stopped_gone_on_with_and_survives_the_death_of_its_wor
     dock.setup.genes.way.setCurrentIndex(1)
     dock.setup.genes.way.activated.emit(1)
     qtbot.waitUntil(lambda: _desk(viewer).design.genes.listed == GENES, timeout=LONG_MS)
+    shorter = _desk(viewer).design.training_of("gr2st").model_copy(update={"epochs": 30, "inner_folds": 0})
+    dock.setup.settings.training.changed.emit(shorter)
     dock.start.start.click()
     assert dock.pages.currentIndex() == TRAININGS
     qtbot.waitUntil(lambda: "done" in _trainings(dock, STATE), timeout=LONG_MS)
