@@ -26,6 +26,7 @@ from gr2st_napari._problems import problem_of
 from gr2st_napari._resolve import resolve
 from gr2st_napari._state import MODES, SPACES, Job, Problem, State, Wish
 from gr2st_napari._study_builder import StudyBuilder
+from gr2st_napari._trainer import Trainer
 from gr2st_napari._worker import WorkerProcess
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Controller:
         self.canvas = Canvas(viewer)
         self.worker = worker or WorkerProcess()
         self.builder = StudyBuilder(self.state)
+        self.trainer = Trainer(self.state, self.worker)
         self.evaluator = Evaluator(self.state, self.worker)
         self._viewer = viewer
         self._background = Background()
@@ -177,6 +179,7 @@ class Controller:
         self._requests.clear()
         self._background.close()
         self.builder.close()
+        self.trainer.close()
         self.evaluator.close()
         self.worker.stop()
         self.canvas.close()

@@ -9,6 +9,7 @@ from psygnal import SignalGroupDescriptor
 
 from gr2st_napari._evaluation import Desk
 from gr2st_napari._study import Draft
+from gr2st_napari._training import RunsSeen, TrainDraft, Training
 
 if TYPE_CHECKING:
     from gr2st_napari._expression import Expression
@@ -85,6 +86,9 @@ class State:
     shown: Display | None = None
     notes: tuple[str, ...] = ()
     draft: Draft = field(default_factory=Draft)
+    train_draft: TrainDraft = field(default_factory=TrainDraft)
+    training: Training = field(default_factory=Training)
+    runs: RunsSeen = field(default_factory=RunsSeen)
     desk: Desk = field(default_factory=Desk)
     evaluating: Job = Job()
     ranking: Ranking | None = None

@@ -112,13 +112,13 @@ class WorkerProcess(QObject):
             self._paused.discard(request)
             self._send(self._steering("resume", request))
 
-    def cancel(self, request: int) -> None:
+    def cancel(self, request: int, *, patience_ms: int = POLITE_MS) -> None:
         """Ask for an end; a child that does not answer in time is ended."""
         if request not in self._open or request in self._stopping:
             return
         self._stopping.add(request)
         self._send(self._steering("cancel", request))
-        self._patience.start(POLITE_MS)
+        self._patience.start(patience_ms)
 
     def stop(self) -> None:
         """End the child and wait for its end; every open request is cancelled."""

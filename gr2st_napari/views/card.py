@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
@@ -54,9 +55,12 @@ class StatusCard(QFrame):
         """Show a card; `words` are the labels of its actions."""
         if card == self._shown:
             return
-        self._shown = card
-        self.setStyleSheet(f"#gr2st_card {{ border: 0; border-left: 4px solid {STRIPES[card.tone]}; }}")
+        before, self._shown = self._shown, card
         self.sentence.setText(card.sentence)
+        if before is not None and replace(before, sentence=card.sentence) == card:
+            # A sentence that counts on, several times a second, leaves the rest alone.
+            return
+        self.setStyleSheet(f"#gr2st_card {{ border: 0; border-left: 4px solid {STRIPES[card.tone]}; }}")
         self.details.setPlainText(card.details)
         self.details.hide()
         self._rebuild(card, words)

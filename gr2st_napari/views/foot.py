@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 
 class Foot(QWidget):
-    """One line of words, a bar and Cancel while something runs; "Idle" otherwise."""
+    """One line of words, a bar and, unless the dock has buttons of its own, Cancel while something runs."""
 
     cancelled = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, can_cancel: bool = True) -> None:
         super().__init__(parent)
+        self._can_cancel = can_cancel
         self.line = QLabel("Idle", objectName="gr2st_worker_line")
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.bar = QProgressBar(objectName="gr2st_worker_bar", textVisible=False)
@@ -46,6 +47,6 @@ class Foot(QWidget):
         self.bar.setRange(0, job.total)
         self.bar.setValue(min(job.done, job.total))
         self.bar.setVisible(job.is_running)
-        self.button.setVisible(job.is_running)
+        self.button.setVisible(job.is_running and self._can_cancel)
         self.button.setEnabled(not job.is_stopping)
         self.button.setText("Stopping…" if job.is_stopping else "Cancel")

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 NAME = Qt.ItemDataRole.UserRole
 MOST_GENES = 20_000
-ROWS = 6
-"""Sections that can be seen at once."""
+TALLEST_PX = 160
+"""Height of a list of sections before it scrolls."""
 
 
 class OptionBox(QWidget):
@@ -91,6 +91,10 @@ class SectionList(QWidget):
         self.list = QListWidget(objectName="gr2st_section_list")
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.list.setSizeAdjustPolicy(QListWidget.SizeAdjustPolicy.AdjustToContents)
+        self.list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
+        self.list.setMinimumHeight(40)
+        self.list.setMaximumHeight(TALLEST_PX)
         self.count = QLabel(objectName="gr2st_section_count")
         self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.every = QPushButton("All", objectName="gr2st_all_sections")
@@ -135,8 +139,6 @@ class SectionList(QWidget):
             item.setToolTip(option.why_not or _section_words(option))
             if option.why_not:
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEnabled)
-        rows = max(2, min(ROWS, len(self._options)))
-        self.list.setFixedHeight(rows * max(18, self.list.sizeHintForRow(0)) + 8)
 
     def _tick(self, is_ticked: bool) -> None:
         names = [option.name for option in self._options if is_ticked and not option.why_not]
@@ -156,6 +158,7 @@ class GenesChoice(QWidget):
         self.way.addItems(["Most variable", "From a file…"])
         self.number = CalmSpinBox(objectName="gr2st_genes_number")
         self.number.setRange(1, MOST_GENES)
+        self.number.setFixedWidth(92)
         self.number.setToolTip("How many of the most variable genes of the training sections")
         self.file = QPushButton("Choose…", objectName="gr2st_genes_file")
         self.file.setToolTip("A text file with a gene per line, or a table with a column of names")
@@ -216,7 +219,7 @@ def small_text(name: str) -> QLabel:
     """A line of explanation: it wraps, and narrows with its dock."""
     label = QLabel(objectName=name, wordWrap=True)
     let_narrow(label)
-    label.setStyleSheet("color: #8a8d93; font-size: 11px;")
+    label.setStyleSheet("font-size: 11px;")
     label.hide()
     return label
 
