@@ -264,4 +264,4 @@ def reference_options() -> tuple[Option, ...]:
 
 def part_options(parts: Mapping[str, object]) -> tuple[Option, ...]:
     """Parts of GR2ST that can be left out, one at a time."""
-    return tuple(Option(name, PART_WORDS.get(name, name).capitalize(), f"Row …{name}") for name in parts)
+    return tuple(Option(name, PART_WORDS.get(name, name).capitalize()) for name in parts)

@@ -19,7 +19,6 @@ _HOME = {
     "EvaluationFolders": "gr2st.io.evaluations",
     "Finding": "gr2st.io.preflight",
     "Fold": "gr2st.types",
-    "Finding": "gr2st.io.preflight",
     "FoldRow": "gr2st.io.evaluations",
     "GeneChoice": "gr2st.config",
     "Gr2stError": "gr2st.errors",

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QMenu,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QSplitter,
     QVBoxLayout,
@@ -47,8 +49,9 @@ GENE_WIDTHS = {1: 48, 2: 48, 3: 78, 4: 78}
 INTERVAL = (1, 2)
 ROOMY_PX = 360
 """From this width on there is room for intervals."""
-SHOWN_WARNINGS = 2
-SHARES_PX = [200, 190, 210]
+SHOWN_WARNINGS = 1
+PLOT_PX = 110
+SHARES_PX = [180, 240, 200]
 """Of table, plot and genes, until the user moves the handles between them."""
 EXPORTS = {
     "Tables (.csv)…": "tables",
@@ -97,7 +100,7 @@ class ResultsPage(QWidget):
         self.section.setToolTip("Held-out slide on which a clicked gene is shown, as predicted without having seen it")
         for part in (
             self.models,
-            _column(self.which, self.by_section, self.by_gene),
+            _column(self.which, _scrolling(_column(self.by_section, self.by_gene))),
             _column(_row(QLabel("Genes on slide"), self.section), self.genes),
         ):
             self._body.addWidget(part)
@@ -188,6 +191,16 @@ class ResultsPage(QWidget):
             path = ask_folder(self, f"Folder for the {what}")
         if path:
             self.export_wanted.emit(what, path)
+
+
+def _scrolling(content: QWidget) -> QScrollArea:
+    """Many models need more height than a dock has."""
+    area = QScrollArea(widgetResizable=True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setMinimumHeight(PLOT_PX)
+    area.setWidget(content)
+    return area
 
 
 def _row(*parts: QWidget) -> QWidget:

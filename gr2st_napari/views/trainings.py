@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from gr2st_napari._evaluate_words import TrainingLine
 
 WIDTHS = {HELD_OUT: 62, PCC_SPOT: 62, PCC_GENE: 62, TIME: 48, STATE: 58}
-ROOMY_PX = {STATE: 370, TIME: 310}
+ROOMY_PX = {STATE: 440, TIME: 310}
 """From this width on there is room for a column; the sign of a line tells its state too."""
 NUMBERS = (PCC_SPOT, PCC_GENE, TIME)
 

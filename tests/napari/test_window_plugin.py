@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from npe2 import PluginManifest
 from qtpy.QtWidgets import QWidget
-from window_builders import make_prediction, make_section
+from window_builders import make_evaluation, make_prediction, make_section
 
 from gr2st import DataError, UnknownName, keys, read_prediction, save_prediction
 from gr2st_napari._opening import Opened, is_prediction, open_path
@@ -174,7 +174,10 @@ def test_points_of_others_are_still_saved_by_napari_itself(viewer, tmp_path):
     assert list(pd.read_csv(tmp_path / "mine.csv").columns) == ["index", "axis-0", "axis-1"]
 
 
-def test_neither_plugin_nor_section_nor_study_nor_heatmap_loads_torch_or_scanpy(prediction_file, section_file):
+def test_neither_plugin_nor_section_nor_study_nor_heatmap_nor_results_load_torch_or_scanpy(
+    prediction_file, section_file, tmp_path
+):
+    made = make_evaluation(tmp_path / "made")
     script = f"""
 import sys
 import napari
@@ -195,6 +198,12 @@ controller.builder.add([{str(section_file)!r}])
 while controller.state.draft.is_reading:
     QApplication.processEvents()
 assert controller.state.draft.rows[0].facts is not None
+viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")
+controller.evaluator.open({str(made)!r})
+while controller.state.desk.results is None:
+    QApplication.processEvents()
+controller.evaluator.choose("ridge")
+assert controller.state.ranking.n_held_out == 2
 print("heavy:", [name for name in {HEAVY!r} if name in sys.modules])
 viewer.close()
 """
