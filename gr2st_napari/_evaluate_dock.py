@@ -22,7 +22,7 @@ from gr2st_napari._evaluate_words import (
     training_lines,
     why_not_start,
 )
-from gr2st_napari._evaluation import prediction_of
+from gr2st_napari._evaluation import predictions_of
 from gr2st_napari._options import SectionOption, encoder_options, titled
 from gr2st_napari._results import boxes, dots, model_scores
 from gr2st_napari._results_words import model_lines, warnings_of
@@ -103,9 +103,9 @@ class EvaluateDock(EvaluateView):
         """The gene as measured and as predicted on a slide that was held out."""
         desk = self._controller.state.desk
         assert desk.evaluation is not None, "genes are listed of an evaluation"
-        prediction = prediction_of(desk.evaluation, desk.chosen, desk.section)
-        if prediction is not None:
-            self._controller.show_held_out(desk.evaluation.study, desk.section, prediction, gene)
+        predictions = predictions_of(desk.evaluation, desk.chosen, desk.section)
+        if predictions:
+            self._controller.show_held_out(desk.evaluation.study, predictions, gene)
 
     def _on_desk(self, desk: Desk, before: Desk) -> None:
         """Show the desk; what was just opened or has come to its end is turned to."""

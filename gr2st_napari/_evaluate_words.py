@@ -41,8 +41,7 @@ PROTOCOL_OPTIONS = (
     Option(
         "patient",
         "Patient held out",
-        "All slides of one patient are set aside, and the model learns from the others. Tells how well it does on a "
-        "patient it never saw.",
+        "The model is scored on patients of whom it has seen no slide. The honest choice.",
     ),
     Option(
         "section",

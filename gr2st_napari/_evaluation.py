@@ -225,10 +225,14 @@ def in_view(desk: Desk, evaluation: EvaluationFolder, results: Results | None) -
     return replace(desk, evaluation=evaluation, results=results, chosen=chosen, section=section, told=told)
 
 
-def prediction_of(evaluation: EvaluationFolder, label: str, section: str) -> Path | None:
-    """The stored prediction of a held-out slide by a model, of its first seed; None where there is none."""
-    rows = sorted((row for row in evaluation.rows if row.label == label), key=lambda row: row.seed)
-    return next((row.predictions[section] for row in rows if section in row.predictions), None)
+def predictions_of(evaluation: EvaluationFolder, label: str, first: str) -> dict[str, Path]:
+    """The stored predictions of a model by held-out slide, that of the slide `first` before the others.
+
+    Of several seeds, those of the first one.
+    """
+    rows = sorted((row for row in evaluation.rows if row.label == label), key=lambda row: -row.seed)
+    found = {section: path for row in rows for section, path in row.predictions.items()}
+    return dict(sorted(found.items(), key=lambda one: one[0] != first))
 
 
 def seconds_left(rows: tuple[FoldRow, ...], at_once: int = 1) -> float | None:

@@ -204,6 +204,9 @@ class Evaluator(QObject):
         study = None if opened is None else opened.study
         if study is not None:
             self.change(_evaluation.with_study, study)
+        results = self._desk.results
+        if opened is not None and results is not None and opened.name in results.sections(self._desk.chosen):
+            self.change(_evaluation.seen, section=opened.name)
 
     def _on_progress(self, request: int, event: Mapping[str, Any]) -> None:
         if request != self._desk.request:

@@ -50,8 +50,8 @@ class ModelPlot(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addWidget(self.plot, 1)
         layout.addWidget(self.legend)
+        layout.addWidget(self.plot, 1)
         self._recolour()
 
     def changeEvent(self, event: QEvent) -> None:

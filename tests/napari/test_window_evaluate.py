@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,18 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
-from gr2st import GeneChoice, Plan, data_dir, evaluate, finish, keys, read_evaluation, read_study
+from gr2st import (
+    GeneChoice,
+    Plan,
+    data_dir,
+    evaluate,
+    finish,
+    keys,
+    read_evaluation,
+    read_prediction,
+    read_study,
+    save_prediction,
+)
 from gr2st.io.run_writer import write_state
 from gr2st.types import Progress
 from gr2st_napari._controller import controller_of
@@ -146,6 +158,19 @@ def test_a_clicked_gene_stands_side_by_side_on_a_slide_that_was_held_out(viewer,
     _click(dock.results.genes.table, 2, GENE, qtbot)
     assert controller_of(viewer).state.wish.gene == _genes(dock)[2]
     assert controller_of(viewer).state.opened.prediction is prediction
+
+
+def test_a_gene_that_one_fold_does_not_have_is_shown_on_a_slide_of_another(viewer, dock, qtbot, made, monkeypatch):
+    _open(viewer, dock, qtbot, made, monkeypatch)
+    gene = _genes(dock)[0]
+    for file in (made / "folds" / "ridge" / "A").glob("*.h5ad"):
+        held = read_prediction(file)
+        save_prediction(replace(held, table=held.table[:, [name for name in held.genes if name != gene]].copy()), file)
+    assert dock.results.section.currentText() == "A1"
+    _click(dock.results.genes.table, 0, GENE, qtbot)
+    qtbot.waitUntil(lambda: dock.results.section.currentText() == "B1", timeout=LONG_MS)
+    qtbot.waitUntil(lambda: controller_of(viewer).state.wish.gene == gene, timeout=LONG_MS)
+    assert controller_of(viewer).state.opened.name == "B1"
 
 
 def test_a_chosen_model_ranks_the_genes_of_the_genes_dock(viewer, dock, qtbot, made, folder, monkeypatch):

@@ -24,7 +24,7 @@ from gr2st_napari._evaluate_words import (
     training_lines,
     why_not_start,
 )
-from gr2st_napari._evaluation import REFERENCES, Desk, Place, prediction_of, seconds_left
+from gr2st_napari._evaluation import REFERENCES, Desk, Place, predictions_of, seconds_left
 from gr2st_napari._results import GeneScores, Results, _gene_scores, boxes, dots, model_scores, ranking_of
 from gr2st_napari._results_words import PART_WORDS, model_lines, title_of, warnings_of
 from gr2st_napari._state import Problem
@@ -199,13 +199,16 @@ def test_genes_are_ranked_by_the_means_of_the_evaluation_on_its_own_slides_alone
     assert ranking.of("A1", ("FASN",), "gene") is None
 
 
-def test_the_prediction_shown_is_of_the_model_and_the_slide_that_are_chosen():
+def test_predictions_are_those_of_the_model_and_its_first_seed_the_chosen_slide_before_the_others():
+    again = replace(_row("mean", "B", predictions={"B1": HERE / "again.h5ad"}), seed=1)
     rows = (
         _row("ridge", "A", predictions={"A1": HERE / "ridge.h5ad"}),
-        _row("mean", "A", predictions={"A1": HERE / "mean.h5ad"}),
+        _row("mean", "A", predictions={"A1": HERE / "a.h5ad"}),
+        _row("mean", "B", predictions={"B1": HERE / "b.h5ad"}),
+        again,
     )
-    assert prediction_of(_folder(*rows), "mean", "A1") == HERE / "mean.h5ad"
-    assert prediction_of(_folder(*rows), "mean", "B1") is None
+    found = predictions_of(_folder(*rows), "mean", "B1")
+    assert list(found.items()) == [("B1", HERE / "b.h5ad"), ("A1", HERE / "a.h5ad")]
 
 
 def test_warnings_are_those_of_the_summary():
