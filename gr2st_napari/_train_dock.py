@@ -190,7 +190,8 @@ class TrainDock(TrainView):
             self._phase = training.phase
             self._show_card()
             self._show_acts()
-        if not self._draws.isActive():
+            self._draw()
+        elif not self._draws.isActive():
             self._draws.start()
 
     def _show_card(self) -> None:

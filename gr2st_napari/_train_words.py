@@ -109,11 +109,11 @@ def card_of(draft: TrainDraft, training: Training, runs: RunsSeen, slide: str = 
         )
     if training.outcome == "stopped" and training.folder is not None:
         return Card(f"Stopped: {training.folder.name}. What it learned is kept; Resume goes on where it was.")
-    if training.preflight is not None and not training.preflight.can_start:
-        return Card(findings_of(training)[0][1], tone="error", details=_found_in_full(training.preflight))
     reason = why_not_start(draft)
     if reason:
         return Card(reason, tone="warning")
+    if training.preflight is not None:
+        return _checked(training)
     return Card(f"Ready: {_asked(draft)}. Check looks at files, memory and time; Start does so too, then trains.")
 
 
@@ -274,6 +274,15 @@ def why_not_predict(folder_state: str, section: str, *, has_study: bool) -> str:
     if not section:
         return "Open a slide first, in the Genes dock."
     return "" if has_study else f"{section} was handed over without its folder: open it in the Genes dock."
+
+
+def _checked(training: Training) -> Card:
+    assert training.preflight is not None
+    details = _found_in_full(training.preflight)
+    if not training.preflight.can_start:
+        return Card(findings_of(training)[0][1], tone="error", details=details)
+    times = " ".join(str(one.sentence) for one in training.preflight.findings if one.subject == "time")
+    return Card(f"Checked: nothing stands in the way. {times}".rstrip(), details=details)
 
 
 def _trained(training: Training, slide: str) -> Card:

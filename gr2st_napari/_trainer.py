@@ -71,7 +71,8 @@ class Trainer:
     # -- the draft -------------------------------------------------------------------------------------------------
 
     def change(self, act: Callable[..., TrainDraft], *arguments: Any, **named: Any) -> None:
-        """Change the draft by one of the functions of `_training`."""
+        """Change the draft by one of the functions of `_training`; what was found and done before is behind it."""
+        self._set(_training.put_away(self._training))
         self._state.train_draft = act(self._draft, *arguments, **named)
 
     def choose_study(self, path: Path | str) -> None:

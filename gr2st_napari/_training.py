@@ -317,6 +317,13 @@ def ended(training: Training, outcome: Outcome, problem: Problem | None) -> Trai
     return replace(training, phase="idle", request=None, outcome=outcome, problem=problem)
 
 
+def put_away(training: Training) -> Training:
+    """A training whose check and whose good end are no news any more; one that can go on still can."""
+    if training.is_busy:
+        return training
+    return replace(training, preflight=None, outcome="" if training.outcome == "finished" else training.outcome)
+
+
 def seconds_left(training: Training) -> float | None:
     """By the pace of the last epochs; None while that is not known."""
     if len(training.marks) < 3 or training.stage != training.epochs[-1].stage:

@@ -135,9 +135,11 @@ class CurvesView(QWidget):
 def _plot(name: str) -> Any:
     plot = pg.PlotWidget()
     plot.setObjectName(name)
-    plot.setMinimumHeight(80)
-    # It would ask for 640 pixels, and leave the slide none.
-    plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
+    plot.setMinimumHeight(100)
+    # It would ask for 640 x 480 pixels, and leave the slide none.
+    plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+    # Room for the upper half of the highest number.
+    plot.getPlotItem().setContentsMargins(0, 7, 6, 0)
     plot.hideButtons()
     plot.setMenuEnabled(False)
     # The wheel scrolls the dock; what is drawn always fits.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gr2st_napari._train_words import RunLine
 
 FOLDER = Qt.ItemDataRole.UserRole
+ROW_PX, MOST_ROWS = 24, 6
 WIDTHS = (150, 78, 48, 54, 70, 92, 90)
 
 
@@ -91,9 +92,9 @@ class RunsView(QWidget):
         row.addWidget(QLabel("Compare"))
         row.addWidget(self.part, 1)
         lower.addLayout(row)
-        lower.addWidget(self.curves, 3)
+        lower.addWidget(self.curves, 1)
         lower.addWidget(self.differences_title)
-        lower.addWidget(self.differences, 2)
+        lower.addWidget(self.differences)
         self.comparison = QScrollArea(widgetResizable=True, frameShape=QFrame.Shape.NoFrame)
         self.comparison.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.comparison.setWidget(below)
@@ -167,6 +168,7 @@ class RunsView(QWidget):
                 table.setItem(row, column, item)
         for column in range(1, table.columnCount()):
             table.horizontalHeader().setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
+        table.setFixedHeight(min(len(rows), MOST_ROWS) * ROW_PX + 2 * ROW_PX)
         table.setVisible(bool(rows))
         self.differences_title.setText("Settings that differ" if rows else "Same settings and data")
         self.differences_title.setVisible(len(names) > 1)
@@ -211,7 +213,7 @@ def _table(name: str, columns: Sequence[str]) -> QTableWidget:
     table.setShowGrid(False)
     table.setWordWrap(False)
     table.verticalHeader().hide()
-    table.verticalHeader().setDefaultSectionSize(24)
+    table.verticalHeader().setDefaultSectionSize(ROW_PX)
     table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     table.setMinimumHeight(60)
     return table

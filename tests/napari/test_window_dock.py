@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QApplication
 from vispy.visuals.shaders.program import ModularProgram
 from window_builders import PaperSlide, make_prediction, make_section
 
-from gr2st import sample_study_path
+from gr2st import SectionEntry, Study, sample_study_path
 from gr2st_napari._controller import controller_of
 from gr2st_napari._opening import Opened, open_section, opened_of
 from gr2st_napari._state import Problem
@@ -372,7 +372,7 @@ def test_a_path_that_cannot_be_read_is_a_sentence(dock, controller, qtbot, tmp_p
 
 def _study(tmp_path, name):
     """A study of one section whose name tells the pretending worker what to do."""
-    return SimpleNamespace(path=tmp_path, names=(name,), name="study", entries=(None,))
+    return Study("study", tmp_path, (SectionEntry(name, None, tmp_path, "legacy-st"),))
 
 
 @pytest.fixture

@@ -174,9 +174,7 @@ def test_points_of_others_are_still_saved_by_napari_itself(viewer, tmp_path):
     assert list(pd.read_csv(tmp_path / "mine.csv").columns) == ["index", "axis-0", "axis-1"]
 
 
-def test_neither_plugin_nor_section_nor_study_nor_heatmap_nor_results_load_torch_or_scanpy(
-    prediction_file, section_file, tmp_path
-):
+def test_no_dock_and_no_map_loads_torch_or_scanpy(prediction_file, section_file, tmp_path):
     made = make_evaluation(tmp_path / "made")
     script = f"""
 import sys
@@ -198,6 +196,11 @@ controller.builder.add([{str(section_file)!r}])
 while controller.state.draft.is_reading:
     QApplication.processEvents()
 assert controller.state.draft.rows[0].facts is not None
+_, train = viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")
+train.sample_wanted.emit()
+while controller.state.train_draft.study is None:
+    QApplication.processEvents()
+assert train.start.isEnabled()
 viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")
 controller.evaluator.open({str(made)!r})
 while controller.state.desk.results is None:

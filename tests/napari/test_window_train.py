@@ -41,6 +41,7 @@ for line in sys.stdin:
         kind = "fault" if run.endswith("hopeless") else "warning"
         found = [{"kind": "good", "subject": "genes", "sentence": "All 100 genes are in every section."}]
         found += [{"kind": kind, "subject": "memory", "sentence": "Memory: 20 GB are needed, 16 GB are free."}]
+        found += [{"kind": "good", "subject": "time", "sentence": "It will take about a minute."}]
         say(id=number, event="result", files={"findings": found, "seconds": 60.0, "trainings": 1})
     elif act == "train" and run.endswith("memory"):
         text = "Not enough memory for a section of 9000 spots: 2100 spots fit."
@@ -156,12 +157,19 @@ def test_what_is_typed_goes_into_the_plan_and_a_fault_hinders_the_start(ready, s
 
 def test_a_check_says_what_it_found_and_starts_nothing(ready, state, qtbot):
     ready.check.click()
-    qtbot.waitUntil(lambda: ready.progress.findings.count() == 2, timeout=LONG_MS)
-    found = [ready.progress.findings.item(at).text() for at in range(2)]
-    assert found == ["Memory: 20 GB are needed, 16 GB are free.", "All 100 genes are in every section."]
+    qtbot.waitUntil(lambda: ready.progress.findings.count() == 3, timeout=LONG_MS)
+    found = [ready.progress.findings.item(at).text() for at in range(3)]
+    assert found == [
+        "Memory: 20 GB are needed, 16 GB are free.",
+        "All 100 genes are in every section.",
+        "It will take about a minute.",
+    ]
     assert ready.pages.currentIndex() == PROGRESS
     assert state.training.phase == "idle"
     assert ready.start.isEnabled()
+    assert ready.card.sentence.text() == "Checked: nothing stands in the way. It will take about a minute."
+    _choose(ready.plan.model, "ridge")
+    assert ready.card.sentence.text().startswith("Ready: ridge learns 100 genes")
 
 
 def test_a_fault_found_before_the_start_hinders_it(ready, state, qtbot):
