@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MOST_SIZES = 3
 """Sizes of sections that are timed; what lies between them is interpolated."""
+ENOUGH_S, MOST_STEPS = 0.5, 7
+"""Seconds after which steps of one size have been timed enough, and how many at most."""
 FEW_PATCHES = 8
 """Patches that are encoded to see how long all will take."""
 
@@ -101,7 +103,7 @@ def step_times(
             portions = Portions.of([to_batch(section, fields, device)], training.batch_spots)
             batch = portions.step(list(range(portions.units)), 0)
             fit.step(batch)
-            timed[len(section.spots)] = _timed(partial(fit.step, batch), device)
+            timed[len(section.spots)] = _usual(partial(fit.step, batch), device)
     return StepTimes(training, by_spots=timed)
 
 
@@ -109,6 +111,14 @@ def _of_each_size(sections: Sequence[Prepared]) -> list[Prepared]:
     by_size = sorted({len(section.spots): section for section in sections}.items())
     chosen = np.unique(np.linspace(0, len(by_size) - 1, MOST_SIZES).round().astype(int))
     return [by_size[index][1] for index in chosen]
+
+
+def _usual(step: Callable[[], object], device: torch.device) -> float:
+    """Median of some short steps, the first of a long one: other programs disturb a single short one."""
+    times = [_timed(step, device)]
+    while sum(times) < ENOUGH_S and len(times) < MOST_STEPS:
+        times.append(_timed(step, device))
+    return float(np.median(times))
 
 
 def _timed(step: Callable[[], object], device: torch.device) -> float:
