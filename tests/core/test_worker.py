@@ -363,3 +363,6 @@ def test_an_evaluation_is_asked_for_by_its_plan(talk: Talk, tmp_path: Path) -> N
     summary = json.loads(Path(files["summary"]).read_text())
     assert Path(files["evaluation"]) == tmp_path / "out"
     assert set(summary["models"]) == {"ridge", "mean"}
+    talk.say(id=2, do="report", evaluation=files["evaluation"], out=str(tmp_path / "page.html"))
+    assert talk.hear("result", "error")["files"] == {"report": str(tmp_path / "page.html")}
+    assert (tmp_path / "page.html").is_file()
