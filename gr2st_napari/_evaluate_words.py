@@ -82,11 +82,13 @@ def count_sentence(design: Design) -> str:
     return f"{count(groups, what)}: {count(groups, 'training')} per model, {groups * rows} in all."
 
 
-def why_not_start(desk: Desk) -> str:
+def why_not_start(desk: Desk, *, is_training: bool = False) -> str:
     """Why nothing can be evaluated as it stands; empty where it can."""
     design = desk.design
     if design.study is None:
         return "Open a study first."
+    if is_training:
+        return "A model is being trained: wait until it is, or stop it in the Train dock."
     if desk.request is not None:
         return "Wait until the worker has done what it is doing, or stop it."
     return (
@@ -96,6 +98,11 @@ def why_not_start(desk: Desk) -> str:
         or _why_no_rows(design)
         or next((finding.sentence for finding in _errors(desk.preflight)), "")
     )
+
+
+def why_no_other(desk: Desk) -> str:
+    """Why no other evaluation can be opened now; empty where one can."""
+    return "Stop the evaluation that is running, or wait for its end." if desk.is_evaluating else ""
 
 
 def findings_of(preflight: Preflight | None) -> tuple[Finding, ...]:

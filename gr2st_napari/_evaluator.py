@@ -129,7 +129,9 @@ class Evaluator(QObject):
     # -- what was evaluated ----------------------------------------------------------------------------------------
 
     def open(self, folder: Path | str) -> None:
-        """Show an evaluation, made here or elsewhere; one that goes on is followed."""
+        """Show an evaluation, made here or elsewhere; one that goes on is followed. Not beside one that runs here."""
+        if self._desk.is_evaluating:
+            return
         folder = Path(folder)
 
         def then(found: tuple[EvaluationFolder, Results | None]) -> None:

@@ -22,6 +22,7 @@ from gr2st_napari._evaluate_words import (
     part_options,
     progress_sentence,
     training_lines,
+    why_no_other,
     why_not_start,
 )
 from gr2st_napari._evaluation import REFERENCES, Desk, Place, predictions_of, seconds_left
@@ -114,6 +115,12 @@ def test_what_stands_in_the_way_of_starting_is_told(desk, reason):
     told = why_not_start(desk)
     assert told.startswith(reason)
     assert bool(told) == bool(reason)
+
+
+def test_nothing_is_started_beside_a_training_and_nothing_opened_beside_an_evaluation():
+    assert why_not_start(_asked("A", "B"), is_training=True).startswith("A model is being trained")
+    assert why_no_other(Desk(act="evaluate", request=1)).startswith("Stop the evaluation that is running")
+    assert why_no_other(Desk(act="check", request=1)) == ""
 
 
 def test_a_changed_design_is_not_checked_any_more_an_unchanged_one_is():
