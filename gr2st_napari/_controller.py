@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 from gr2st import cache_dir, display_pyramid, read_prediction, sample_study_path
 from gr2st_napari._background import Background
 from gr2st_napari._canvas import Canvas
+from gr2st_napari._closing import Closing
 from gr2st_napari._evaluator import Evaluator
 from gr2st_napari._expression import KINDS, Expression
 from gr2st_napari._neighbours import neighbours_of
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from gr2st import Prediction
     from gr2st_napari._opening import Picture
+    from gr2st_napari._state import Unfinished
 
 MODE_KEYS = {mode: f"Control-{number}" for number, mode in enumerate(MODES, start=1)}
 
@@ -76,6 +78,7 @@ class Controller:
         self._lost: set[str] = set()
         self._is_closed = False
         self._window: QWidget | None = None
+        self._closing: Closing | None = None
         self._connect()
         for mode, key in MODE_KEYS.items():
             viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)
@@ -173,6 +176,7 @@ class Controller:
         """End with this window, the viewer's own."""
         if self._window is None and isinstance(window, QMainWindow):
             self._window = window
+            self._closing = Closing(window, self._unfinished, self.worker.stop)
             window.destroyed.connect(self.close)
 
     def close(self) -> None:
@@ -192,6 +196,10 @@ class Controller:
             self._viewer.bind_key(key, None)
         self._window = None
         _CONTROLLERS.pop(self._viewer, None)
+
+    def _unfinished(self) -> list[Unfinished]:
+        """What goes on for the docks, and would end with the window."""
+        return [work for work in (self.trainer.at_work, self.evaluator.at_work) if work is not None]
 
     def describe(self, spot: int) -> str:
         """Words for one spot: its name and what is known of the shown gene."""

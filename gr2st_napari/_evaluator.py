@@ -28,7 +28,7 @@ from gr2st_napari import _evaluation
 from gr2st_napari._background import Background
 from gr2st_napari._problems import problem_of
 from gr2st_napari._results import patients_of, ranking_of, results_of
-from gr2st_napari._state import Job, Problem
+from gr2st_napari._state import Job, Problem, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -169,6 +169,15 @@ class Evaluator(QObject):
             write = _copied if what == "tables" else _drawn
             told = f"The {what} of {evaluation.folder.name} are in {path}."
             self._read(lambda: write(evaluation, path), lambda _: self._set(replace(self._desk, told=told)))
+
+    @property
+    def at_work(self) -> Unfinished | None:
+        """The evaluation that is under way here, paused or not; a check is none."""
+        desk = self._desk
+        if desk.act != "evaluate" or desk.request is None or self._folder is None:
+            return None
+        options = [(f"--{name}", str(value)) for name, value in desk.design.place.asked.items()]
+        return Unfinished(f"The evaluation {self._folder.name}", self._folder, sum(options, ()))
 
     def close(self) -> None:
         """Follow nothing any more."""

@@ -100,12 +100,13 @@ def _first(name: str, epochs: Sequence[Epoch]) -> float:
 
 
 def _line(label: str, epochs: Sequence[Epoch], name: str, *, colour: int) -> Series:
-    """A line with a gap where a stage ends."""
+    """A line with a gap where a stage ends; epochs that bring no such value are passed over."""
     points: list[tuple[float, float]] = []
     for at, one in enumerate(epochs):
         if at and epochs[at - 1].stage != one.stage:
             points.append((at + 0.5, math.nan))
-        points.append((at + 1.0, one.values.get(name, math.nan)))
+        if name in one.values:
+            points.append((at + 1.0, one.values[name]))
     x, y = zip(*points, strict=True) if points else ((), ())
     return Series(label, colour, tuple(x), tuple(y), is_dashed=name == CHANCE)
 

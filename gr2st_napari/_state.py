@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 from psygnal import SignalGroupDescriptor
 
 from gr2st_napari._evaluation import Desk
+from gr2st_napari._runs import RunsSeen
 from gr2st_napari._study import Draft
-from gr2st_napari._training import RunsSeen, TrainDraft, Training
+from gr2st_napari._training import TrainDraft, Training
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gr2st_napari._expression import Expression
     from gr2st_napari._opening import Opened
     from gr2st_napari._resolve import Display
@@ -69,6 +72,15 @@ class Problem:
 
     sentence: str
     details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A training or an evaluation at work: its name for people, its folder, and options of `gr2st resume` for it."""
+
+    name: str
+    folder: Path
+    options: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)

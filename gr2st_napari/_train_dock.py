@@ -13,22 +13,18 @@ from gr2st import MODELS, keys
 from gr2st_napari import _training
 from gr2st_napari._controller import controller_of
 from gr2st_napari._options import CELL_TYPE_OPTIONS, DEVICE_OPTIONS, encoder_options, model_options
-from gr2st_napari._series import PART_WORDS, TOTAL, compared, curves_of, parts_of
-from gr2st_napari._train_words import (
-    card_of,
-    ends_of,
-    findings_of,
-    job_of,
+from gr2st_napari._run_words import (
     run_line,
-    score_title,
     setting_words,
     short_names,
-    watch_options,
     why_not_delete,
     why_not_predict,
     why_not_resume,
     why_not_stop,
 )
+from gr2st_napari._runs import differences
+from gr2st_napari._series import PART_WORDS, TOTAL, compared, curves_of, parts_of
+from gr2st_napari._train_words import card_of, ends_of, findings_of, job_of, score_title, watch_options
 from gr2st_napari.views.train import PLAN, PROGRESS, TrainView
 
 if TYPE_CHECKING:
@@ -94,16 +90,16 @@ class TrainDock(TrainView):
         self.predict_wanted.connect(self._predict_last)
         self.shown_in.connect(self._controller.live_in)
         self.seen.connect(self._on_seen)
-        self._looks.timeout.connect(trainer.look)
+        self._looks.timeout.connect(trainer.runs.look)
         self._draws.timeout.connect(self._draw)
         self.pages.currentChanged.connect(lambda _page: self._draws.start())
-        self.runs.chosen.connect(trainer.choose_runs)
+        self.runs.chosen.connect(trainer.runs.choose)
         self.runs.part_chosen.connect(self._on_part)
         self.runs.resume_wanted.connect(lambda folder: self._go(partial(trainer.resume_run, folder)))
         self.runs.stop_wanted.connect(trainer.stop_run)
         self.runs.predict_wanted.connect(self._predict)
         self.runs.settings_wanted.connect(self._on_settings_wanted)
-        self.runs.deletion_wanted.connect(trainer.delete_runs)
+        self.runs.deletion_wanted.connect(trainer.runs.delete)
 
     def _send_forms(self) -> None:
         """What is ticked, chosen and typed, into the draft."""
@@ -144,7 +140,7 @@ class TrainDock(TrainView):
     def _on_seen(self, is_seen: bool) -> None:
         """Look at the runs while the dock can be seen."""
         if is_seen:
-            self._controller.trainer.look()
+            self._controller.trainer.runs.look()
             self._looks.start()
         else:
             self._looks.stop()
@@ -229,8 +225,8 @@ class TrainDock(TrainView):
         self.runs.show_parts([(name, PART_WORDS.get(name, name)) for name in parts], part)
         drawn = compared([(name, epochs) for name, epochs in curves if epochs], part)
         title = f"Loss, {PART_WORDS.get(part, part)}"
-        self.runs.curves.show_curves(drawn, (title, "Correlation on the slide watched"))
-        rows = _training.differences(seen.selected) if len(seen.selected) > 1 else ()
+        self.runs.curves.show_curves(drawn, (title, "Correlation on slides held out"))
+        rows = differences(seen.selected) if len(seen.selected) > 1 else ()
         self.runs.show_differences(names, [(setting_words(name), name, values) for name, values in rows])
 
     def _show_acts(self) -> None:

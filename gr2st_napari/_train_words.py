@@ -1,56 +1,28 @@
-"""A training in words: the status card, what hinders a start, how it goes, what was found before it, its runs. Pure."""
+"""A training in words: the status card, what hinders a start, what was found before it, how it goes. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
-from gr2st import MODELS
 from gr2st_napari._advice import Card
 from gr2st_napari._options import Option
+from gr2st_napari._runs import last_value
 from gr2st_napari._series import SCORE
 from gr2st_napari._state import Job
-from gr2st_napari._training import AT_WORK, last_value, seconds_left
+from gr2st_napari._training import is_last_stage, seconds_left
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from gr2st import Preflight, Run
-    from gr2st_napari._training import RunsSeen, TrainDraft, Training
-
-Tone: TypeAlias = Literal["sound", "waiting", "warning", "error"]
+    from gr2st import Preflight
+    from gr2st_napari._runs import RunsSeen
+    from gr2st_napari._study_words import Tone
+    from gr2st_napari._training import TrainDraft, Training
 
 CARD_WORDS = {
     "open": "Choose study…",
     "open-sample": "Use the sample",
     "predict": "Predict the open slide",
     "dismiss": "Dismiss",
-}
-STATE_WORDS = {
-    "running": "training",
-    "paused": "paused",
-    "finished": "finished",
-    "stopped": "stopped",
-    "failed": "failed",
-    "interrupted": "interrupted",
-}
-_STATE_TIPS = {
-    "running": "A process is training it now.",
-    "paused": "A process holds it, at rest.",
-    "finished": "Its model can predict.",
-    "stopped": "It was stopped; Resume goes on where it was.",
-    "failed": "It ended with an error; Resume tries again where it was.",
-    "interrupted": "Its process is gone; Resume goes on where it was.",
-}
-_TONES: dict[str, Tone] = {
-    "running": "waiting",
-    "paused": "waiting",
-    "finished": "sound",
-    "stopped": "warning",
-    "failed": "error",
-    "interrupted": "warning",
 }
 _FINDING_TONES: dict[str, Tone] = {"fault": "error", "warning": "warning"}
 NO_WATCH = Option("", "None: all sections train", "Choose a section to see how well it is predicted.")
@@ -69,28 +41,6 @@ class Ends:
     pause_words: str = "Pause"
     stop_words: str = "Stop"
     goes_on: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RunLine:
-    """A run as the table shows it."""
-
-    folder: Path
-    tone: Tone
-    texts: tuple[str, ...]
-    tips: tuple[str, ...]
-
-
-RUN_COLUMNS = ("Run", "State", "r", "Epochs", "Model", "When", "Study")
-RUN_TIPS = (
-    "Name of the run: of its folder",
-    "How it stands",
-    "Correlation on the slide watched, over its genes, as last seen",
-    "Epochs trained so far, those on inner folds included",
-    "Model that learns",
-    "When it was begun",
-    "Study it learns from",
-)
 
 
 def card_of(draft: TrainDraft, training: Training, runs: RunsSeen, slide: str = "") -> Card:
@@ -186,94 +136,9 @@ def findings_of(training: Training) -> tuple[tuple[Tone, str], ...]:
 
 def score_title(training: Training) -> str:
     """What the lower plot shows, with its last value."""
-    watched = "" if training.plan is None else training.plan.held_out
     value = last_value(training.epochs, SCORE)
-    return f"Correlation on {watched or 'the slide watched'}" + ("" if value is None else f": {value:.3f}")
-
-
-def run_line(run: Run, runs: RunsSeen, now: float) -> RunLine:
-    """One row of the table of runs."""
-    epochs = runs.curves.get(run.folder, ())
-    score, plan = last_value(epochs, SCORE), run.plan
-    state = "stopping…" if run.folder in runs.asked_to_stop else STATE_WORDS[run.state]
-    began = datetime.fromisoformat(run.asked.began)
-    texts = (
-        run.folder.name,
-        state,
-        "" if score is None else f"{score:.3f}",
-        str(len(epochs)) if plan.training.epochs else "none",
-        plan.model,
-        _when(began.timestamp(), now),
-        plan.study.parent.name if plan.study.suffix else plan.study.name,
-    )
-    tips = (
-        str(run.folder),
-        run.message or _STATE_TIPS[run.state],
-        f"On {plan.held_out}" if plan.held_out else "No slide was watched",
-        RUN_TIPS[3] if plan.training.epochs else "Solved in closed form: there are no epochs",
-        MODELS[plan.model].title,
-        f"{began.astimezone():%d %B %Y, %H:%M}",
-        str(plan.study),
-    )
-    return RunLine(run.folder, _TONES[run.state], texts, tips)
-
-
-def short_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The names of runs without the words they all begin and end with; one alone keeps its name."""
-    words = [name.split("-") for name in names]
-    if len(set(names)) < 2:
-        return tuple(names)
-    first = _shared(words)
-    last = _shared([own[first:][::-1] for own in words])
-    return tuple("-".join(own[first : len(own) - last]) or name for own, name in zip(words, names, strict=True))
-
-
-def _shared(words: Sequence[Sequence[str]]) -> int:
-    """With how many equal words all begin."""
-    together = zip(*words, strict=False)
-    return next((at for at, those in enumerate(together) if len(set(those)) > 1), min(map(len, words)))
-
-
-def setting_words(name: str) -> str:
-    """A dotted name of a plan for people."""
-    last = name.rpartition(".")[2].replace("_", " ").replace("um ", "µm ")
-    return last[0].upper() + last[1:]
-
-
-def why_not_resume(runs: RunsSeen, training: Training) -> str:
-    """Why the selected run cannot go on; "" where it can."""
-    [run] = runs.selected if len(runs.selected) == 1 else [None]
-    if run is None:
-        return "Select one run first."
-    if not run.can_go_on:
-        return "It has finished." if run.state == "finished" else "It is being trained."
-    return "Another training is going on here: stop it first." if training.is_busy else ""
-
-
-def why_not_stop(runs: RunsSeen) -> str:
-    """Why the selected run cannot be stopped; "" where it can."""
-    [run] = runs.selected if len(runs.selected) == 1 else [None]
-    if run is None:
-        return "Select one run first."
-    if run.folder in runs.asked_to_stop:
-        return "It was asked to stop, and will before its next step."
-    return "" if run.state in AT_WORK else "It is not being trained."
-
-
-def why_not_delete(runs: RunsSeen) -> str:
-    """Why the selected runs cannot be deleted; "" where they can."""
-    if not runs.selected:
-        return "Select a run first."
-    return "One of them is being trained: stop it first." if any(run.state in AT_WORK for run in runs.selected) else ""
-
-
-def why_not_predict(folder_state: str, section: str, *, has_study: bool) -> str:
-    """Why a run's model cannot predict the open slide; "" where it can."""
-    if folder_state != "finished":
-        return "Select one run that has finished."
-    if not section:
-        return "Open a slide first, in the Genes dock."
-    return "" if has_study else f"{section} was handed over without its folder: open it in the Genes dock."
+    title = "Correlation on slides held out"
+    return title if value is None else f"{title}: {value:.3f}{_on(training)}"
 
 
 def _checked(training: Training) -> Card:
@@ -310,9 +175,14 @@ def _busy(training: Training) -> str:
 
 def _score(training: Training) -> str:
     value = last_value(training.epochs, SCORE)
-    if value is None or training.plan is None:
+    return "" if value is None else f" Correlation {value:.3f}{_on(training) or ' on a slide held out'}."
+
+
+def _on(training: Training) -> str:
+    """The slide that the last score is of, "" while inner folds hold out others."""
+    if training.plan is None or not training.plan.held_out or not is_last_stage(training):
         return ""
-    return f" Correlation {value:.3f} on {training.plan.held_out or 'the slide watched'}."
+    return f" on {training.plan.held_out}"
 
 
 def _asked(draft: TrainDraft) -> str:
@@ -337,14 +207,6 @@ def _left(seconds: float) -> str:
     if seconds < HOUR:
         return f"about {seconds / MINUTE:.0f} min left"
     return f"about {seconds / HOUR:.1f} h left"
-
-
-def _when(at: float, now: float) -> str:
-    """A time as people say it."""
-    then, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
-    if then.date() == today.date():
-        return f"today {then:%H:%M}"
-    return f"{then:%d %b %H:%M}" if then.year == today.year else f"{then:%d %b %Y}"
 
 
 def _named(name: str, patient: str) -> str:

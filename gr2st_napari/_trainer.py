@@ -1,23 +1,17 @@
-"""Trains for one viewer: checks, starts, pauses, stops and goes on; and keeps an eye on the folder of all runs."""
+"""Trains for one viewer: checks, starts, pauses, stops and goes on."""
 
 from __future__ import annotations
 
-import shutil
 import time
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 from gr2st import (
-    DataError,
     Gr2stError,
     Preflight,
-    ask_to_stop,
     data_dir,
-    keys,
-    list_runs,
     read_curves,
     read_gene_list,
     read_run,
@@ -27,14 +21,15 @@ from gr2st import (
 from gr2st_napari import _training
 from gr2st_napari._background import Background
 from gr2st_napari._problems import problem_of
-from gr2st_napari._state import Problem
+from gr2st_napari._run_keeper import RunKeeper
+from gr2st_napari._state import Problem, Unfinished
 from gr2st_napari._training import StudySummary, TrainDraft, Training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from concurrent.futures import Future
 
-    from gr2st import Epoch, Run, Runs
+    from gr2st import Run
     from gr2st_napari._opening import Opened
     from gr2st_napari._state import State
     from gr2st_napari._study import Draft
@@ -43,17 +38,16 @@ if TYPE_CHECKING:
 
 PATIENCE_MS = 20_000
 """How long a step of a training may take to end once it is to stop: the worker is ended after that."""
-Known: TypeAlias = dict[Path, tuple[tuple[int, int], tuple["Epoch", ...]]]
 
 
 class Trainer:
-    """Changes `State.train_draft`, `State.training` and `State.runs`; everything returns at once."""
+    """Changes `State.train_draft` and `State.training`, its `runs` `State.runs`; everything returns at once."""
 
     def __init__(self, state: State, worker: WorkerProcess) -> None:
         self._state = state
         self._worker = worker
-        self._reading, self._looking = Background(), Background()
-        self._curves: Known = {}
+        self.runs = RunKeeper(state)
+        self._reading = Background()
         self._asked: Literal["check", "start", "train"] = "check"
         state.events.opened.connect(self._on_opened)
         state.events.draft.connect(self._on_study_draft)
@@ -139,39 +133,29 @@ class Trainer:
     def dismiss(self) -> None:
         """Put an error away."""
         self._set(replace(self._training, problem=None))
-        self._state.runs = replace(self._state.runs, problem=None)
-
-    # -- runs ------------------------------------------------------------------------------------------------------
-
-    def look(self) -> None:
-        """Look which runs there are and how far they are, unless that is being done."""
-        if not self._looking.is_busy:
-            self._looking.run(lambda: _found(dict(self._curves)), self._on_found)
-
-    def choose_runs(self, folders: Iterable[Path]) -> None:
-        """Look at these runs."""
-        self._state.runs = replace(self._state.runs, chosen=tuple(folders))
+        self.runs.dismiss()
 
     def stop_run(self, folder: Path) -> None:
-        """Stop a run: this one's, or one of another process, which hears of it before its next step."""
+        """Stop a run: the one at work here, or one of another process."""
         if folder == self._training.folder and self._training.is_busy:
             self.stop()
         else:
-            runs = self._state.runs
-            self._state.runs = replace(runs, asked_to_stop=runs.asked_to_stop | {folder})
-            self._act_on_runs(lambda: ask_to_stop(folder))
+            self.runs.ask_to_stop(folder)
 
-    def delete_runs(self, folders: Iterable[Path]) -> None:
-        """Delete the folders of runs; none that is being trained."""
-        chosen = tuple(folders)
-        self._act_on_runs(lambda: _deleted(chosen))
+    @property
+    def at_work(self) -> Unfinished | None:
+        """The training that is under way here, paused or not; a check is none."""
+        training = self._training
+        if self._asked != "train" or training.request is None or training.folder is None:
+            return None
+        return Unfinished(f"The training {training.folder.name}", training.folder)
 
     def close(self) -> None:
         """Read nothing any more. A training ends with the worker; what it learned is kept and can be gone on with."""
         for told, listener in self._listeners:
             told.disconnect(listener)
         self._reading.close()
-        self._looking.close()
+        self.runs.close()
 
     # -- within ----------------------------------------------------------------------------------------------------
 
@@ -249,7 +233,7 @@ class Trainer:
     def _enter(self, request: int, phase: Phase) -> None:
         if self._is_mine(request) and self._training.phase != "stopping":
             self._set(replace(self._training, phase=phase))
-            self.look()
+            self.runs.look()
 
     def _on_finished(self, request: int, answer: dict[str, Any]) -> None:
         if not self._is_mine(request):
@@ -278,25 +262,7 @@ class Trainer:
 
     def _end(self, outcome: Outcome, problem: Problem | None = None) -> None:
         self._set(_training.ended(self._training, outcome, problem))
-        self.look()
-
-    def _act_on_runs(self, work: Callable[[], object]) -> None:
-        """Do something to runs, then look at them; a look that is under way is forgotten."""
-
-        def act() -> tuple[Runs, Known]:
-            work()
-            return _found(dict(self._curves))
-
-        self._looking.run(act, self._on_found)
-
-    def _on_found(self, future: Future[tuple[Runs, Known]]) -> None:
-        error = future.exception()
-        if error is not None:
-            self._state.runs = replace(self._state.runs, problem=problem_of(error))
-            return
-        found, self._curves = future.result()
-        curves = {folder: epochs for folder, (_, epochs) in self._curves.items()}
-        self._state.runs = _training.with_found(self._state.runs, found.found, found.faults, curves)
+        self.runs.look()
 
     def _on_opened(self, opened: Opened | None) -> None:
         """Follow the viewer, unless a study was chosen here."""
@@ -326,36 +292,3 @@ def _run_at(folder: Path) -> Training:
     asked = _training.draft_of(run, TrainDraft(), _training.summary_of(read_study(run.plan.study)))
     planned = _training.epochs_planned(run.plan, _training.n_units(asked))
     return _training.begun(folder, run.plan, epochs, planned)
-
-
-def _found(known: Known) -> tuple[Runs, Known]:
-    """The runs there are, with their curves; those that did not change are not read again."""
-    runs = list_runs(data_dir("runs"))
-    return runs, {run.folder: _curves_of(run.folder, known) for run in runs.found}
-
-
-def _curves_of(folder: Path, known: Known) -> tuple[tuple[int, int], tuple[Epoch, ...]]:
-    stamp = (0, 0)
-    with suppress(OSError):
-        stat = (folder / keys.RUN_CURVES).stat()
-        stamp = (stat.st_mtime_ns, stat.st_size)
-    if folder in known and known[folder][0] == stamp:
-        return known[folder]
-    try:
-        return stamp, read_curves(folder)
-    except DataError:
-        # A damaged table takes nothing from the list of runs; going on with the run says what is wrong.
-        return stamp, ()
-
-
-def _deleted(folders: Iterable[Path]) -> None:
-    for folder in folders:
-        if read_run(folder).state in _training.AT_WORK:
-            raise DataError(f"{folder.name} is being trained: stop it first.")
-        # Out of the list at once; what is deleted by half is no run.
-        hidden = folder.with_name(f".deleted-{folder.name}")
-        try:
-            folder.rename(hidden)
-            shutil.rmtree(hidden)
-        except OSError as error:
-            raise DataError(f"{folder} could not be deleted: {error.strerror or error}.") from error

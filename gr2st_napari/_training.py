@@ -1,8 +1,8 @@
-"""A training that is being put together, how one goes, and the runs there are. Frozen values, pure functions; no Qt."""
+"""A training that is being put together, and how one goes. Frozen values, pure functions; no Qt."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -24,8 +24,6 @@ _FIRST_GENES, _FIRST_RECIPE = GeneChoice(n_variable=N_VARIABLE), Recipe(genes=("
 _MARKS = 20
 """Epochs whose pace is remembered."""
 
-AT_WORK = ("running", "paused")
-"""States of a run that a process is at."""
 Outcome: TypeAlias = Literal["", "finished", "stopped", "failed"]
 Phase: TypeAlias = Literal["idle", "checking", "running", "pausing", "paused", "resuming", "stopping"]
 
@@ -120,33 +118,6 @@ class Training:
     @property
     def is_busy(self) -> bool:
         return self.phase != "idle"
-
-
-@dataclass(frozen=True, slots=True)
-class RunsSeen:
-    """The runs that lie in the user's folder.
-
-    Attributes
-    ----------
-    found : tuple of Run
-        The latest first.
-    curves : mapping of Path to tuple of Epoch
-    chosen : tuple of Path
-        Those selected, to be looked at or compared.
-    asked_to_stop : frozenset of Path
-        Runs of other processes that were asked to stop.
-    """
-
-    found: tuple[Run, ...] = ()
-    faults: tuple[str, ...] = ()
-    curves: Mapping[Path, tuple[Epoch, ...]] = field(default_factory=dict)
-    chosen: tuple[Path, ...] = ()
-    asked_to_stop: frozenset[Path] = frozenset()
-    problem: Problem | None = None
-
-    @property
-    def selected(self) -> tuple[Run, ...]:
-        return tuple(run for run in self.found if run.folder in self.chosen)
 
 
 # -- the draft ---------------------------------------------------------------------------------------------------------
@@ -332,6 +303,12 @@ def seconds_left(training: Training) -> float | None:
     return median(paces) * max(0, training.n_epochs - len(training.epochs))
 
 
+def is_last_stage(training: Training) -> bool:
+    """Whether the training itself has begun, and its inner folds are behind it."""
+    stages = {one.stage for one in training.epochs}
+    return training.plan is not None and len(stages) * training.plan.training.epochs == training.n_epochs
+
+
 def epochs_planned(plan: TrainPlan, units: int) -> int:
     """Epochs of the whole training, those of its inner folds included; `units` as of `n_units`."""
     return plan.training.epochs * (1 + min(plan.training.inner_folds, units))
@@ -344,43 +321,3 @@ def n_units(draft: TrainDraft) -> int:
     patients = {section.patient for section in chosen}
     units = len(patients) if len(patients) > 1 and "" not in patients else len(chosen)
     return units if units > 1 else 0
-
-
-def last_value(epochs: Iterable[Epoch], name: str) -> float | None:
-    """The last value of a name; None where it never came."""
-    return next((one.values[name] for one in reversed(tuple(epochs)) if name in one.values), None)
-
-
-# -- runs --------------------------------------------------------------------------------------------------------------
-
-
-def with_found(runs: RunsSeen, found: tuple[Run, ...], faults: tuple[str, ...], curves: Mapping[Path, Any]) -> RunsSeen:
-    """What was found when looking; what is gone is not chosen any more."""
-    there = {run.folder for run in found}
-    at_work = {run.folder for run in found if run.state == "running"}
-    return replace(
-        runs,
-        found=found,
-        faults=faults,
-        curves=curves,
-        chosen=tuple(folder for folder in runs.chosen if folder in there),
-        asked_to_stop=runs.asked_to_stop & at_work,
-    )
-
-
-def differences(runs: Iterable[Run]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Settings that are not the same in all runs: dotted name, and the value in each run."""
-    plans = [dict(_flat(run.plan.model_dump(mode="json"))) for run in runs]
-    names = dict.fromkeys(name for plan in plans for name in plan)
-    rows = ((name, tuple(plan.get(name, "-") for plan in plans)) for name in names)
-    return tuple((name, values) for name, values in rows if len(set(values)) > 1)
-
-
-def _flat(value: Any, name: str = "") -> Iterable[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _flat(inner, f"{name}.{key}" if name else key)
-    elif isinstance(value, list):
-        yield name, ", ".join(map(str, value)) or "none"
-    else:
-        yield name, "none" if value is None else str(value)

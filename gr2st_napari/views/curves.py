@@ -40,7 +40,7 @@ class CurvesView(QWidget):
         self.scores = _plot("gr2st_scores")
         self.scores.setXLink(self.losses)
         self.loss_title = _title("Loss")
-        self.score_title = _title("Correlation on the slide watched")
+        self.score_title = _title("Correlation on slides held out")
         self.legend = _title("")
         self.stages = small_text("gr2st_stages")
         layout = QVBoxLayout(self)
@@ -91,11 +91,11 @@ class CurvesView(QWidget):
             kept.add(key)
             if key not in self._lines:
                 self._lines[key] = plot.plot(pen=self._pen(line), connect="finite", symbolSize=4, symbolPen=None)
-            is_short = len(line.x) == 1 and not line.is_dashed
+            has_points = plot is self.scores or len(line.x) == 1
             self._lines[key].setData(
                 np.array(line.x),
                 np.array(line.y),
-                symbol="o" if is_short else None,
+                symbol="o" if has_points else None,
                 symbolBrush=self._colour(line),
             )
         for key in [key for key in self._lines if key[0] == plot.objectName() and key not in kept]:

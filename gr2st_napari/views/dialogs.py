@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
@@ -49,3 +50,23 @@ def ask_genes(parent: QWidget, title: str) -> str:
 def ask_page(parent: QWidget, title: str, path: str) -> str:
     """Where to save a page, `path` being offered; empty where the user thought better of it."""
     return str(QFileDialog.getSaveFileName(parent, title, path, PAGES)[0])
+
+
+def ask_leaving(parent: QWidget, work: Sequence[str]) -> Literal["background", "stop", "stay"]:
+    """What is to become of unfinished `work` when the window closes."""
+    box = QMessageBox(parent, objectName="gr2st_leaving")
+    box.setWindowTitle("Close the window?")
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setText(f"{' and '.join(work)} {'is' if len(work) == 1 else 'are'} still at work.")
+    box.setInformativeText(
+        "Nothing that was learned is lost. In the background it goes on without a window, and the next window finds it "
+        "again. Stopped, it can be resumed at any time."
+    )
+    background = box.addButton("Continue in the background", QMessageBox.ButtonRole.AcceptRole)
+    stop = box.addButton("Stop and close", QMessageBox.ButtonRole.DestructiveRole)
+    stay = box.addButton("Keep the window open", QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(stay)
+    box.setEscapeButton(stay)
+    box.exec()
+    clicked = box.clickedButton()
+    return "background" if clicked is background else "stop" if clicked is stop else "stay"

@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from gr2st_napari._train_words import RUN_COLUMNS, RUN_TIPS
+from gr2st_napari._run_words import RUN_COLUMNS, RUN_TIPS
 from gr2st_napari.views.curves import CurvesView
 from gr2st_napari.views.plan_choices import small_text
 from gr2st_napari.views.settings_form import CalmComboBox
@@ -33,7 +33,7 @@ from gr2st_napari.views.study_table import SIGNS, sign_icon
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gr2st_napari._train_words import RunLine
+    from gr2st_napari._run_words import RunLine
 
 FOLDER = Qt.ItemDataRole.UserRole
 ROW_PX, MOST_ROWS = 24, 6

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from gr2st_napari._advice import Card
     from gr2st_napari._state import Job
-    from gr2st_napari._train_words import Ends, Tone
+    from gr2st_napari._study_words import Tone
+    from gr2st_napari._train_words import Ends
 
 PLAN, PROGRESS, RUNS = range(3)
 

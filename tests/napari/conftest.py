@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -48,6 +49,15 @@ def viewer(window: Viewer, qapp: QApplication) -> Iterator[Viewer]:
     yield window
     _empty(window)
     qapp.processEvents()
+
+
+@pytest.fixture
+def only_new_garbage() -> Iterator[None]:
+    """Let the garbage collector pass over what earlier tests of this process left: its sweeps run in any thread."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def _empty(viewer: Viewer) -> None:

@@ -252,6 +252,7 @@ def test_a_closed_dock_comes_back_with_the_study(viewer, study, data, qtbot):
     assert _column(again, SECTION) == ["A1", "B1"]
 
 
+@pytest.mark.usefixtures("only_new_garbage")
 def test_reading_keeps_the_windows_own_thread_free(study, data, qtbot):
     spent: list[float] = []
     last = time.thread_time()

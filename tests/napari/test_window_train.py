@@ -195,7 +195,7 @@ def test_curves_grow_and_what_may_be_pressed_follows(ready, state, qtbot):
     qtbot.waitUntil(lambda: len(state.training.epochs) == 3, timeout=LONG_MS)
     curves = ready.progress.curves
     qtbot.waitUntil(lambda: "contrastive" in curves.legend.text() and "chance" in curves.legend.text(), timeout=2000)
-    qtbot.waitUntil(lambda: curves.score_title.text() == "Correlation on the slide watched: 0.300", timeout=2000)
+    qtbot.waitUntil(lambda: curves.score_title.text() == "Correlation on slides held out: 0.300", timeout=2000)
     assert curves.scores.isVisible()
     assert not ready.start.isEnabled()
     ready.rest.click()
@@ -212,7 +212,7 @@ def test_a_run_of_another_process_is_followed_and_asked_to_stop(train, state, ru
     begin_run(folder, plan, device="cpu", versions={})
     writer = RunWriter(folder)
     writer.hear(Progress("Training", 1, 9, values={"loss": 3.0, "pcc": 0.1}))
-    controller_of(train._viewer).trainer.look()
+    controller_of(train._viewer).trainer.runs.look()
     qtbot.waitUntil(lambda: _cells(train, 1) == ["training"], timeout=LONG_MS)
     train.show_page(RUNS)
     train.runs.table.selectRow(0)

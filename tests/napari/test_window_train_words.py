@@ -12,10 +12,12 @@ import pytest
 
 from gr2st import MODELS, DataError, Epoch, GeneChoice, PatchConfig, TrainPlan, read_study, sample_study_path
 from gr2st_napari import _training
+from gr2st_napari._run_words import run_line, short_names
+from gr2st_napari._runs import RunsSeen, differences, with_found
 from gr2st_napari._series import compared, curves_of, parts_of
 from gr2st_napari._state import Problem
-from gr2st_napari._train_words import card_of, ends_of, job_of, run_line, short_names, watch_options, why_not_start
-from gr2st_napari._training import RunsSeen, TrainDraft, Training
+from gr2st_napari._train_words import card_of, ends_of, job_of, score_title, watch_options, why_not_start
+from gr2st_napari._training import TrainDraft, Training
 
 SAMPLE = _training.summary_of(read_study(sample_study_path()), {"A1": 141})
 DRAFT = _training.with_study(TrainDraft(), SAMPLE, is_own=False)
@@ -202,9 +204,12 @@ def test_a_running_training_tells_epochs_time_and_the_score_of_the_slide_watched
     epochs = _epochs(("Training", 12), loss=3.0, pcc=0.3123)
     plan = PLAN.model_copy(update={"held_out": "B1"})
     training = _running(n_epochs=150, epochs=epochs, stage="Training", marks=(0.0, 1.0, 2.0), plan=plan)
-    assert card_of(DRAFT, training, NO_RUNS).sentence == (
-        "Training: 12 of 150 epochs, about 2 min left. Correlation 0.312 on B1."
-    )
+    in_fold = card_of(DRAFT, training, NO_RUNS).sentence
+    assert in_fold == "Training: 12 of 150 epochs, about 2 min left. Correlation 0.312 on a slide held out."
+    epochs = (*_epochs(("inner 1", 50), ("inner 2", 50)), *epochs)
+    at_last = card_of(DRAFT, replace(training, epochs=epochs), NO_RUNS).sentence
+    assert at_last == "Training: 112 of 150 epochs, about 40 s left. Correlation 0.312 on B1."
+    assert score_title(replace(training, epochs=epochs)) == "Correlation on slides held out: 0.312 on B1"
 
 
 def test_an_error_is_a_sentence_with_details():
@@ -237,13 +242,13 @@ def test_names_of_runs_lose_what_they_share():
 def test_only_settings_that_differ_are_compared():
     other = PLAN.model_copy(update={"training": PLAN.training.model_copy(update={"learning_rate": 3e-4})})
     runs = (PaperRun(), PaperRun(plan=other))
-    assert _training.differences(runs) == (("training.learning_rate", ("0.0001", "0.0003")),)
-    assert _training.differences((PaperRun(), PaperRun())) == ()
+    assert differences(runs) == (("training.learning_rate", ("0.0001", "0.0003")),)
+    assert differences((PaperRun(), PaperRun())) == ()
 
 
 def test_a_run_that_is_gone_is_not_chosen_any_more():
     here, gone = PaperRun(), Path("runs/gone")
-    seen = _training.with_found(RunsSeen(chosen=(here.folder, gone), asked_to_stop=frozenset({gone})), (here,), (), {})
+    seen = with_found(RunsSeen(chosen=(here.folder, gone), asked_to_stop=frozenset({gone})), (here,), (), {})
     assert seen.chosen == (here.folder,)
     assert seen.asked_to_stop == frozenset()
 
@@ -274,6 +279,12 @@ def test_stages_follow_each_other_with_a_gap():
     assert loss.x == score.x == (1.0, 2.0, 2.5, 3.0)
     assert math.isnan(loss.y[2])
     assert (score.y[0], score.y[3]) == (0.5, 0.5)
+
+
+def test_a_score_that_comes_now_and_then_is_one_line():
+    told = [{"loss": 1.0, "pcc": 0.1}, {"loss": 1.0}, {"loss": 1.0, "pcc": 0.3}]
+    [score] = curves_of([Epoch("Training", at, values) for at, values in enumerate(told, start=1)]).scores
+    assert (score.x, score.y) == ((1.0, 3.0), (0.1, 0.3))
 
 
 def test_runs_are_compared_in_their_last_stage_with_a_colour_each():

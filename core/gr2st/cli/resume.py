@@ -14,11 +14,15 @@ from gr2st.errors import DataError
 WorkersOption = Annotated[
     int, typer.Option(min=1, help="Of an evaluation: folds computed at once, each in a process of its own.")
 ]
+SchedulerOption = Annotated[
+    str, typer.Option(help="Of an evaluation: address of a dask.distributed cluster that computes the folds.")
+]
 
 
 def resume_command(
     folder: Annotated[Path, typer.Argument(help="Folder of a training or of an evaluation.")],
     workers: WorkersOption = 1,
+    scheduler: SchedulerOption = "",
 ) -> None:
     """Go on with a training or an evaluation where it was, also one that was begun in the window.
 
@@ -27,7 +31,7 @@ def resume_command(
     if (folder / keys.RUN_CARD).is_file():
         _resume_training(folder)
     elif (folder / keys.EVALUATION_CARD).is_file():
-        _resume_evaluation(folder, workers)
+        _resume_evaluation(folder, workers, scheduler)
     else:
         raise DataError(
             f"{folder} holds neither a training ({keys.RUN_CARD}) nor an evaluation ({keys.EVALUATION_CARD})."
@@ -42,7 +46,7 @@ def _resume_training(folder: Path) -> None:
     typer.echo(f"Model: {model}")
 
 
-def _resume_evaluation(folder: Path, workers: int) -> None:
+def _resume_evaluation(folder: Path, workers: int, scheduler: str) -> None:
     from gr2st.cli.evaluate import print_summary
     from gr2st.evaluation.crossval import evaluate
     from gr2st.evaluation.executors import executor_of
@@ -51,7 +55,7 @@ def _resume_evaluation(folder: Path, workers: int) -> None:
     from gr2st.io.study import read_study
 
     study, plan = read_evaluation_card(folder)
-    with executor_of(workers, "") as executor:
+    with executor_of(workers, scheduler) as executor:
         evaluation = show_progress(evaluate(read_study(study), plan_of_json(plan), folder, executor=executor))
     print_summary(evaluation.summary)
     typer.echo(f"Written: {folder}/{keys.SUMMARY}, {keys.SECTION_SCORES}, {keys.GENE_SCORES}")

@@ -1,0 +1,82 @@
+"""What happens to unfinished work when the window closes: the user is asked, and nothing is left running unasked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QObject, QProcess
+
+from gr2st import StorageError
+from gr2st_napari.views.dialogs import ask_leaving
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
+    from gr2st_napari._state import Unfinished
+
+
+class Closing(QObject):
+    """Asks before a window with unfinished work closes.
+
+    Parameters
+    ----------
+    window : QWidget
+        Watched as long as it lives.
+    unfinished : callable
+        Tells what is at work.
+    end : callable
+        Ends the worker, and waits for its end.
+    """
+
+    def __init__(
+        self, window: QWidget, unfinished: Callable[[], Sequence[Unfinished]], end: Callable[[], None]
+    ) -> None:
+        super().__init__(window)
+        self._window, self._unfinished, self._end = window, unfinished, end
+        window.installEventFilter(self)
+
+    def rest(self) -> None:
+        """Ask no more."""
+        self._window.removeEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Keep the window where the user wants to stay."""
+        if watched is not self._window or event.type() != QEvent.Type.Close:
+            return False
+        stays = not self._may_close()
+        if stays:
+            event.ignore()
+        return stays
+
+    def _may_close(self) -> bool:
+        work = self._unfinished()
+        choice = ask_leaving(self._window, [one.name for one in work]) if work else "stop"
+        if choice == "background":
+            self._end()
+            for one in work:
+                go_on_alone(one)
+        return choice != "stay"
+
+
+def go_on_alone(work: Unfinished) -> int:
+    """Go on with a folder in a process that outlives the window; returns the number of that process.
+
+    Raises
+    ------
+    StorageError
+        The process could not be started.
+    """
+    process = QProcess()
+    process.setProgram(sys.executable)
+    process.setArguments(["-m", "gr2st", "resume", str(work.folder), *work.options])
+    process.setStandardInputFile(QProcess.nullDevice())
+    process.setStandardOutputFile(QProcess.nullDevice())
+    process.setStandardErrorFile(QProcess.nullDevice())
+    started = process.startDetached()
+    # PyQt gives the number beside the answer, PySide inside it.
+    is_started, number = started if isinstance(started, tuple) else (started, 0)
+    if not is_started:
+        raise StorageError(f"{work.name} could not be continued in the background: {sys.executable} did not start.")
+    return int(number)

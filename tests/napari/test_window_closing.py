@@ -1,0 +1,110 @@
+"""Closing a window with unfinished work: the question, and what becomes of the work."""
+
+from __future__ import annotations
+
+import pytest
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QMessageBox, QWidget
+
+from gr2st import GeneChoice, TrainPlan, read_run, sample_study_path
+from gr2st.io.run_writer import begin_run
+from gr2st_napari import _closing
+from gr2st_napari._closing import Closing, go_on_alone
+from gr2st_napari._controller import controller_of
+from gr2st_napari._state import Unfinished
+from gr2st_napari._training import Training
+
+pytestmark = pytest.mark.window
+
+LONG_MS = 120_000
+
+
+@pytest.fixture
+def happened(monkeypatch) -> list[str]:
+    """What closing did, in order; no process is started."""
+    told: list[str] = []
+    monkeypatch.setattr(_closing, "go_on_alone", lambda work: told.append(f"goes on: {work.name}"))
+    return told
+
+
+@pytest.fixture
+def leaving(qapp, tmp_path, happened):
+    """A window in which two things are at work."""
+    made = QWidget()
+    made.show()
+    work = [Unfinished("The training first", tmp_path / "first"), Unfinished("The evaluation all", tmp_path / "all")]
+    made.closing = Closing(made, lambda: work, lambda: happened.append("worker ended"))
+    yield made
+    made.closing.rest()
+    made.close()
+
+
+@pytest.fixture
+def answer(leaving):
+    """Press a button of the question that is about to come; gives what it said."""
+    timer = QTimer(leaving, interval=50)
+
+    def answer(label: str) -> list[str]:
+        said: list[str] = []
+
+        def press() -> None:
+            box = QApplication.activeModalWidget()
+            if isinstance(box, QMessageBox):
+                timer.stop()
+                said.append(box.text())
+                next(button for button in box.buttons() if button.text() == label).click()
+
+        timer.timeout.connect(press)
+        timer.start()
+        return said
+
+    return answer
+
+
+def test_a_window_with_work_asks_and_stays_open_where_the_user_wants_to_stay(leaving, happened, answer):
+    said = answer("Keep the window open")
+    assert not leaving.close()
+    assert leaving.isVisible()
+    assert said == ["The training first and The evaluation all are still at work."]
+    assert happened == []
+
+
+def test_work_goes_on_in_the_background_once_the_worker_has_ended(leaving, happened, answer):
+    answer("Continue in the background")
+    assert leaving.close()
+    assert happened == ["worker ended", "goes on: The training first", "goes on: The evaluation all"]
+
+
+def test_stopped_work_starts_nothing_new(leaving, happened, answer):
+    answer("Stop and close")
+    assert leaving.close()
+    assert happened == []
+
+
+def test_a_window_at_rest_closes_unasked(qtbot, happened):
+    made = QWidget()
+    qtbot.addWidget(made)
+    made.show()
+    closing = Closing(made, list, lambda: happened.append("worker ended"))
+    assert made.close()
+    assert happened == []
+    closing.rest()
+
+
+def test_a_training_at_work_is_what_closing_asks_about(viewer, tmp_path):
+    viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")
+    controller = controller_of(viewer)
+    assert controller._unfinished() == []
+    controller.trainer._asked = "train"
+    controller.state.training = Training("paused", tmp_path / "first", request=7)
+    assert controller._unfinished() == [Unfinished("The training first", tmp_path / "first")]
+    controller.state.training = Training()
+
+
+def test_work_left_alone_is_finished_by_a_process_without_a_window(qtbot, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    plan = TrainPlan.of(study=sample_study_path(), model="mean", genes=GeneChoice(listed=("ERBB2",)), sections=("A1",))
+    begin_run(tmp_path / "run", plan, device="cpu", versions={})
+    assert go_on_alone(Unfinished("The training run", tmp_path / "run")) > 0
+    qtbot.waitUntil(lambda: read_run(tmp_path / "run").state == "finished", timeout=LONG_MS)
+    assert (tmp_path / "run" / "model" / "model.json").is_file()
