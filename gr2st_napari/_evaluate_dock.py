@@ -164,9 +164,9 @@ class EvaluateDock(EvaluateView):
 
     def _show_results(self, desk: Desk) -> None:
         results, space = desk.results, desk.space
-        self.results.show_any(results is not None)
+        self.results.show_any(results is not None and bool(results.genes))
         self.results.show_space(space)
-        if results is None:
+        if results is None or not results.genes:
             return
         self.results.show_models(model_lines(results, space), desk.chosen)
         self.results.show_sections(results.sections(desk.chosen), desk.section)

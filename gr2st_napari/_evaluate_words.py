@@ -137,7 +137,9 @@ def progress_sentence(desk: Desk) -> str:
     place = desk.design.place
     left = seconds_left(evaluation.rows, place.processes if desk.is_evaluating and place.way == "processes" else 1)
     outlook = f", {time_in_words(left)} left" if left and ended < total else ""
-    return f"{ended} of {count(total, 'training')} done{outlook}"
+    failed = sum(row.state == "failed" for row in evaluation.rows)
+    losses = f", {failed} failed" if failed else ""
+    return f"{ended} of {count(total, 'training')} done{losses}{outlook}"
 
 
 def ended_of(evaluation: EvaluationFolder) -> int:
@@ -199,7 +201,7 @@ def _about(desk: Desk, evaluation: EvaluationFolder) -> Card:
     if evaluation.state == "failed":
         return Card(evaluation.message or f"{name} failed.", _again(desk), "error", evaluation.details)
     if failed:
-        sentence = f"{count(len(failed), 'training')} of {len(evaluation.rows)} failed: {failed[0].message}"
+        sentence = f"{count(len(failed), 'training')} of {len(evaluation.rows)} failed: {_reason(failed[0])}"
         return Card(sentence, _again(desk), "warning")
     if desk.can_go_on:
         what = "Stopped" if evaluation.state == "stopped" else "Interrupted"
@@ -249,9 +251,15 @@ def _training_line(row: FoldRow, *, with_seed: bool) -> TrainingLine:
     took = "" if row.seconds is None else _took(row.seconds)
     scores = (number(row.pcc_spot), number(row.pcc_gene)) if row.state == "done" else ("", "")
     tip = f"{title_of(row.label)}{seed}; held out: {', '.join(row.test)}"
-    sentence = f"{title_of(row.label)}, {row.fold} held out: {row.message}" if row.state == "failed" else ""
+    sentence = f"{title_of(row.label)}, {row.fold} held out: {_reason(row)}" if row.state == "failed" else ""
     texts = (f"{row.label}{seed}", row.fold, *scores, took, row.state)
     return TrainingLine(texts, TONES[row.state], sentence or tip, sentence, row.details)
+
+
+def _reason(row: FoldRow) -> str:
+    """Why a training failed, without the name of the error's class."""
+    kind, _, sentence = row.message.partition(": ")
+    return sentence if sentence and kind.isidentifier() else row.message
 
 
 def _took(seconds: float) -> str:

@@ -195,6 +195,8 @@ def test_a_training_that_failed_says_why(viewer, dock, qtbot, folder, tmp_path, 
     assert "Traceback" in dock.trainings.details.toPlainText()
     assert dock.card.sentence.text().startswith("4 trainings of 4 failed")
     assert dock.trainings.resume.isVisible()
+    dock.turn_to(RESULTS)
+    assert dock.results.empty.isVisible()
 
 
 def test_what_another_process_computes_is_followed(viewer, dock, qtbot, made, monkeypatch):

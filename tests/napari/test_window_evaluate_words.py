@@ -154,11 +154,13 @@ def test_the_rest_takes_what_the_same_models_took():
     assert seconds_left(rows, at_once=3) == 51
     assert seconds_left(rows[2:]) is None
     assert progress_sentence(Desk(evaluation=_folder(*rows))) == "2 of 5 trainings done, about 3 minutes left"
+    lost = _folder(_row("ridge", "A", "failed"), _row("ridge", "B", "failed"))
+    assert progress_sentence(Desk(evaluation=lost)) == "2 of 2 trainings done, 2 failed"
 
 
 def test_a_line_per_training_and_the_reason_of_a_failed_one():
     done = _row("gr2st.no-kernel", "A", pcc_spot=0.1234, pcc_gene=None, seconds=12.2)
-    failed = _row("mean", "B", "failed", message="a gene is missing", details="Traceback")
+    failed = _row("mean", "B", "failed", message="DataError: a gene is missing", details="Traceback")
     first, second = training_lines(_folder(done, failed))
     assert (first.texts[MODEL], first.texts[HELD_OUT], first.texts[STATE]) == ("gr2st.no-kernel", "A", "done")
     assert (first.texts[PCC_SPOT], first.texts[PCC_SPOT + 1], first.texts[TIME]) == ("0.123", "-", "12 s")
