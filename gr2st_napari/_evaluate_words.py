@@ -138,8 +138,8 @@ def progress_sentence(desk: Desk) -> str:
     left = seconds_left(evaluation.rows, place.processes if desk.is_evaluating and place.way == "processes" else 1)
     outlook = f", {time_in_words(left)} left" if left and ended < total else ""
     failed = sum(row.state == "failed" for row in evaluation.rows)
-    losses = f", {failed} failed" if failed else ""
-    return f"{ended} of {count(total, 'training')} done{losses}{outlook}"
+    how = f"ended, {failed} failed" if failed else "done"
+    return f"{ended} of {count(total, 'training')} {how}{outlook}"
 
 
 def ended_of(evaluation: EvaluationFolder) -> int:

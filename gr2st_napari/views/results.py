@@ -75,7 +75,7 @@ class ResultsPage(QWidget):
         self.warnings.setStyleSheet(
             f"#gr2st_warnings {{ border: 0; border-left: 4px solid {STRIPES['warning']}; padding-left: 6px; }}"
         )
-        self.empty = QLabel("Results show here as soon as the first trainings are done.", wordWrap=True)
+        self.empty = QLabel("Results show here once all trainings are done, or once they are stopped.", wordWrap=True)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.space = QComboBox(objectName="gr2st_results_space")
         self.export = QPushButton("Export", objectName="gr2st_export")

@@ -155,7 +155,7 @@ def test_the_rest_takes_what_the_same_models_took():
     assert seconds_left(rows[2:]) is None
     assert progress_sentence(Desk(evaluation=_folder(*rows))) == "2 of 5 trainings done, about 3 minutes left"
     lost = _folder(_row("ridge", "A", "failed"), _row("ridge", "B", "failed"))
-    assert progress_sentence(Desk(evaluation=lost)) == "2 of 2 trainings done, 2 failed"
+    assert progress_sentence(Desk(evaluation=lost)) == "2 of 2 trainings ended, 2 failed"
 
 
 def test_a_line_per_training_and_the_reason_of_a_failed_one():
