@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import pytest
 import gr2st
 from gr2st import keys
 from gr2st.config import GeneChoice
-from gr2st.errors import Cancelled, DataError
+from gr2st.errors import Cancelled, DataError, StorageError
 from gr2st.evaluation.crossval import evaluate
 from gr2st.evaluation.plan import Plan
 from gr2st.io.evaluations import read_evaluation
@@ -30,6 +31,8 @@ from gr2st.types import Progress, Steps, finish
 from tests.builders import her2st_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.core.conftest import Command
 
 ENDED = 2**22 + 1
@@ -122,6 +125,62 @@ def test_a_run_is_trained_by_one_process_at_a_time(plan: TrainPlan, tmp_path: Pa
             finish(run_training(plan, tmp_path))
     finish(run_training(plan, tmp_path))
     assert not (tmp_path / keys.RUN_LOCK).exists()
+
+
+def test_an_evaluation_is_computed_by_one_process_at_a_time(study: Path, tmp_path: Path) -> None:
+    asked = Plan(models=("mean",), genes=GeneChoice(listed=("GENE1",)))
+    with closing(evaluate(gr2st.read_study(study), asked, tmp_path)) as steps:
+        next(steps)
+        with pytest.raises(DataError, match="is being worked on by process"):
+            finish(evaluate(gr2st.read_study(study), asked, tmp_path))
+        assert read_evaluation(tmp_path).state == "running"
+    finish(evaluate(gr2st.read_study(study), asked, tmp_path))
+    assert read_evaluation(tmp_path).state == "finished"
+    assert not (tmp_path / keys.RUN_LOCK).exists()
+
+
+# A full disk
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can be made while the block runs."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Path, "touch", no_room)
+        yield
+
+
+def no_room(*_: Any, **__: Any) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_training_on_a_full_disk_does_not_count_as_at_work(plan: TrainPlan, tmp_path: Path) -> None:
+    with closing(run_training(plan, tmp_path)) as steps:
+        next(steps)
+        with full_disk(), pytest.raises(StorageError, match=r"No space left on device\..*Free some space"):
+            finish(steps)
+    assert read_run(tmp_path).state == "interrupted"
+    finish(run_training(plan, tmp_path))
+    assert read_run(tmp_path).state == "finished"
+
+
+def test_an_evaluation_on_a_full_disk_does_not_count_as_at_work(study: Path, tmp_path: Path) -> None:
+    asked = Plan(models=("mean",), genes=GeneChoice(listed=("GENE1",)))
+    with closing(evaluate(gr2st.read_study(study), asked, tmp_path)) as steps:
+        next(steps)
+        with full_disk(), pytest.raises(StorageError, match=r"No space left on device\..*Free some space"):
+            finish(steps)
+    assert read_evaluation(tmp_path).state == "interrupted"
+    finish(evaluate(gr2st.read_study(study), asked, tmp_path))
+    assert read_evaluation(tmp_path).state == "finished"
+
+
+def test_a_lock_that_a_full_disk_did_not_take_keeps_nobody_out(tmp_path: Path, monkeypatch: Any) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Holder, "model_dump_json", no_room)
+        with pytest.raises(StorageError, match="could not be written"), held(tmp_path):
+            pass
+    assert list(tmp_path.iterdir()) == []
 
 
 # Stopped from elsewhere

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gr2st.errors import Cancelled, DataError, Gr2stError, StorageError
+from gr2st.errors import Cancelled, DataError, Gr2stError
 from gr2st.evaluation.fold import FAULTS, FoldJob, fold_steps, run_fold
 from gr2st.evaluation.folder import Ledger, Outcome, begin_evaluation
 from gr2st.evaluation.folds import make_folds
@@ -18,6 +18,7 @@ from gr2st.evaluation.results import FoldFailure, FoldResult, read_result, with_
 from gr2st.evaluation.sections import refuse_unreadable
 from gr2st.evaluation.summary import summarise, write_results
 from gr2st.evaluation.together import Bundle, bundles, folds_together
+from gr2st.io.lock import held
 from gr2st.io.stop import heeding
 from gr2st.io.tables import plural, some
 from gr2st.preparation import encoder_identity
@@ -78,11 +79,13 @@ def evaluate(
     ------
     DataError, UnknownName
         Before anything runs: unknown names, too few sections or patients, sections without an image, folds that
-        cannot be trained together although they are to be.
+        cannot be trained together although they are to be, another process that evaluates in the folder.
     SectionInvalid
         Before anything is trained: all sections that cannot be read.
     WeightsMissing
         Before anything runs: the weights of the encoder are not on this machine.
+    StorageError
+        The folder cannot be written to.
     """
     out = Path(out)
     if out.exists() and not out.is_dir():
@@ -91,20 +94,28 @@ def evaluate(
     if executor is not None and together not in (None, 1):
         raise DataError("Folds are trained together in one process (--together), or in several (--workers), not both.")
     grouped = bundles(jobs, together) if executor is None else []
-    ledger = begin_evaluation(out, study, plan, jobs)
-    patients = {entry.name: entry.patient for entry in study.entries}
+    with held(out):
+        ledger = begin_evaluation(out, study, plan, jobs)
+        patients = {entry.name: entry.patient for entry in study.entries}
+        folds = heeding(out, _all_folds(jobs, grouped, ledger, executor, together))
+        return (yield from _told(ledger, folds, lambda: _summed_up(out, ledger, plan, patients)))
+
+
+def _told(ledger: Ledger, folds: Steps[None], sum_up: Callable[[], Evaluation]) -> Steps[Evaluation]:
+    """Do the folds and sum them up, in a folder that is ours; the ledger tells how it goes and how it ends."""
     try:
-        yield from _heard(ledger, heeding(out, _all_folds(jobs, grouped, ledger, executor, together)))
-        evaluation = _summed_up(out, ledger, plan, patients)
+        yield from _heard(ledger, folds)
+        evaluation = sum_up()
+        ledger.tell("finished")
     except (GeneratorExit, KeyboardInterrupt, Cancelled):
-        _stopped(out, ledger, plan, patients)
+        # Nothing here may hide that the evaluation was stopped.
+        with suppress(Gr2stError, OSError, ValueError):
+            ledger.tell_end("stopped")
+            sum_up()
         raise
     except Exception as error:
-        # Where the disk is full the state cannot be told either; the error itself must be heard.
-        with suppress(StorageError):
-            ledger.tell("failed", str(error) or type(error).__name__, "".join(traceback.format_exception(error)))
+        ledger.tell_end("failed", str(error) or type(error).__name__, "".join(traceback.format_exception(error)))
         raise
-    ledger.tell("finished")
     return evaluation
 
 
@@ -122,13 +133,6 @@ def _heard(ledger: Ledger, steps: Steps[None]) -> Steps[None]:
         for progress in steps:
             ledger.hear(progress)
             yield progress
-
-
-def _stopped(out: Path, ledger: Ledger, plan: Plan, patients: Patients) -> None:
-    """Sum up what is done so far; nothing here may hide that the evaluation was stopped."""
-    with suppress(Gr2stError, OSError, ValueError):
-        ledger.tell("stopped")
-        _summed_up(out, ledger, plan, patients)
 
 
 def _summed_up(out: Path, ledger: Ledger, plan: Plan, patients: Patients) -> Evaluation:

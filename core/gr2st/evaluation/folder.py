@@ -14,7 +14,7 @@ from gr2st.errors import DataError, StorageError
 from gr2st.evaluation.plan import json_of_plan, plan_of_json
 from gr2st.evaluation.results import FoldFailure, FoldResult, read_result
 from gr2st.io.evaluations import EvaluationCard, PlannedFold, asked_in, told_in
-from gr2st.io.run_writer import EVERY_S, now, write_state
+from gr2st.io.run_writer import EVERY_S, last_word, now, write_state
 from gr2st.io.runs import AT_WORK, state_of
 from gr2st.io.store import write_json
 from gr2st.training.checkpoint import versions
@@ -71,6 +71,11 @@ class Ledger:
         """Write the state, with the last that was heard; StorageError where the disk does not take it."""
         write_state(self._out, state, self._now, message, details)
         self._written = time.monotonic()
+
+    def tell_end(self, state: Told, message: str = "", details: str = "") -> None:
+        """Say the last word of an evaluation that did not come to its end, as far as the disk lets it."""
+        with last_word(self._out):
+            self.tell(state, message, details)
 
     def note(self, job: FoldJob, outcome: Outcome) -> None:
         """Keep how a fold ended, and why where it failed, in its folder."""

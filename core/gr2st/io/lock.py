@@ -17,7 +17,7 @@ from gr2st import keys
 from gr2st.config import Settings
 from gr2st.errors import DataError, StorageError
 from gr2st.io.runs import is_at_work
-from gr2st.io.store import cause_of
+from gr2st.io.store import MAKE_ROOM, cause_of
 
 YOUNG_S = 5.0
 """Seconds for which a file without a name in it counts as one that is being written."""
@@ -52,7 +52,7 @@ def held(folder: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, StorageError):
             raise
-        raise StorageError(f"{path} could not be written: {cause_of(error)}.") from error
+        raise StorageError(f"{path} could not be written: {cause_of(error)}. {MAKE_ROOM}") from error
     try:
         yield
     finally:
@@ -65,10 +65,16 @@ def held(folder: Path) -> Iterator[None]:
 def _made(path: Path, own: Holder) -> bool:
     """Whether the file could be made: it fails where there is one, whoever is quicker."""
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(own.model_dump_json())
+        file = path.open("x", encoding="utf-8")
     except FileExistsError:
         return False
+    try:
+        with file:
+            file.write(own.model_dump_json())
+    except OSError:
+        # A full disk may take the name and not the content: it would keep us out ourselves.
+        path.unlink(missing_ok=True)
+        raise
     return True
 
 

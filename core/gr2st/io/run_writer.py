@@ -6,6 +6,7 @@ import csv
 import os
 import platform
 import time
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING
 from gr2st import keys
 from gr2st.errors import StorageError
 from gr2st.io.runs import Epoch, RunCard, StateCard, read_card, read_curves
-from gr2st.io.store import atomic_path, cause_of, write_json
+from gr2st.io.store import MAKE_ROOM, atomic_path, cause_of, write_json
 from gr2st.types import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gr2st.io.runs import Told
     from gr2st.plans import TrainPlan
 
@@ -68,7 +71,7 @@ class RunWriter:
             with path.open("a", encoding="utf-8") as file:
                 file.write(lines)
         except OSError as error:
-            raise StorageError(f"{path} could not be written: {cause_of(error)}.") from error
+            raise StorageError(f"{path} could not be written: {cause_of(error)}. {MAKE_ROOM}") from error
 
     def _draw(self, progress: Progress) -> None:
         """Add an epoch; what a crash lost of the training and is trained again takes the place of the first time."""
@@ -107,6 +110,20 @@ def write_state(folder: Path, state: Told, progress: Progress, message: str = ""
         values=dict(progress.values),
     )
     write_json(folder / keys.RUN_STATE, card.model_dump(mode="json"))
+
+
+@contextmanager
+def last_word(folder: Path) -> Iterator[None]:
+    """Say in the block how the work in a folder ended, where that is not its end.
+
+    A full disk takes no last word. The one before would say for ever that the work goes on, so it goes; there is always
+    room for that, and work without a word counts as interrupted.
+    """
+    try:
+        yield
+    except StorageError:
+        with suppress(OSError):
+            (folder / keys.RUN_STATE).unlink(missing_ok=True)
 
 
 def tell_again(folder: Path, state: Told) -> None:

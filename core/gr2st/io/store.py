@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
+MAKE_ROOM = "Free some space or choose another folder, and try again."
 _BLOCK = 1 << 20
 
 
@@ -187,8 +188,7 @@ def _not_written(target: Path, error: OSError) -> StorageError:
     if isinstance(error, StorageError):
         return error
     return StorageError(
-        f"{target} could not be written: {cause_of(error)}. Nothing half-written was left behind; "
-        "free some space or choose another folder and try again."
+        f"{target} could not be written: {cause_of(error)}. Nothing half-written was left behind. {MAKE_ROOM}"
     )
 
 

@@ -6,19 +6,19 @@ import os
 import platform
 import shutil
 import traceback
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gr2st import keys
-from gr2st.errors import Cancelled, DataError, StorageError
+from gr2st.errors import Cancelled, DataError
 from gr2st.evaluation.crossval import usable_entries
 from gr2st.evaluation.fold import training_sections
 from gr2st.evaluation.measured import measured_counts, normalised
 from gr2st.evaluation.sections import notes_of, refuse_unreadable, section_of
 from gr2st.io.lock import held
-from gr2st.io.run_writer import RunWriter, begin_run
+from gr2st.io.run_writer import RunWriter, begin_run, last_word
 from gr2st.io.runs import AT_WORK, read_run
 from gr2st.io.stop import heeding
 from gr2st.io.study import read_study
@@ -82,15 +82,15 @@ def _run(plan: TrainPlan, folder: Path) -> Steps[Path]:
     writer = RunWriter(folder)
     try:
         model = yield from heeding(folder, _heard(writer, _saved(plan, writer)))
+        writer.end("finished")
     except (GeneratorExit, KeyboardInterrupt, Cancelled):
-        writer.end("stopped")
+        with last_word(folder):
+            writer.end("stopped")
         raise
     except Exception as error:
-        # Where the disk is full the state cannot be told either; the error itself must be heard.
-        with suppress(StorageError):
+        with last_word(folder):
             writer.end("failed", str(error) or type(error).__name__, "".join(traceback.format_exception(error)))
         raise
-    writer.end("finished")
     shutil.rmtree(folder / keys.RUN_UNFINISHED, ignore_errors=True)
     return model
 
