@@ -23,7 +23,7 @@ from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._opening import Opened, open_held_out, open_path, open_section, placement_of, pyramid_picture
 from gr2st_napari._pairing import belong_together, belongs, is_of_another_section, joined, same_spots, strangers
 from gr2st_napari._pointer import Pointer
-from gr2st_napari._problems import problem_of
+from gr2st_napari._problems import problem_in, problem_of
 from gr2st_napari._resolve import resolve
 from gr2st_napari._state import MODES, SPACES, Job, Problem, State, Wish
 from gr2st_napari._study_builder import StudyBuilder
@@ -373,7 +373,7 @@ class Controller:
     def _on_failed(self, request: int, sentence: str, details: str) -> None:
         self._rest(request)
         if self._requests.pop(request, None) is not None:
-            self.state.problem = Problem(sentence, details)
+            self.state.problem = problem_in(sentence, details)
 
     def _on_cancelled(self, request: int) -> None:
         self._requests.pop(request, None)

@@ -132,7 +132,7 @@ class EvaluateDock(EvaluateView):
         self.show_card(card_of(desk))
         name = "" if desk.evaluation is None else desk.evaluation.folder.name
         self.show_name(name, "" if desk.evaluation is None else str(desk.evaluation.folder), why_no_other(desk))
-        self.show_recent({str(one.folder): recent_words(one) for one in desk.recent})
+        self.show_recent({str(one.folder): recent_words(one) for one in desk.recent}, desk.damaged)
         self._show_setup(desk)
         self._show_trainings(desk)
         self._show_results(desk)

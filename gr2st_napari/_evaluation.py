@@ -136,6 +136,10 @@ class Desk:
         The one in view, running or not.
     results : Results or None
         What it amounts to so far.
+    recent : tuple of EvaluationFolder
+        Those that lie in the user's folder.
+    damaged : tuple of str
+        A sentence for each there that cannot be read.
     chosen : str
         Model whose genes are listed.
     section : str
@@ -153,6 +157,7 @@ class Desk:
     evaluation: EvaluationFolder | None = None
     results: Results | None = None
     recent: tuple[EvaluationFolder, ...] = ()
+    damaged: tuple[str, ...] = ()
     chosen: str = ""
     space: Space = "spot"
     section: str = ""

@@ -26,9 +26,9 @@ from gr2st import (
 )
 from gr2st_napari import _evaluation
 from gr2st_napari._background import Background
-from gr2st_napari._problems import problem_of
+from gr2st_napari._problems import problem_in, problem_of
 from gr2st_napari._results import patients_of, ranking_of, results_of
-from gr2st_napari._state import Job, Problem, Unfinished
+from gr2st_napari._state import Job, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -145,8 +145,8 @@ class Evaluator(QObject):
     def list_recent(self) -> None:
         """Look which evaluations there are."""
         self._read(
-            lambda: list_evaluations(data_dir("evaluations")).found[:RECENT],
-            lambda found: self._set(replace(self._desk, recent=found)),
+            lambda: list_evaluations(data_dir("evaluations")),
+            lambda there: self._set(replace(self._desk, recent=there.found[:RECENT], damaged=there.faults)),
         )
 
     def choose(self, label: str) -> None:
@@ -241,7 +241,7 @@ class Evaluator(QObject):
     def _on_failed(self, request: int, sentence: str, details: str) -> None:
         if request == self._desk.request:
             self._end()
-            self._set(replace(self._desk, problem=Problem(sentence, details)))
+            self._set(replace(self._desk, problem=problem_in(sentence, details)))
 
     def _on_cancelled(self, request: int) -> None:
         if request == self._desk.request:

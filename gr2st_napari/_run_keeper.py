@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from gr2st import Epoch, Runs
     from gr2st_napari._state import State
 
-Known: TypeAlias = dict[Path, tuple[tuple[int, int], tuple["Epoch", ...]]]
-"""Curves by run, each with the time and size of the file they were read from."""
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """The curves of a run, with time and size of the file they were read from; what is wrong where it is damaged."""
+
+    stamp: tuple[int, int]
+    epochs: tuple[Epoch, ...] = ()
+    fault: str = ""
+
+
+Known: TypeAlias = dict[Path, Curves]
 
 
 class RunKeeper:
@@ -75,8 +84,9 @@ class RunKeeper:
             self._state.runs = replace(self._state.runs, problem=problem_of(error))
             return
         found, self._curves = future.result()
-        curves = {folder: epochs for folder, (_, epochs) in self._curves.items()}
-        self._state.runs = _runs.with_found(self._state.runs, found.found, found.faults, curves)
+        curves = {folder: one.epochs for folder, one in self._curves.items()}
+        faults = (*found.faults, *(one.fault for one in self._curves.values() if one.fault))
+        self._state.runs = _runs.with_found(self._state.runs, found.found, faults, curves)
 
 
 def _found(known: Known) -> tuple[Runs, Known]:
@@ -85,18 +95,17 @@ def _found(known: Known) -> tuple[Runs, Known]:
     return runs, {run.folder: _curves_of(run.folder, known) for run in runs.found}
 
 
-def _curves_of(folder: Path, known: Known) -> tuple[tuple[int, int], tuple[Epoch, ...]]:
+def _curves_of(folder: Path, known: Known) -> Curves:
     stamp = (0, 0)
     with suppress(OSError):
         stat = (folder / keys.RUN_CURVES).stat()
         stamp = (stat.st_mtime_ns, stat.st_size)
-    if folder in known and known[folder][0] == stamp:
+    if folder in known and known[folder].stamp == stamp:
         return known[folder]
     try:
-        return stamp, read_curves(folder)
-    except DataError:
-        # A damaged table takes nothing from the list of runs; going on with the run says what is wrong.
-        return stamp, ()
+        return Curves(stamp, read_curves(folder))
+    except DataError as error:
+        return Curves(stamp, fault=str(error))
 
 
 def _deleted(folders: Iterable[Path]) -> None:

@@ -12,6 +12,7 @@ from gr2st import (
     Gr2stError,
     Preflight,
     data_dir,
+    keys,
     read_curves,
     read_gene_list,
     read_run,
@@ -20,9 +21,9 @@ from gr2st import (
 )
 from gr2st_napari import _training
 from gr2st_napari._background import Background
-from gr2st_napari._problems import problem_of
+from gr2st_napari._problems import problem_in, problem_of
 from gr2st_napari._run_keeper import RunKeeper
-from gr2st_napari._state import Problem, Unfinished
+from gr2st_napari._state import Unfinished
 from gr2st_napari._training import StudySummary, TrainDraft, Training
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from gr2st import Run
     from gr2st_napari._opening import Opened
-    from gr2st_napari._state import State
+    from gr2st_napari._state import Problem, State
     from gr2st_napari._study import Draft
     from gr2st_napari._training import Outcome, Phase, StudySummary
     from gr2st_napari._worker import WorkerProcess
@@ -252,13 +253,17 @@ class Trainer:
 
     def _on_failed(self, request: int, sentence: str, details: str) -> None:
         if self._is_mine(request):
-            first, _, rest = sentence.partition("\n")
-            problem = Problem(first, "\n\n".join(filter(None, (rest, details))))
-            self._end("failed" if self._asked == "train" else "", problem)
+            self._end("failed" if self._has_begun else "", problem_in(sentence, details))
 
     def _on_cancelled(self, request: int) -> None:
         if self._is_mine(request):
-            self._end("stopped" if self._asked == "train" else "")
+            self._end("stopped" if self._has_begun else "")
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether there is a run that can be gone on with."""
+        folder = self._training.folder
+        return self._asked == "train" and folder is not None and (folder / keys.RUN_CARD).is_file()
 
     def _end(self, outcome: Outcome, problem: Problem | None = None) -> None:
         self._set(_training.ended(self._training, outcome, problem))

@@ -19,6 +19,8 @@ POLITE_MS = 1500
 """How long a cancelled request may take to end by itself before the process is ended."""
 STOP_MS = 1000
 LOG_LINES = 40
+KILLED = 9
+"""Signal of a system that ends a process without asking."""
 
 
 class WorkerProcess(QObject):
@@ -223,10 +225,13 @@ class WorkerProcess(QObject):
             self._process.terminate()
             self._patience.start(STOP_MS)
 
-    def _on_finished(self, code: int, _status: object) -> None:
+    def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
         self._on_output()
         self._on_log()
-        self._end(f"The worker process ended unexpectedly (exit code {code}). The window is fine: try again.")
+        how = f"exit code {code}"
+        if status == QProcess.ExitStatus.CrashExit and code == KILLED:
+            how = "the system ended it, perhaps for want of memory"
+        self._end(f"The worker process ended unexpectedly ({how}). The window is fine: try again.")
 
     def _on_process_error(self, error: QProcess.ProcessError) -> None:
         # Only this error comes without `finished`.
@@ -238,7 +243,7 @@ class WorkerProcess(QObject):
         process, self._process = self._process, None
         if process is not None:
             process.deleteLater()
-        stopping, details = set(self._stopping), "\n".join(self._log)
+        stopping, log = set(self._stopping), self._log or ["It said nothing before."]
         requests = self._forget()
         if stopping:
             # We ended the child for the sake of these: what else it had to do is asked again.
@@ -247,7 +252,7 @@ class WorkerProcess(QObject):
             if request in stopping:
                 self.cancelled.emit(request)
             elif not stopping:
-                self.failed.emit(request, sentence, details)
+                self.failed.emit(request, sentence, "\n".join([f"It was asked to {requests[request]['do']}.", *log]))
 
     def _ask_again(self, requests: list[dict[str, Any]]) -> None:
         if requests:

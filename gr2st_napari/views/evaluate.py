@@ -70,7 +70,7 @@ class EvaluateView(QWidget):
         self.results = ResultsPage()
         self.foot = Foot()
         self._recent = QMenu(self.more)
-        self._offered: dict[str, str] = {}
+        self._offered: tuple[dict[str, str], tuple[str, ...]] = ({}, ())
         self._icons = {tone: sign_icon(*sign) for tone, sign in SIGNS.items()}
         self.setMinimumWidth(285)
         self._lay_out()
@@ -103,7 +103,7 @@ class EvaluateView(QWidget):
         self.card.acted.connect(self._on_action)
         self.start.check.clicked.connect(self.check_wanted)
         self.start.start.clicked.connect(self.start_wanted)
-        self.show_recent({})
+        self.show_recent({}, ())
 
     def show_card(self, card: Card) -> None:
         self.card.show_card(card, CARD_WORDS)
@@ -124,17 +124,19 @@ class EvaluateView(QWidget):
             self.findings.addItem(item)
         self.findings.setVisible(bool(findings))
 
-    def show_recent(self, recent: Mapping[str, str]) -> None:
-        """Offer folders of evaluations, with words for each."""
-        if self._recent.actions() and dict(recent) == self._offered:
+    def show_recent(self, recent: Mapping[str, str], damaged: Sequence[str]) -> None:
+        """Offer folders of evaluations, with words for each; a sentence for each that cannot be read."""
+        if self._recent.actions() and (dict(recent), tuple(damaged)) == self._offered:
             return
-        self._offered = dict(recent)
+        self._offered = dict(recent), tuple(damaged)
         self._recent.clear()
+        for sentence in damaged:
+            self._recent.addAction(sentence).setEnabled(False)
         for folder, words in recent.items():
             self._recent.addAction(words).triggered.connect(
                 lambda _checked=False, folder=folder: self.evaluation_chosen.emit(folder)
             )
-        if recent:
+        if recent or damaged:
             self._recent.addSeparator()
         self._recent.addAction("Another folder…").triggered.connect(lambda: self._on_action("open-evaluation"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from gr2st.io.lock import Holder, held
 from gr2st.io.run_writer import RunWriter, begin_run, tell_again
 from gr2st.io.runs import read_run
 from gr2st.io.stop import ask_to_stop, heeding
+from gr2st.io.store import atomic_folder
 from gr2st.plans import TrainPlan
 from gr2st.runs.training import run_training
 from gr2st.types import Progress, Steps, finish
@@ -76,6 +78,11 @@ def test_a_folder_is_held_by_one_and_then_free(tmp_path: Path) -> None:
 )
 def test_what_a_process_left_that_is_gone_is_taken_over(tmp_path: Path, gone: dict[str, Any]) -> None:
     path = lock(tmp_path, **gone)
+    with atomic_folder(tmp_path / "model") as part:
+        (part / "bank.h5ad").touch()
+        shutil.copytree(part, tmp_path / "left")
+    shutil.rmtree(tmp_path / "model")
+    (tmp_path / "left").rename(part)
     with held(tmp_path):
         assert Holder.model_validate_json(path.read_text()).pid == os.getpid()
     assert list(tmp_path.iterdir()) == []

@@ -74,6 +74,11 @@ def test_the_time_follows_epochs_and_inner_folds(study: Path, tmp_path: Path) ->
     assert seconds(epochs=100, inner_folds=2) > 10 * short
 
 
+def test_a_rate_at_which_made_up_numbers_would_diverge_hinders_no_start(study: Path, tmp_path: Path) -> None:
+    plan = plan_of(study, "gr2st", {"epochs": 2, "inner_folds": 0, "learning_rate": 1e30})
+    assert finish(check_training(plan, tmp_path / "run")).can_start
+
+
 def test_what_stands_in_the_way_is_a_fault_with_a_sentence(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ ensure_display()
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp(prefix="gr2st-napari-")) / "settings.yaml")
 sys.path.insert(0, str(Path(__file__).parent))
 
-from window_builders import FAKE_WORKER, make_prediction, make_section  # noqa: E402
+from window_builders import FAKE_WORKER, empty_viewer, make_prediction, make_section  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def window(qapp: QApplication) -> Iterator[Viewer]:
 def viewer(window: Viewer, qapp: QApplication) -> Iterator[Viewer]:
     """The window, empty, and as napari opens it."""
     yield window
-    _empty(window)
+    empty_viewer(window)
     qapp.processEvents()
 
 
@@ -58,17 +58,6 @@ def only_new_garbage() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
-
-
-def _empty(viewer: Viewer) -> None:
-    from gr2st_napari import _controller
-
-    if viewer in _controller._CONTROLLERS:
-        _controller._CONTROLLERS[viewer].close()
-    viewer.window.remove_dock_widget("all")
-    viewer.layers.clear()
-    viewer.canvas.grid.reset()
-    viewer.status = "Ready"
 
 
 @pytest.fixture

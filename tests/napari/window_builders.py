@@ -18,6 +18,8 @@ from gr2st.types import Alignment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari import Viewer
+
 GOOD = Alignment("good", 1.0, 0.98, "98 % of the spots lie on tissue.")
 PITCH = 100.0
 UM_PER_PX = 0.5
@@ -138,6 +140,18 @@ def _next(size: int) -> Any:
 
 def _before(size: int) -> Any:
     return (np.arange(size) - 1) % size
+
+
+def empty_viewer(viewer: Viewer) -> None:
+    """Put a window back as napari opens it."""
+    from gr2st_napari import _controller
+
+    if viewer in _controller._CONTROLLERS:
+        _controller._CONTROLLERS[viewer].close()
+    viewer.window.remove_dock_widget("all")
+    viewer.layers.clear()
+    viewer.canvas.grid.reset()
+    viewer.status = "Ready"
 
 
 FAKE_WORKER = r'''

@@ -17,7 +17,7 @@ from gr2st import keys
 from gr2st.config import Settings
 from gr2st.errors import DataError, StorageError
 from gr2st.io.runs import is_at_work
-from gr2st.io.store import MAKE_ROOM, cause_of
+from gr2st.io.store import MAKE_ROOM, cause_of, sweep
 
 YOUNG_S = 5.0
 """Seconds for which a file without a name in it counts as one that is being written."""
@@ -36,6 +36,8 @@ class Holder(Settings):
 def held(folder: Path) -> Iterator[None]:
     """Keep other processes out of a folder while the block runs. What a process left that is gone is taken over.
 
+    What that one was writing at its end is deleted.
+
     Raises
     ------
     DataError
@@ -53,6 +55,7 @@ def held(folder: Path) -> Iterator[None]:
         if isinstance(error, StorageError):
             raise
         raise StorageError(f"{path} could not be written: {cause_of(error)}. {MAKE_ROOM}") from error
+    sweep(folder)
     try:
         yield
     finally:

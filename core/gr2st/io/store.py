@@ -76,6 +76,16 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         raise _not_written(target, error) from error
 
 
+def sweep(folder: Path) -> None:
+    """Delete what processes that were killed left half-written in a folder, and below; nobody may be writing there."""
+    for path in list(folder.rglob(".*.part*")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+
+
 def write_json(path: Path | str, value: Any) -> None:
     """Write `value` as indented UTF-8 JSON, atomically; DataError where JSON cannot hold it (NaN, an object)."""
     try:

@@ -32,6 +32,8 @@ MOST_SIZES = 3
 """Sizes of sections that are timed; what lies between them is interpolated."""
 ENOUGH_S, MOST_STEPS = 0.5, 7
 """Seconds after which steps of one size have been timed enough, and how many at most."""
+TIMED_RATE = 1e-9
+"""Learning rate of the steps that are timed: they are to take time, not to learn."""
 FEW_PATCHES = 8
 """Patches that are encoded to see how long all will take."""
 
@@ -97,7 +99,8 @@ def step_times(
         if not training.epochs:
             batches = [to_batch(section, fields, device) for section in sections]
             return StepTimes(training, closed_form=_timed(lambda: finish(remember(module, batches)), device))
-        fit = Fit.begun(module.train(), training)
+        # A rate that makes numbers drawn by lot diverge says nothing of real ones, and no step is quicker for it.
+        fit = Fit.begun(module.train(), training.model_copy(update={"learning_rate": TIMED_RATE}))
         timed: dict[int, float] = {}
         for section in _of_each_size(sections) if training.batch_spots is None else sections[-1:]:
             portions = Portions.of([to_batch(section, fields, device)], training.batch_spots)
