@@ -138,7 +138,7 @@ def _chosen(setting: _Setting, config: Settings, sections: Sequence[Prepared]) -
     scores: list[Mapping[Settings, float]] = []
     folds = inner_folds(sections, setting.training.inner_folds)
     for number, fold in enumerate(folds, start=1):
-        stage = f"Choosing blend and k, inner fold {number} of {len(folds)}"
+        stage = f"Choosing blend and k, trial {number} of {len(folds)}"
         scores += yield from under_stage(stage, _inner_scores(setting, config, fold, setting.place(f"inner{number}")))
     return best_choice(scores, config)
 
