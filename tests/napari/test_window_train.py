@@ -24,7 +24,7 @@ pytestmark = pytest.mark.window
 LONG_MS = 120_000
 FAKE = r'''
 """Checks and trains as the name of the run says."""
-import json, sys
+import json, os, sys
 
 def say(**event):
     print(json.dumps(event), flush=True)
@@ -47,6 +47,8 @@ for line in sys.stdin:
         text = "Not enough memory for a section of 9000 spots: 2100 spots fit."
         say(id=number, event="error", kind="TrainingFailed", message=text, details="Traceback: out of memory")
     elif act == "train":
+        os.makedirs(run, exist_ok=True)
+        open(os.path.join(run, "run.json"), "w").close()
         for epoch in range(1, 4):
             values = {"loss": 9.0 / epoch, "contrastive": 4.0 / epoch, "chance": 5.0, "pcc": 0.1 * epoch}
             say(id=number, event="progress", stage="Training", done=epoch, total=9, note="", values=values)
