@@ -31,7 +31,7 @@ from gr2st_napari._trainer import Trainer
 from gr2st_napari._worker import WorkerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
     from napari import Viewer
@@ -136,19 +136,23 @@ class Controller:
         self.state.job = Job(f"Predicting {section}", request=request)
         self._requests[request] = self._take_prediction
 
-    def show_held_out(self, study: Path | None, section: str, prediction: Path, gene: str) -> None:
-        """Show a gene on a slide as measured and as a stored prediction has it; without `study`, of the open one."""
+    def show_held_out(self, study: Path | None, predictions: Mapping[str, Path], gene: str) -> None:
+        """Show a gene as measured and predicted on a held-out slide: the first whose stored prediction has the gene.
+
+        Without `study`, of the open one.
+        """
         opened = self.state.opened
-        if self._stored is not None and opened is not None and self._stored == (prediction, opened.prediction):
+        if self._is_in_view(next(iter(predictions.values())), gene):
             self.wish(gene=gene, mode="side by side")
             return
 
-        def then(found: Opened) -> None:
-            self._stored = None if found.prediction is None else (prediction, found.prediction)
+        def then(answer: tuple[Opened, Path]) -> None:
+            found, path = answer
+            self._stored = None if found.prediction is None else (path, found.prediction)
             self._take(found)
             self.wish(gene=gene, mode="side by side")
 
-        self._read(f"Opening {section}", lambda: open_held_out(opened, study, section, prediction), then)
+        self._read(f"Opening {gene}", lambda: open_held_out(opened, study, predictions, gene), then)
 
     def cancel(self) -> None:
         """Stop what runs: politely first."""
@@ -239,6 +243,14 @@ class Controller:
             self._open_predicted(opened)
         else:
             self.state.problem = Problem(strangers(opened))
+
+    def _is_in_view(self, prediction: Path, gene: str) -> bool:
+        """Whether a stored prediction is what is shown beside its slide, and has the gene."""
+        opened = self.state.opened
+        if self._stored is None or opened is None or opened.prediction is None:
+            return False
+        path, shown = self._stored
+        return path == prediction and shown is opened.prediction and gene in shown.genes
 
     def _open_predicted(self, opened: Opened) -> None:
         """Go to the section of the study that a prediction was made for."""

@@ -20,9 +20,10 @@ from gr2st_napari._evaluate_words import (
     recent_words,
     reference_options,
     training_lines,
+    why_no_other,
     why_not_start,
 )
-from gr2st_napari._evaluation import prediction_of
+from gr2st_napari._evaluation import predictions_of
 from gr2st_napari._options import SectionOption, encoder_options, titled
 from gr2st_napari._results import boxes, dots, model_scores
 from gr2st_napari._results_words import model_lines, warnings_of
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from gr2st_napari._evaluation import Design, Desk
 
+NOT_TRAINING = ("idle", "checking")
+"""Phases in which the Train dock leaves the worker to others."""
 SPACE_AXES = {"spot": "PCC, relative to the spot", "gene": "PCC, relative to the gene"}
 
 
@@ -45,6 +48,7 @@ class EvaluateDock(EvaluateView):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._controller = controller_of(napari_viewer)
+        self._asked: tuple[object, ...] = ()
         self._shown: tuple[object, ...] = ()
         self._listed: tuple[object, ...] = ()
         self._encoders = encoder_options()
@@ -60,7 +64,11 @@ class EvaluateDock(EvaluateView):
     def _listen(self) -> None:
         """The state's news, until the dock is destroyed."""
         events = self._controller.state.events
-        listeners: list[tuple[Any, Any]] = [(events.desk, self._on_desk), (events.evaluating, self.foot.show_job)]
+        listeners: list[tuple[Any, Any]] = [
+            (events.desk, self._on_desk),
+            (events.evaluating, self.foot.show_job),
+            (events.training, self._on_training),
+        ]
         for signal, listener in listeners:
             signal.connect(listener)
         self.destroyed.connect(lambda: [signal.disconnect(listener) for signal, listener in listeners])
@@ -103,34 +111,44 @@ class EvaluateDock(EvaluateView):
         """The gene as measured and as predicted on a slide that was held out."""
         desk = self._controller.state.desk
         assert desk.evaluation is not None, "genes are listed of an evaluation"
-        prediction = prediction_of(desk.evaluation, desk.chosen, desk.section)
-        if prediction is not None:
-            self._controller.show_held_out(desk.evaluation.study, desk.section, prediction, gene)
+        predictions = predictions_of(desk.evaluation, desk.chosen, desk.section)
+        if predictions:
+            self._controller.show_held_out(desk.evaluation.study, predictions, gene)
 
     def _on_desk(self, desk: Desk, before: Desk) -> None:
+        """Show the desk; what was just opened or has come to its end is turned to."""
         self._show(desk)
-        if desk.evaluation is not None and desk.results is not None and not desk.is_followed:
-            is_other = before.evaluation is None or before.evaluation.folder != desk.evaluation.folder
-            if is_other or before.is_followed:
-                self.turn_to(RESULTS if desk.results.genes else TRAININGS)
+        if desk.evaluation is None or desk.is_followed:
+            return
+        is_other = before.evaluation is None or before.evaluation.folder != desk.evaluation.folder
+        if is_other or (before.is_followed and not desk.can_go_on):
+            has_results = desk.results is not None and bool(desk.results.genes)
+            self.turn_to(RESULTS if has_results else TRAININGS)
+
+    def _on_training(self) -> None:
+        self._show_setup(self._controller.state.desk)
 
     def _show(self, desk: Desk) -> None:
         self.show_card(card_of(desk))
         name = "" if desk.evaluation is None else desk.evaluation.folder.name
-        self.show_name(name, "" if desk.evaluation is None else str(desk.evaluation.folder))
+        self.show_name(name, "" if desk.evaluation is None else str(desk.evaluation.folder), why_no_other(desk))
         self.show_recent({str(one.folder): recent_words(one) for one in desk.recent})
         self._show_setup(desk)
         self._show_trainings(desk)
         self._show_results(desk)
 
     def _show_setup(self, desk: Desk) -> None:
-        design = desk.design
+        design, is_training = desk.design, self._controller.state.training.phase not in NOT_TRAINING
+        if self._asked == (design, desk.preflight, desk.request, is_training):
+            return
+        self._asked = (design, desk.preflight, desk.request, is_training)
         self.setup.show_design(design, count_sentence(design))
         self.setup.show_sections(_section_options(design), design.sections)
         self.setup.show_encoders(self._encoders, design.encoder)
         self.setup.settings.show_design(design, [titled(own_options(), name) for name in design.plan().models])
         self.show_findings(findings_of(desk.preflight))
-        self.start.show_start(why_not_start(desk), check_sentence(desk.preflight), is_busy=desk.request is not None)
+        why_not = why_not_start(desk, is_training=is_training)
+        self.start.show_start(why_not, check_sentence(desk.preflight), is_busy=desk.request is not None)
 
     def _show_trainings(self, desk: Desk) -> None:
         evaluation = desk.evaluation
@@ -141,14 +159,14 @@ class EvaluateDock(EvaluateView):
         self.trainings.show_acts(
             can_pause=desk.is_evaluating and not desk.is_paused and not desk.is_stopping,
             can_resume=desk.can_go_on or (desk.is_paused and not desk.is_stopping),
-            can_stop=desk.is_evaluating and not desk.is_stopping,
+            can_stop=desk.is_elsewhere or (desk.is_evaluating and not desk.is_stopping),
         )
 
     def _show_results(self, desk: Desk) -> None:
         results, space = desk.results, desk.space
-        self.results.show_any(results is not None)
+        self.results.show_any(results is not None and bool(results.genes))
         self.results.show_space(space)
-        if results is None:
+        if results is None or not results.genes:
             return
         self.results.show_models(model_lines(results, space), desk.chosen)
         self.results.show_sections(results.sections(desk.chosen), desk.section)

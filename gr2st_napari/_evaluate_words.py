@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gr2st import DataError, Gr2stError, UnknownName
+from gr2st import DataError, Gr2stError, UnknownName, time_in_words
 from gr2st_napari._advice import Card
 from gr2st_napari._evaluation import OWN, REFERENCES, seconds_left
 from gr2st_napari._options import ABOUT_MODELS, Option
@@ -14,9 +14,9 @@ from gr2st_napari._results_words import PART_WORDS, REFERENCE_WORDS, count, numb
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gr2st import EvaluationFolder, FoldRow
+    from gr2st import EvaluationFolder, Finding, FoldRow, Preflight
     from gr2st_napari._advice import Action
-    from gr2st_napari._evaluation import Design, Desk, Finding, Preflight
+    from gr2st_napari._evaluation import Design, Desk
     from gr2st_napari._study_words import Tone
 
 MODEL, HELD_OUT, PCC_SPOT, PCC_GENE, TIME, STATE = range(6)
@@ -41,8 +41,7 @@ PROTOCOL_OPTIONS = (
     Option(
         "patient",
         "Patient held out",
-        "All slides of one patient are set aside, and the model learns from the others. Tells how well it does on a "
-        "patient it never saw.",
+        "The model is scored on patients of whom it has seen no slide. The honest choice.",
     ),
     Option(
         "section",
@@ -55,15 +54,8 @@ WAY_OPTIONS = (
     Option("processes", "Here, in several processes", "Faster on many cores; each process needs memory of its own."),
     Option("cluster", "On a dask cluster", "Its workers must see the same files as this machine."),
 )
-STATE_WORDS = {
-    "running": "running",
-    "finished": "finished",
-    "failed": "failed",
-    "stopped": "stopped",
-    "interrupted": "interrupted",
-}
 TONES: Mapping[str, Tone] = {"waiting": "waiting", "done": "sound", "failed": "error"}
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +82,13 @@ def count_sentence(design: Design) -> str:
     return f"{count(groups, what)}: {count(groups, 'training')} per model, {groups * rows} in all."
 
 
-def why_not_start(desk: Desk) -> str:
+def why_not_start(desk: Desk, *, is_training: bool = False) -> str:
     """Why nothing can be evaluated as it stands; empty where it can."""
     design = desk.design
     if design.study is None:
         return "Open a study first."
+    if is_training:
+        return "A model is being trained: wait until it is, or stop it in the Train dock."
     if desk.request is not None:
         return "Wait until the worker has done what it is doing, or stop it."
     return (
@@ -106,9 +100,14 @@ def why_not_start(desk: Desk) -> str:
     )
 
 
+def why_no_other(desk: Desk) -> str:
+    """Why no other evaluation can be opened now; empty where one can."""
+    return "Stop the evaluation that is running, or wait for its end." if desk.is_evaluating else ""
+
+
 def findings_of(preflight: Preflight | None) -> tuple[Finding, ...]:
     """What the check has found, that which hinders the start first."""
-    return () if preflight is None else tuple(sorted(preflight.findings, key=lambda found: found.kind != "error"))
+    return () if preflight is None else tuple(sorted(preflight.findings, key=lambda found: found.kind != "fault"))
 
 
 def check_sentence(preflight: Preflight | None) -> str:
@@ -118,7 +117,7 @@ def check_sentence(preflight: Preflight | None) -> str:
     trainings = count(preflight.trainings, "training")
     if preflight.seconds is None:
         return f"{trainings}; how long they take shows after the first."
-    return f"{trainings}, {duration(preflight.seconds)} in all."
+    return f"{trainings}, {time_in_words(preflight.seconds)} in all."
 
 
 def training_lines(evaluation: EvaluationFolder | None) -> tuple[TrainingLine, ...]:
@@ -137,8 +136,10 @@ def progress_sentence(desk: Desk) -> str:
     ended, total = ended_of(evaluation), len(evaluation.rows)
     place = desk.design.place
     left = seconds_left(evaluation.rows, place.processes if desk.is_evaluating and place.way == "processes" else 1)
-    outlook = f", {duration(left)} left" if left and ended < total else ""
-    return f"{ended} of {count(total, 'training')} done{outlook}"
+    outlook = f", {time_in_words(left)} left" if left and ended < total else ""
+    failed = sum(row.state == "failed" for row in evaluation.rows)
+    how = f"ended, {failed} failed" if failed else "done"
+    return f"{ended} of {count(total, 'training')} {how}{outlook}"
 
 
 def ended_of(evaluation: EvaluationFolder) -> int:
@@ -167,19 +168,7 @@ def recent_words(evaluation: EvaluationFolder) -> str:
     """One evaluation in a menu."""
     done = sum(row.state == "done" for row in evaluation.rows)
     began = evaluation.began.replace("T", " ")[:16]
-    state = STATE_WORDS[evaluation.state]
-    return f"{evaluation.folder.name}: {began}, {done} of {count(len(evaluation.rows), 'training')}, {state}"
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < MINUTE:
-        return "less than a minute"
-    if seconds < HOUR:
-        return f"about {round(seconds / MINUTE)} min"
-    if seconds < DAY:
-        return f"about {seconds / HOUR:.1f} h"
-    return f"about {seconds / DAY:.1f} days"
+    return f"{evaluation.folder.name}: {began}, {done} of {count(len(evaluation.rows), 'training')}, {evaluation.state}"
 
 
 def _about_design(design: Design) -> Card:
@@ -206,12 +195,13 @@ def _at_work(desk: Desk) -> str:
 def _about(desk: Desk, evaluation: EvaluationFolder) -> Card:
     name, told = evaluation.folder.name, progress_sentence(desk)
     failed = [row for row in evaluation.rows if row.state == "failed"]
-    if evaluation.state == "running":
-        return Card(f"{name} is computed by another process: {told}.", tone="working")
+    if desk.is_elsewhere:
+        how = "rests in" if evaluation.state == "paused" else "is computed by"
+        return Card(f"{name} {how} another process: {told}.", tone="working")
     if evaluation.state == "failed":
         return Card(evaluation.message or f"{name} failed.", _again(desk), "error", evaluation.details)
     if failed:
-        sentence = f"{count(len(failed), 'training')} of {len(evaluation.rows)} failed: {failed[0].message}"
+        sentence = f"{count(len(failed), 'training')} of {len(evaluation.rows)} failed: {_reason(failed[0])}"
         return Card(sentence, _again(desk), "warning")
     if desk.can_go_on:
         what = "Stopped" if evaluation.state == "stopped" else "Interrupted"
@@ -253,7 +243,7 @@ def _why_no_rows(design: Design) -> str:
 
 
 def _errors(preflight: Preflight | None) -> Sequence[Finding]:
-    return [] if preflight is None else [found for found in preflight.findings if found.kind == "error"]
+    return [] if preflight is None else [found for found in preflight.findings if found.kind == "fault"]
 
 
 def _training_line(row: FoldRow, *, with_seed: bool) -> TrainingLine:
@@ -261,9 +251,15 @@ def _training_line(row: FoldRow, *, with_seed: bool) -> TrainingLine:
     took = "" if row.seconds is None else _took(row.seconds)
     scores = (number(row.pcc_spot), number(row.pcc_gene)) if row.state == "done" else ("", "")
     tip = f"{title_of(row.label)}{seed}; held out: {', '.join(row.test)}"
-    sentence = f"{title_of(row.label)}, {row.fold} held out: {row.message}" if row.state == "failed" else ""
+    sentence = f"{title_of(row.label)}, {row.fold} held out: {_reason(row)}" if row.state == "failed" else ""
     texts = (f"{row.label}{seed}", row.fold, *scores, took, row.state)
     return TrainingLine(texts, TONES[row.state], sentence or tip, sentence, row.details)
+
+
+def _reason(row: FoldRow) -> str:
+    """Why a training failed, without the name of the error's class."""
+    kind, _, sentence = row.message.partition(": ")
+    return sentence if sentence and kind.isidentifier() else row.message
 
 
 def _took(seconds: float) -> str:
@@ -282,4 +278,4 @@ def reference_options() -> tuple[Option, ...]:
 
 def part_options(parts: Mapping[str, object]) -> tuple[Option, ...]:
     """Parts of GR2ST that can be left out, one at a time."""
-    return tuple(Option(name, PART_WORDS.get(name, name).capitalize(), f"Row …{name}") for name in parts)
+    return tuple(Option(name, PART_WORDS.get(name, name).capitalize()) for name in parts)

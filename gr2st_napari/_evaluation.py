@@ -11,7 +11,7 @@ from gr2st import ENCODERS, MODELS, GeneChoice, PatchConfig, Plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gr2st import EvaluationFolder, FoldRow, SectionEntry, Settings, Study, TrainConfig
+    from gr2st import EvaluationFolder, FoldRow, Preflight, SectionEntry, Settings, Study, TrainConfig
     from gr2st_napari._results import Results
     from gr2st_napari._state import Problem, Space
 
@@ -24,6 +24,8 @@ OWN = tuple(name for name, spec in MODELS.items() if not spec.is_reference)
 REFERENCES = tuple(name for name, spec in MODELS.items() if spec.is_reference)
 """Rows that stand in every table."""
 N_GENES = 100
+AT_WORK = ("running", "paused")
+"""States of an evaluation that a process is at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,28 +118,6 @@ class Design:
         return self.config.get(model, MODELS[model].config)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something the check before the start has found."""
-
-    kind: str
-    subject: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Preflight:
-    """What the check before the start says: findings, and how long all trainings take in seconds, where it can tell."""
-
-    findings: tuple[Finding, ...] = ()
-    seconds: float | None = None
-    trainings: int = 0
-
-    @property
-    def is_blocked(self) -> bool:
-        return any(finding.kind == "error" for finding in self.findings)
-
-
 Act: TypeAlias = Literal["", "check", "evaluate", "report"]
 """What the worker was asked for."""
 
@@ -187,7 +167,12 @@ class Desk:
     @property
     def is_followed(self) -> bool:
         """Whether the evaluation in view may still change."""
-        return self.is_evaluating or (self.evaluation is not None and self.evaluation.state == "running")
+        return self.is_evaluating or self.is_elsewhere
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another process is at the evaluation in view."""
+        return not self.is_evaluating and self.evaluation is not None and self.evaluation.state in AT_WORK
 
     @property
     def can_go_on(self) -> bool:
@@ -228,26 +213,26 @@ def seen(desk: Desk, **changes: Any) -> Desk:
     return replace(desk, **changes)
 
 
-def preflight_of(told: Mapping[str, Any]) -> Preflight:
-    """What the worker's check has told."""
-    findings = tuple(Finding(**finding) for finding in told["findings"])
-    return Preflight(findings, told["seconds"], told["trainings"])
-
-
 def in_view(desk: Desk, evaluation: EvaluationFolder, results: Results | None) -> Desk:
     """The evaluation as it was just read; model and slide stay chosen where they are still there."""
     labels = () if results is None else results.labels
     scored = [label for label in labels if results is not None and results.sections(label)]
+    is_over = desk.evaluation is not None and desk.evaluation.state in AT_WORK and evaluation.state not in AT_WORK
     chosen = desk.chosen if desk.chosen in scored else next(iter(scored), "")
     sections = () if results is None else results.sections(chosen)
     section = desk.section if desk.section in sections else next(iter(sections), "")
-    return replace(desk, evaluation=evaluation, results=results, chosen=chosen, section=section)
+    told = "" if is_over else desk.told
+    return replace(desk, evaluation=evaluation, results=results, chosen=chosen, section=section, told=told)
 
 
-def prediction_of(evaluation: EvaluationFolder, label: str, section: str) -> Path | None:
-    """The stored prediction of a held-out slide by a model, of its first seed; None where there is none."""
-    rows = sorted((row for row in evaluation.rows if row.label == label), key=lambda row: row.seed)
-    return next((row.predictions[section] for row in rows if section in row.predictions), None)
+def predictions_of(evaluation: EvaluationFolder, label: str, first: str) -> dict[str, Path]:
+    """The stored predictions of a model by held-out slide, that of the slide `first` before the others.
+
+    Of several seeds, those of the first one.
+    """
+    rows = sorted((row for row in evaluation.rows if row.label == label), key=lambda row: -row.seed)
+    found = {section: path for row in rows for section, path in row.predictions.items()}
+    return dict(sorted(found.items(), key=lambda one: one[0] != first))
 
 
 def seconds_left(rows: tuple[FoldRow, ...], at_once: int = 1) -> float | None:

@@ -12,6 +12,8 @@ from qtpy.QtCore import QObject, QTimer
 
 from gr2st import (
     GeneChoice,
+    Preflight,
+    ask_to_stop,
     atomic_path,
     data_dir,
     json_of_plan,
@@ -19,18 +21,20 @@ from gr2st import (
     list_evaluations,
     read_evaluation,
     read_gene_list,
+    read_gene_scores,
+    read_section_scores,
 )
 from gr2st_napari import _evaluation
 from gr2st_napari._background import Background
 from gr2st_napari._problems import problem_of
-from gr2st_napari._results import ranking_of, results_of
+from gr2st_napari._results import patients_of, ranking_of, results_of
 from gr2st_napari._state import Job, Problem, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
-    from gr2st import EvaluationFolder
+    from gr2st import EvaluationFolder, Study
     from gr2st_napari._evaluation import Act, Desk
     from gr2st_napari._opening import Opened
     from gr2st_napari._results import Results
@@ -83,16 +87,16 @@ class Evaluator(QObject):
         """Let the worker look whether all is there, and how long it takes."""
         design = self._desk.design
         if design.study is not None and self._desk.request is None:
-            plan, place = json_of_plan(design.plan()), design.place
-            self._ask("check", self._worker.check_evaluation(design.study.path, plan, **place.asked))
+            plan, workers = json_of_plan(design.plan()), design.place.asked.get("workers", 1)
+            out = _new_folder(design.study)
+            self._ask("check", self._worker.check_evaluation(design.study.path, plan, out, workers=workers))
 
     def start(self) -> None:
         """Evaluate in a new folder."""
         design = self._desk.design
         if design.study is None or self._desk.request is not None:
             return
-        folder = data_dir("evaluations") / f"{time.strftime('%Y%m%d-%H%M%S')}-{design.study.name}"
-        self._evaluate(design.study.path, json_of_plan(design.plan()), folder)
+        self._evaluate(design.study.path, json_of_plan(design.plan()), _new_folder(design.study))
 
     def go_on(self) -> None:
         """Do what is missing of the evaluation in view; or let a paused one go on."""
@@ -108,9 +112,12 @@ class Evaluator(QObject):
             self._worker.pause(self._desk.request)
 
     def stop(self) -> None:
-        """End it; what is done stays."""
-        request = self._desk.request
-        if request is not None and not self._desk.is_stopping:
+        """End it; what is done stays. Another process ends it when its step is done."""
+        request, evaluation = self._desk.request, self._desk.evaluation
+        if request is None and evaluation is not None and self._desk.is_elsewhere:
+            told = f"{evaluation.folder.name} was asked to stop: it does so when its step is done."
+            self._read(lambda: ask_to_stop(evaluation.folder), lambda _: self._set(replace(self._desk, told=told)))
+        elif request is not None and not self._desk.is_stopping:
             self._set(replace(self._desk, is_stopping=True))
             self._state.evaluating = replace(self._state.evaluating, is_stopping=True)
             self._worker.cancel(request)
@@ -122,7 +129,9 @@ class Evaluator(QObject):
     # -- what was evaluated ----------------------------------------------------------------------------------------
 
     def open(self, folder: Path | str) -> None:
-        """Show an evaluation, made here or elsewhere; one that goes on is followed."""
+        """Show an evaluation, made here or elsewhere; one that goes on is followed. Not beside one that runs here."""
+        if self._desk.is_evaluating:
+            return
         folder = Path(folder)
 
         def then(found: tuple[EvaluationFolder, Results | None]) -> None:
@@ -206,6 +215,9 @@ class Evaluator(QObject):
         study = None if opened is None else opened.study
         if study is not None:
             self.change(_evaluation.with_study, study)
+        results = self._desk.results
+        if opened is not None and results is not None and opened.name in results.sections(self._desk.chosen):
+            self.change(_evaluation.seen, section=opened.name)
 
     def _on_progress(self, request: int, event: Mapping[str, Any]) -> None:
         if request != self._desk.request:
@@ -222,7 +234,7 @@ class Evaluator(QObject):
         act = self._desk.act
         self._end()
         if act == "check":
-            self._set(replace(self._desk, preflight=_evaluation.preflight_of(files)))
+            self._set(replace(self._desk, preflight=Preflight.of_json(files)))
         elif act == "report":
             self._set(replace(self._desk, told=f"The report is {files['report']}."))
 
@@ -297,6 +309,10 @@ def _is_there(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (keys.EVALUATION_CARD, keys.SUMMARY))
 
 
+def _new_folder(study: Study) -> Path:
+    return data_dir("evaluations") / f"{time.strftime('%Y%m%d-%H%M%S')}-{study.name}"
+
+
 def _copied(evaluation: EvaluationFolder, to: Path) -> None:
     for name in _TABLES:
         with atomic_path(to / name) as part:
@@ -306,6 +322,10 @@ def _copied(evaluation: EvaluationFolder, to: Path) -> None:
 def _drawn(evaluation: EvaluationFolder, to: Path) -> None:
     from gr2st import box_plot, section_dots
 
+    genes, sections = read_gene_scores(evaluation.folder), read_section_scores(evaluation.folder)
     for space in ("spot", "gene"):
-        box_plot(evaluation.folder, to / f"genes_{space}.png", space=space)
-        section_dots(evaluation.folder, to / f"sections_{space}.png", space=space)
+        name = f"pcc_{space}"
+        figures = {"genes": box_plot(genes, name), "slides": section_dots(sections, patients_of(evaluation), name)}
+        for what, figure in figures.items():
+            with atomic_path(to / f"{what}_{space}.png") as part:
+                figure.savefig(part, format="png")

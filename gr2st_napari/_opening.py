@@ -10,7 +10,7 @@ from gr2st import DataError, display_pyramid, needs_pyramid, open_slide, read_pr
 from gr2st_napari._layers import Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gr2st import Prediction, Section, SectionEntry, Slide, Study
 
@@ -77,23 +77,34 @@ def open_section(study: Study, entry: SectionEntry) -> Opened:
     return Opened(study=study, section=section, picture=picture, notes=notes)
 
 
-def open_held_out(present: Opened | None, study: Path | None, section: str, prediction: Path) -> Opened:
-    """A slide of a study with a stored prediction of it; what is open already is not read again.
+def open_held_out(
+    present: Opened | None, study: Path | None, predictions: Mapping[str, Path], gene: str
+) -> tuple[Opened, Path]:
+    """The first slide whose stored prediction has a gene, with that prediction and its path.
+
+    Folds choose variable genes of their own, so not each has every gene. What is open already is not read again.
 
     Raises
     ------
     DataError
-        No study is named, and none is open that has this slide.
+        No prediction has the gene; no study is named, and none is open that has the slide.
     """
-    found = read_prediction(prediction)
+    for section, path in predictions.items():
+        prediction = read_prediction(path)
+        if gene in prediction.genes:
+            return replace(_slide_of(present, study, section), prediction=prediction), path
+    raise DataError(f"{gene} is in no stored prediction of this model: the files of the evaluation were changed.")
+
+
+def _slide_of(present: Opened | None, study: Path | None, section: str) -> Opened:
     known = None if present is None else present.study
     if known is None or section not in known.names or (study is not None and known.path.absolute() != study):
         if study is None:
             raise DataError(f"The evaluation does not say which study {section} is of: open that study first.")
         known = read_study(study)
     elif present is not None and present.section is not None and present.section.name == section:
-        return replace(present, prediction=found)
-    return replace(open_section(known, known.entry(section)), prediction=found)
+        return present
+    return open_section(known, known.entry(section))
 
 
 def opened_of(section: Section | None, prediction: Prediction | None, study: Study | None = None) -> Opened:

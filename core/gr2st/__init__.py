@@ -92,6 +92,7 @@ _HOME = {
     "section_dots": "gr2st.evaluation.figures",
     "spot_cells_of": "gr2st.cells.source",
     "spot_normalise": "gr2st.preprocess.normalise",
+    "time_in_words": "gr2st.io.preflight",
     "train": "gr2st.training.loop",
     "with_measured": "gr2st.evaluation.measured",
     "write_csv": "gr2st.io.store",

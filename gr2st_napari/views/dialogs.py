@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 FILES = "Section, study or prediction (*.h5ad study.csv *.csv);;All files (*)"
 PICTURES = "Pictures (*.jpg *.jpeg *.png *.tif *.tiff *.svs *.ndpi);;All files (*)"
 TABLES = "Study (*.csv)"
+PAGES = "Page (*.html)"
 GENES = "Gene names (*.txt *.csv *.tsv);;All files (*)"
 
 
@@ -44,6 +45,11 @@ def ask_saving(parent: QWidget, title: str, path: str) -> str:
 def ask_genes(parent: QWidget, title: str) -> str:
     """A file of gene names, empty where the user thought better of it."""
     return str(QFileDialog.getOpenFileName(parent, title, "", GENES)[0])
+
+
+def ask_page(parent: QWidget, title: str, path: str) -> str:
+    """Where to save a page, `path` being offered; empty where the user thought better of it."""
+    return str(QFileDialog.getSaveFileName(parent, title, path, PAGES)[0])
 
 
 def ask_leaving(parent: QWidget, work: Sequence[str]) -> Literal["background", "stop", "stay"]:

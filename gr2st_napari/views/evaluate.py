@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QShowEvent
 
+    from gr2st import Finding
     from gr2st_napari._advice import Card
-    from gr2st_napari._evaluation import Finding
+    from gr2st_napari._study_words import Tone
 
 SETUP, TRAININGS, RESULTS = range(3)
+FINDING_TONES: dict[str, Tone] = {"good": "sound", "note": "waiting", "warning": "warning", "fault": "error"}
 PAGES = ("Set up", "Trainings", "Results")
 
 
@@ -68,6 +70,7 @@ class EvaluateView(QWidget):
         self.results = ResultsPage()
         self.foot = Foot()
         self._recent = QMenu(self.more)
+        self._offered: dict[str, str] = {}
         self._icons = {tone: sign_icon(*sign) for tone, sign in SIGNS.items()}
         self.setMinimumWidth(285)
         self._lay_out()
@@ -96,7 +99,6 @@ class EvaluateView(QWidget):
 
     def _connect(self) -> None:
         self.more.setMenu(self._recent)
-        self.more.setToolTip("Look at an evaluation made before, on the command line, or on a cluster")
         self._recent.aboutToShow.connect(self.recent_wanted)
         self.card.acted.connect(self._on_action)
         self.start.check.clicked.connect(self.check_wanted)
@@ -106,23 +108,27 @@ class EvaluateView(QWidget):
     def show_card(self, card: Card) -> None:
         self.card.show_card(card, CARD_WORDS)
 
-    def show_name(self, name: str, folder: str) -> None:
-        """Name of the evaluation in view."""
+    def show_name(self, name: str, folder: str, why_no_other: str) -> None:
+        """Name of the evaluation in view, and why no other can be opened now; "" where one can."""
         self.name.setText(name)
         self.name.setToolTip(folder)
+        self.more.setEnabled(not why_no_other)
+        self.more.setToolTip(why_no_other or "Look at one made before, on the command line, or on a cluster")
 
     def show_findings(self, findings: Sequence[Finding]) -> None:
         """What the check has found."""
         self.findings.clear()
         for finding in findings:
-            icon = self._icons["error" if finding.kind == "error" else "warning"]
-            item = QListWidgetItem(icon, finding.sentence)
+            item = QListWidgetItem(self._icons[FINDING_TONES[finding.kind]], finding.sentence)
             item.setToolTip(finding.sentence)
             self.findings.addItem(item)
         self.findings.setVisible(bool(findings))
 
     def show_recent(self, recent: Mapping[str, str]) -> None:
         """Offer folders of evaluations, with words for each."""
+        if self._recent.actions() and dict(recent) == self._offered:
+            return
+        self._offered = dict(recent)
         self._recent.clear()
         for folder, words in recent.items():
             self._recent.addAction(words).triggered.connect(

@@ -38,14 +38,15 @@ class Choices(QWidget):
         """Offer these options; fixed ones are ticked and stay so."""
         for option in options:
             box = QCheckBox(option.title, objectName=f"gr2st_{self._name}_{option.name}")
-            box.setToolTip(option.about)
+            box.setToolTip(option.about or option.name)
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             box.setChecked(are_fixed)
             box.setEnabled(not are_fixed)
             box.clicked.connect(lambda: self.chosen.emit(self.names))
             self.boxes[option.name] = box
             self._layout.addWidget(box)
-            self._layout.addWidget(_about(option))
+            if option.about:
+                self._layout.addWidget(_about(option))
 
     @property
     def names(self) -> list[str]:
@@ -143,7 +144,7 @@ def folded(title: str, content: QWidget) -> QCollapsible:
 def _about(option: Option) -> QLabel:
     label = small_text(f"gr2st_about_{option.name}")
     label.setText(option.about)
-    label.setVisible(bool(option.about))
+    label.show()
     label.setContentsMargins(22, 0, 0, 3)
     label.setAlignment(Qt.AlignmentFlag.AlignTop)
     return label

@@ -232,6 +232,7 @@ def _table(model: GeneModel, widths: Mapping[int, int]) -> QTableView:
     table.verticalHeader().hide()
     table.verticalHeader().setDefaultSectionSize(22)
     header = table.horizontalHeader()
+    header.setHighlightSections(False)
     header.setSectionResizeMode(GENE, QHeaderView.ResizeMode.Stretch)
     for column in range(1, model.columnCount()):
         header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QMenu,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QSplitter,
     QVBoxLayout,
@@ -19,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from gr2st_napari.views.card import STRIPES, let_narrow
-from gr2st_napari.views.dialogs import ask_folder, ask_saving
+from gr2st_napari.views.dialogs import ask_folder, ask_page
 from gr2st_napari.views.gene_list import GeneList, GeneModel
 from gr2st_napari.views.look import SPACE_TIPS, SPACE_WORDS
 from gr2st_napari.views.results_models import ModelTable
@@ -47,8 +49,9 @@ GENE_WIDTHS = {1: 48, 2: 48, 3: 78, 4: 78}
 INTERVAL = (1, 2)
 ROOMY_PX = 360
 """From this width on there is room for intervals."""
-SHOWN_WARNINGS = 2
-SHARES_PX = [200, 190, 210]
+SHOWN_WARNINGS = 1
+PLOT_PX = 110
+SHARES_PX = [180, 240, 200]
 """Of table, plot and genes, until the user moves the handles between them."""
 EXPORTS = {
     "Tables (.csv)…": "tables",
@@ -72,7 +75,7 @@ class ResultsPage(QWidget):
         self.warnings.setStyleSheet(
             f"#gr2st_warnings {{ border: 0; border-left: 4px solid {STRIPES['warning']}; padding-left: 6px; }}"
         )
-        self.empty = QLabel("Results show here as soon as the first trainings are done.", wordWrap=True)
+        self.empty = QLabel("Results show here once all trainings are done, or once they are stopped.", wordWrap=True)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.space = QComboBox(objectName="gr2st_results_space")
         self.export = QPushButton("Export", objectName="gr2st_export")
@@ -97,7 +100,7 @@ class ResultsPage(QWidget):
         self.section.setToolTip("Held-out slide on which a clicked gene is shown, as predicted without having seen it")
         for part in (
             self.models,
-            _column(self.which, self.by_section, self.by_gene),
+            _column(self.which, _scrolling(_column(self.by_section, self.by_gene))),
             _column(_row(QLabel("Genes on slide"), self.section), self.genes),
         ):
             self._body.addWidget(part)
@@ -183,11 +186,21 @@ class ResultsPage(QWidget):
 
     def _ask_export(self, what: str) -> None:
         if what == "report":
-            path = ask_saving(self, "Save the report", "report.html")
+            path = ask_page(self, "Save the report", "report.html")
         else:
             path = ask_folder(self, f"Folder for the {what}")
         if path:
             self.export_wanted.emit(what, path)
+
+
+def _scrolling(content: QWidget) -> QScrollArea:
+    """Many models need more height than a dock has."""
+    area = QScrollArea(widgetResizable=True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setMinimumHeight(PLOT_PX)
+    area.setWidget(content)
+    return area
 
 
 def _row(*parts: QWidget) -> QWidget:

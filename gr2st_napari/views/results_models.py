@@ -41,6 +41,7 @@ class ModelTable(QTableWidget):
             item.setToolTip(tip)
             self.setHorizontalHeaderItem(at, item)
         header = self.horizontalHeader()
+        header.setHighlightSections(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         for column in (1, 2):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import qtpy
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QColor, QPalette
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 os.environ.setdefault("PYQTGRAPH_QT_LIB", qtpy.API_NAME)
 import pyqtgraph as pg
@@ -24,7 +24,7 @@ PATIENT_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e
 """Told apart by people who are colour-blind too (Okabe and Ito 2008, darkened where they are faint on white)."""
 NO_PATIENT = "#8a8d93"
 BOX_COLOUR = "#5b8def"
-LINE_PX = 26
+LINE_PX = 17
 """Least height of a model's line."""
 SPREAD = 0.5
 """Share of a line over which its dots are spread."""
@@ -37,6 +37,8 @@ class ModelPlot(QWidget):
         super().__init__(parent)
         self.plot = pg.PlotWidget(background=None)
         self.plot.setObjectName(name)
+        # As high as its lines need or its place allows, not as pyqtgraph would like it.
+        self.plot.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
         self.plot.setMenuEnabled(False)
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.hideButtons()
@@ -48,8 +50,8 @@ class ModelPlot(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addWidget(self.plot, 1)
         layout.addWidget(self.legend)
+        layout.addWidget(self.plot, 1)
         self._recolour()
 
     def changeEvent(self, event: QEvent) -> None:

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from gr2st_napari._evaluate_words import TrainingLine
 
-WIDTHS = {HELD_OUT: 62, PCC_SPOT: 62, PCC_GENE: 62, TIME: 48, STATE: 58}
-ROOMY_PX = {STATE: 370, TIME: 310}
+WIDTHS = {HELD_OUT: 62, PCC_SPOT: 66, PCC_GENE: 66, TIME: 48, STATE: 58}
+ROOMY_PX = {STATE: 440, TIME: 310}
 """From this width on there is room for a column; the sign of a line tells its state too."""
 NUMBERS = (PCC_SPOT, PCC_GENE, TIME)
 
@@ -188,6 +188,7 @@ def _table(lines: TrainingModel) -> QTableView:
     header = table.horizontalHeader()
     header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     header.setMinimumSectionSize(40)
+    header.setHighlightSections(False)
     header.setSectionResizeMode(MODEL, QHeaderView.ResizeMode.Stretch)
     for column, width in WIDTHS.items():
         header.resizeSection(column, width)

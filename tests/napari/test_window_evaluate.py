@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,18 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
-from gr2st import GeneChoice, Plan, data_dir, evaluate, finish, keys, read_evaluation, read_study
+from gr2st import (
+    GeneChoice,
+    Plan,
+    data_dir,
+    evaluate,
+    finish,
+    keys,
+    read_evaluation,
+    read_prediction,
+    read_study,
+    save_prediction,
+)
 from gr2st.io.run_writer import write_state
 from gr2st.types import Progress
 from gr2st_napari._controller import controller_of
@@ -148,6 +160,19 @@ def test_a_clicked_gene_stands_side_by_side_on_a_slide_that_was_held_out(viewer,
     assert controller_of(viewer).state.opened.prediction is prediction
 
 
+def test_a_gene_that_one_fold_does_not_have_is_shown_on_a_slide_of_another(viewer, dock, qtbot, made, monkeypatch):
+    _open(viewer, dock, qtbot, made, monkeypatch)
+    gene = _genes(dock)[0]
+    for file in (made / "folds" / "ridge" / "A").glob("*.h5ad"):
+        held = read_prediction(file)
+        save_prediction(replace(held, table=held.table[:, [name for name in held.genes if name != gene]].copy()), file)
+    assert dock.results.section.currentText() == "A1"
+    _click(dock.results.genes.table, 0, GENE, qtbot)
+    qtbot.waitUntil(lambda: dock.results.section.currentText() == "B1", timeout=LONG_MS)
+    qtbot.waitUntil(lambda: controller_of(viewer).state.wish.gene == gene, timeout=LONG_MS)
+    assert controller_of(viewer).state.opened.name == "B1"
+
+
 def test_a_chosen_model_ranks_the_genes_of_the_genes_dock(viewer, dock, qtbot, made, folder, monkeypatch):
     _open_study(viewer, qtbot, folder)
     genes = viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes", tabify=False)[1].genes
@@ -170,6 +195,8 @@ def test_a_training_that_failed_says_why(viewer, dock, qtbot, folder, tmp_path, 
     assert "Traceback" in dock.trainings.details.toPlainText()
     assert dock.card.sentence.text().startswith("4 trainings of 4 failed")
     assert dock.trainings.resume.isVisible()
+    dock.turn_to(RESULTS)
+    assert dock.results.empty.isVisible()
 
 
 def test_what_another_process_computes_is_followed(viewer, dock, qtbot, made, monkeypatch):
@@ -180,7 +207,9 @@ def test_what_another_process_computes_is_followed(viewer, dock, qtbot, made, mo
     _open(viewer, dock, qtbot, made, monkeypatch)
     assert dock.card.sentence.text().startswith("made is computed by another process: 3 of 4 trainings done")
     assert _trainings(dock, STATE)[-1] == "waiting"
-    assert not dock.trainings.stop.isVisible()
+    assert not dock.trainings.pause.isVisible()
+    dock.trainings.stop.click()
+    qtbot.waitUntil((made / keys.RUN_STOP).is_file, timeout=5_000)
     result.write_bytes(kept)
     qtbot.waitUntil(lambda: _trainings(dock, STATE)[-1] == "done", timeout=5_000)
     write_state(made, "finished", Progress("Evaluating", 4, 4))
@@ -194,6 +223,21 @@ def test_tables_are_exported_as_they_are(viewer, dock, qtbot, made, tmp_path, mo
     qtbot.waitUntil(lambda: dock.card.sentence.text().startswith("The tables of made are in"), timeout=LONG_MS)
     for name in (keys.SECTION_SCORES, keys.GENE_SCORES):
         assert (tmp_path / name).read_bytes() == (made / name).read_bytes()
+
+
+def test_figures_and_a_report_are_exported(viewer, dock, qtbot, made, tmp_path, monkeypatch):
+    _open(viewer, dock, qtbot, made, monkeypatch)
+    _, figures, report = dock.results.export.menu().actions()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "page.html"), ""))
+    figures.trigger()
+    qtbot.waitUntil(lambda: dock.card.sentence.text().startswith("The figures of made are in"), timeout=LONG_MS)
+    assert {path.stem for path in tmp_path.glob("*.png")} == {"genes_spot", "genes_gene", "slides_spot", "slides_gene"}
+    report.trigger()
+    qtbot.waitUntil(lambda: dock.card.sentence.text().startswith("The report is"), timeout=LONG_MS)
+    page = (tmp_path / "page.html").read_text()
+    assert "ridge" in page
+    assert all(gene in page for gene in GENES)
 
 
 def test_a_folder_that_is_no_evaluation_is_told(viewer, dock, qtbot, tmp_path):
@@ -211,6 +255,8 @@ def test_an_evaluation_is_stopped_gone_on_with_and_survives_the_death_of_its_wor
     dock.setup.genes.way.setCurrentIndex(1)
     dock.setup.genes.way.activated.emit(1)
     qtbot.waitUntil(lambda: _desk(viewer).design.genes.listed == GENES, timeout=LONG_MS)
+    shorter = _desk(viewer).design.training_of("gr2st").model_copy(update={"epochs": 30, "inner_folds": 0})
+    dock.setup.settings.training.changed.emit(shorter)
     dock.start.start.click()
     assert dock.pages.currentIndex() == TRAININGS
     qtbot.waitUntil(lambda: "done" in _trainings(dock, STATE), timeout=LONG_MS)

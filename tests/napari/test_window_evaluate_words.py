@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gr2st import ABLATIONS, EvaluationFolder, FoldRow, GeneChoice, SectionEntry, Study
+from gr2st import ABLATIONS, EvaluationFolder, FoldRow, GeneChoice, Preflight, SectionEntry, Study
 from gr2st_napari import _evaluation
 from gr2st_napari._evaluate_words import (
     HELD_OUT,
@@ -19,13 +19,13 @@ from gr2st_napari._evaluate_words import (
     TIME,
     card_of,
     count_sentence,
-    duration,
     part_options,
     progress_sentence,
     training_lines,
+    why_no_other,
     why_not_start,
 )
-from gr2st_napari._evaluation import REFERENCES, Desk, Place, prediction_of, seconds_left
+from gr2st_napari._evaluation import REFERENCES, Desk, Place, predictions_of, seconds_left
 from gr2st_napari._results import GeneScores, Results, _gene_scores, boxes, dots, model_scores, ranking_of
 from gr2st_napari._results_words import PART_WORDS, model_lines, title_of, warnings_of
 from gr2st_napari._state import Problem
@@ -117,8 +117,14 @@ def test_what_stands_in_the_way_of_starting_is_told(desk, reason):
     assert bool(told) == bool(reason)
 
 
+def test_nothing_is_started_beside_a_training_and_nothing_opened_beside_an_evaluation():
+    assert why_not_start(_asked("A", "B"), is_training=True).startswith("A model is being trained")
+    assert why_no_other(Desk(act="evaluate", request=1)).startswith("Stop the evaluation that is running")
+    assert why_no_other(Desk(act="check", request=1)) == ""
+
+
 def test_a_changed_design_is_not_checked_any_more_an_unchanged_one_is():
-    checked = replace(_asked("A", "B"), preflight=_evaluation.Preflight(seconds=3.0, trainings=8))
+    checked = replace(_asked("A", "B"), preflight=Preflight((), 3.0, 8))
     assert _evaluation.designed(checked, seeds=1).preflight is not None
     assert _evaluation.designed(checked, seeds=2).preflight is None
 
@@ -147,20 +153,14 @@ def test_the_rest_takes_what_the_same_models_took():
     assert seconds_left(rows) == 100 + 2 + 51
     assert seconds_left(rows, at_once=3) == 51
     assert seconds_left(rows[2:]) is None
-    assert progress_sentence(Desk(evaluation=_folder(*rows))) == "2 of 5 trainings done, about 3 min left"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(5, "less than a minute"), (150, "about 2 min"), (5400, "about 1.5 h"), (200_000, "about 2.3 days")],
-)
-def test_times_are_told_as_people_say_them(seconds, words):
-    assert duration(seconds) == words
+    assert progress_sentence(Desk(evaluation=_folder(*rows))) == "2 of 5 trainings done, about 3 minutes left"
+    lost = _folder(_row("ridge", "A", "failed"), _row("ridge", "B", "failed"))
+    assert progress_sentence(Desk(evaluation=lost)) == "2 of 2 trainings ended, 2 failed"
 
 
 def test_a_line_per_training_and_the_reason_of_a_failed_one():
     done = _row("gr2st.no-kernel", "A", pcc_spot=0.1234, pcc_gene=None, seconds=12.2)
-    failed = _row("mean", "B", "failed", message="a gene is missing", details="Traceback")
+    failed = _row("mean", "B", "failed", message="DataError: a gene is missing", details="Traceback")
     first, second = training_lines(_folder(done, failed))
     assert (first.texts[MODEL], first.texts[HELD_OUT], first.texts[STATE]) == ("gr2st.no-kernel", "A", "done")
     assert (first.texts[PCC_SPOT], first.texts[PCC_SPOT + 1], first.texts[TIME]) == ("0.123", "-", "12 s")
@@ -208,13 +208,16 @@ def test_genes_are_ranked_by_the_means_of_the_evaluation_on_its_own_slides_alone
     assert ranking.of("A1", ("FASN",), "gene") is None
 
 
-def test_the_prediction_shown_is_of_the_model_and_the_slide_that_are_chosen():
+def test_predictions_are_those_of_the_model_and_its_first_seed_the_chosen_slide_before_the_others():
+    again = replace(_row("mean", "B", predictions={"B1": HERE / "again.h5ad"}), seed=1)
     rows = (
         _row("ridge", "A", predictions={"A1": HERE / "ridge.h5ad"}),
-        _row("mean", "A", predictions={"A1": HERE / "mean.h5ad"}),
+        _row("mean", "A", predictions={"A1": HERE / "a.h5ad"}),
+        _row("mean", "B", predictions={"B1": HERE / "b.h5ad"}),
+        again,
     )
-    assert prediction_of(_folder(*rows), "mean", "A1") == HERE / "mean.h5ad"
-    assert prediction_of(_folder(*rows), "mean", "B1") is None
+    found = predictions_of(_folder(*rows), "mean", "B1")
+    assert list(found.items()) == [("B1", HERE / "b.h5ad"), ("A1", HERE / "a.h5ad")]
 
 
 def test_warnings_are_those_of_the_summary():

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from npe2 import PluginManifest
 from qtpy.QtWidgets import QWidget
-from window_builders import make_prediction, make_section
+from window_builders import make_evaluation, make_prediction, make_section
 
 from gr2st import DataError, UnknownName, keys, read_prediction, save_prediction
 from gr2st_napari._opening import Opened, is_prediction, open_path
@@ -174,7 +174,8 @@ def test_points_of_others_are_still_saved_by_napari_itself(viewer, tmp_path):
     assert list(pd.read_csv(tmp_path / "mine.csv").columns) == ["index", "axis-0", "axis-1"]
 
 
-def test_no_dock_and_no_map_loads_torch_or_scanpy(prediction_file, section_file):
+def test_no_dock_and_no_map_loads_torch_or_scanpy(prediction_file, section_file, tmp_path):
+    made = make_evaluation(tmp_path / "made")
     script = f"""
 import sys
 import napari
@@ -200,6 +201,12 @@ train.sample_wanted.emit()
 while controller.state.train_draft.study is None:
     QApplication.processEvents()
 assert train.start.isEnabled()
+viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")
+controller.evaluator.open({str(made)!r})
+while controller.state.desk.results is None:
+    QApplication.processEvents()
+controller.evaluator.choose("ridge")
+assert controller.state.ranking.n_held_out == 2
 print("heavy:", [name for name in {HEAVY!r} if name in sys.modules])
 viewer.close()
 """

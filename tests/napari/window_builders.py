@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,24 @@ def make_prediction(
         "trained_on": list(trained_on),
     }
     return Prediction(section=section.name, model="gr2st-v2", table=table)
+
+
+def make_evaluation(folder: Path, genes: Sequence[str] = ("ERBB2", "ACTB")) -> Path:
+    """The tables of an evaluation of ridge on two patients, as an earlier version wrote them: without a card."""
+    scores = {"pcc_spot": 0.4, "pcc_gene": 0.5}
+    told = {
+        name: {"mean": value, "low": None, "high": None, "unit": "patients", "n": 2} for name, value in scores.items()
+    }
+    sections = {name: {**scores, "n_spots": 9, "seconds": 1.0} for name in ("A1", "B1")}
+    ridge = {**scores, "interval": told, "sections": sections}
+    summary = {"protocol": "patient", "warning": "", "genes": len(genes), "models": {"ridge": ridge}}
+    folder.mkdir(parents=True)
+    (folder / keys.SUMMARY).write_text(json.dumps(summary))
+    lines = [{"model": "ridge", "seed": 0, "fold": name[0], "section": name, **scores} for name in sections]
+    pd.DataFrame(lines).assign(seconds=1.0).to_csv(folder / keys.SECTION_SCORES, index=False)
+    by_gene = [{**line, "gene": gene} for line in lines for gene in genes]
+    pd.DataFrame(by_gene).to_csv(folder / keys.GENE_SCORES, index=False)
+    return folder
 
 
 def _next(size: int) -> Any:
