@@ -122,7 +122,8 @@ def test_evaluate_names_all_unreadable_sections_at_once_and_trains_nothing(comma
     assert "Error: 2 of 4 sections cannot be used, so nothing was trained" in said
     for name, fault in (("H2", "holds no counts"), ("H4", "counts but no positions")):
         assert said.count(f"{name} has 1 problem:") == said.count(fault) == 1
-    assert not out.exists()
+    assert gr2st.read_evaluation(out).state == "failed"
+    assert not (out / "folds").exists()
 
 
 def test_a_folder_where_a_prediction_is_wanted_is_called_a_folder(tmp_path: Path) -> None:

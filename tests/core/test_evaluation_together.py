@@ -200,11 +200,11 @@ def test_variable_genes_are_trained_one_after_the_other_on_a_gpu(
 ) -> None:
     import torch
 
-    from gr2st.evaluation.crossval import _jobs
+    from gr2st.evaluation.crossval import jobs_of
 
     monkeypatch.setattr(together_module, "pick_device", lambda _: torch.device("cuda"))
     listed, variable = (
-        together_module.bundles(_jobs(study.entries, plan_of(genes=genes), tmp_path), None)
+        together_module.bundles(jobs_of(study.entries, plan_of(genes=genes), tmp_path), None)
         for genes in (GeneChoice(listed=GENES), GeneChoice(n_variable=5))
     )
     assert [(len(bundle.jobs), bundle.together) for bundle in listed] == [(2, True), (1, False), (1, False)]
