@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 FOLLOW_MS = 1000
 """Between two looks at a folder that another process writes."""
+GLANCE_MS = 5000
+"""Between two looks whether an evaluation goes on in the background."""
 RECENT = 12
 _LABELS: Mapping[Act, str] = {"check": "Checking", "evaluate": "Evaluating", "report": "Writing the report"}
 _TABLES = (keys.SECTION_SCORES, keys.GENE_SCORES)
@@ -60,6 +62,10 @@ class Evaluator(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(FOLLOW_MS)
         self._timer.timeout.connect(self._look)
+        self._glances = QTimer(self)
+        self._glances.setInterval(GLANCE_MS)
+        self._glances.setSingleShot(True)
+        self._glances.timeout.connect(self.glance)
         state.events.opened.connect(self._on_opened)
         worker.progressed.connect(self._on_progress)
         worker.finished.connect(self._on_finished)
@@ -146,8 +152,23 @@ class Evaluator(QObject):
         """Look which evaluations there are."""
         self._read(
             lambda: list_evaluations(data_dir("evaluations")).found[:RECENT],
-            lambda found: self._set(replace(self._desk, recent=found)),
+            self._take_recent,
         )
+
+    def glance(self) -> None:
+        """Look whether an evaluation goes on in the background, and again as long as one does.
+
+        What else is being read is not disturbed.
+        """
+        if self._reading.is_busy:
+            self._glances.start()
+        else:
+            self.list_recent()
+
+    def follow(self) -> None:
+        """Show the evaluation that goes on in the background."""
+        if self._desk.in_background is not None:
+            self.open(self._desk.in_background.folder)
 
     def choose(self, label: str) -> None:
         """List the genes of a model, here and in the Genes dock."""
@@ -183,6 +204,7 @@ class Evaluator(QObject):
         """Follow nothing any more."""
         self._folder = None
         self._timer.stop()
+        self._glances.stop()
         self._state.events.opened.disconnect(self._on_opened)
         self._following.close()
         self._reading.close()
@@ -210,6 +232,11 @@ class Evaluator(QObject):
             replace(self._desk, act=act, request=request, is_paused=False, is_stopping=False, told="", problem=None)
         )
         self._state.evaluating = Job(_LABELS[act], request=request)
+
+    def _take_recent(self, found: tuple[EvaluationFolder, ...]) -> None:
+        self._set(replace(self._desk, recent=found))
+        if self._desk.in_background is not None:
+            self._glances.start()
 
     def _on_opened(self, opened: Opened | None) -> None:
         study = None if opened is None else opened.study

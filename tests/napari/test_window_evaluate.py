@@ -198,7 +198,7 @@ def test_what_another_process_computes_is_followed(viewer, dock, qtbot, made, mo
     result.unlink()
     write_state(made, "running", Progress("Evaluating", 3, 4))
     _open(viewer, dock, qtbot, made, monkeypatch)
-    assert dock.card.sentence.text().startswith("made is computed by another process: 3 of 4 trainings done")
+    assert dock.card.sentence.text().startswith("made goes on in the background: 3 of 4 trainings done")
     assert _trainings(dock, STATE)[-1] == "waiting"
     assert not dock.trainings.pause.isVisible()
     dock.trainings.stop.click()
