@@ -9,7 +9,7 @@ endif
 SHELL := bash
 READY := .venv/.ready
 PYTHON ?=
-PYTEST_OPTIONS ?=
+PYTEST_OPTIONS ?= -n logical --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench build smoke sample clean
@@ -26,7 +26,7 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh scripts/system-librari
 demo: $(READY)  ## Train on one patient of the sample study, predict the other, show the result
 	$(BIN)/gr2st demo
 
-test: $(READY)  ## All tests, with or without a display
+test: $(READY)  ## All tests, a process per core, with or without a display
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 check: $(READY)  ## Style, types, walls between the rooms, manifest, spelling

@@ -177,13 +177,15 @@ class Controller:
         if self._window is None and isinstance(window, QMainWindow):
             self._window = window
             self._closing = Closing(window, self._unfinished, self.worker.stop)
-            window.destroyed.connect(self.close)
+            window.destroyed.connect(self._on_window_gone)
 
     def close(self) -> None:
         """The window is going: end the worker, let go of the viewer."""
         if self._is_closed:
             return
         self._is_closed = True
+        if self._closing is not None:
+            self._closing.rest()
         self._requests.clear()
         self._background.close()
         self.builder.close()
@@ -196,6 +198,11 @@ class Controller:
             self._viewer.bind_key(key, None)
         self._window = None
         _CONTROLLERS.pop(self._viewer, None)
+
+    def _on_window_gone(self) -> None:
+        # What watched the window went with it.
+        self._closing = None
+        self.close()
 
     def _unfinished(self) -> list[Unfinished]:
         """What goes on for the docks, and would end with the window."""

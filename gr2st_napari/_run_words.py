@@ -60,7 +60,7 @@ RUN_TIPS = (
     "Name of the run: of its folder",
     "How it stands",
     "Correlation on slides held out of the training, the mean over genes, as last seen",
-    "Epochs trained so far, those on inner folds included",
+    "Epochs trained so far, those of trials included",
     "Model that learns",
     "When it was begun",
     "Study it learns from",

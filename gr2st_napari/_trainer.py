@@ -206,7 +206,9 @@ class Trainer:
         assert training.plan is not None
         assert training.folder is not None
         self._asked = "train"
-        self._set(replace(training, phase="running", stage="Starting", done=0, total=0))
+        # The worker does one long thing at a time.
+        stage = "Waiting until the evaluation has ended" if self._state.desk.is_evaluating else "Starting"
+        self._set(replace(training, phase="running", stage=stage, done=0, total=0))
         self._set(replace(self._training, request=self._worker.train(training.plan, training.folder)))
 
     def _on_run_read(self, future: Future[Training]) -> None:

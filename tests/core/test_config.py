@@ -7,7 +7,7 @@ import pytest
 from gr2st.config import GeneChoice, PatchConfig, Recipe, Settings, TrainConfig
 from gr2st.registry import MODELS
 
-SHOWN = [GeneChoice, PatchConfig, Recipe, TrainConfig, *{type(spec.config) for spec in MODELS.values()}]
+SHOWN = [GeneChoice, PatchConfig, Recipe, TrainConfig, *dict.fromkeys(type(spec.config) for spec in MODELS.values())]
 
 
 @pytest.mark.parametrize("settings", SHOWN, ids=lambda settings: settings.__name__)

@@ -170,8 +170,8 @@ def test_inner_folds_have_curves_of_their_own(tmp_path: Path) -> None:
     finish(run_training(plan_of("gr2st", training=training), tmp_path / "run"))
     stages = [one.stage for one in read_curves(tmp_path / "run")]
     assert [stage.split(",")[-1].strip() for stage in stages] == [
-        *["inner fold 1 of 2"] * 2,
-        *["inner fold 2 of 2"] * 2,
+        *["trial 1 of 2"] * 2,
+        *["trial 2 of 2"] * 2,
         *["Training"] * 2,
     ]
 

@@ -295,5 +295,5 @@ def test_inner_folds_say_that_they_are_choosing(sections: list[Prepared]) -> Non
     training = spec.training.model_copy(update={"epochs": 1, "device": "cpu", "threads": 1})
     steps = train("gr2st", sections, toy_recipe(), config=spec.config.model_copy(update=SMALL), training=training)
     stages = list(dict.fromkeys(progress.stage for progress in steps))
-    assert stages[:2] == [f"Choosing blend and k, inner fold {number} of 2" for number in (1, 2)]
+    assert stages[:2] == [f"Choosing blend and k, trial {number} of 2" for number in (1, 2)]
     assert stages[2:] == ["Training", "Filling the reference bank"]

@@ -49,7 +49,7 @@ def held_out() -> Prepared:
 def training(
     model: str,
     sections: Sequence[Prepared],
-    watched: Sequence[Prepared] = (),
+    watched: Sequence[Prepared] | None = (),
     keep_in: Path | None = None,
     **changes: object,
 ) -> Steps[TrainedModel]:
@@ -132,7 +132,13 @@ def test_several_sections_count_alike_and_one_without_a_score_does_not(
 
 def test_inner_folds_watch_what_they_hold_out(sections: list[Prepared]) -> None:
     steps = [one for one in training("gr2st", sections, epochs=2) if one.values]
-    assert [("inner" in one.stage, "pcc" in one.values) for one in steps] == [(True, True)] * 4 + [(False, False)] * 2
+    assert [("trial" in one.stage, "pcc" in one.values) for one in steps] == [(True, True)] * 4 + [(False, False)] * 2
+
+
+def test_where_nobody_looks_inner_folds_are_not_scored_on_the_way(sections: list[Prepared]) -> None:
+    steps = [one for one in training("gr2st", sections, None, epochs=2) if one.values]
+    assert len(steps) == 6
+    assert not any("pcc" in one.values for one in steps)
 
 
 @pytest.mark.parametrize(
