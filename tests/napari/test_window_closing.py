@@ -170,7 +170,7 @@ def test_an_evaluation_in_the_background_is_told_of_followed_and_stopped_from_a_
     qtbot.waitUntil(lambda: read_evaluation(out).state == "running", timeout=LONG_MS)
     dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")[1]
     qtbot.waitUntil(lambda: "alone goes on in the background: " in dock.card.sentence.text(), timeout=LONG_MS)
-    assert dock.card.button("follow").isVisible()
+    qtbot.waitUntil(lambda: dock.card.button("follow").isVisible(), timeout=LONG_MS)
     choose_in_menu(qtbot, dock.more, "alone: ")
     qtbot.waitUntil(lambda: dock.name.text() == "alone", timeout=LONG_MS)
     assert "alone goes on in the background: " in dock.card.sentence.text()
