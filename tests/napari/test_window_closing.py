@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import psutil
 import pytest
 from hands import choose_in_menu, click_cell, click_tab, press
 from qtpy.QtCore import QTimer
@@ -135,13 +139,22 @@ def own_data(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-@pytest.mark.usefixtures("own_data")
-def test_a_training_in_the_background_is_found_and_stopped_from_a_new_window(viewer, qtbot):
+@pytest.fixture
+def alone(own_data) -> Iterator[Callable[[Unfinished], None]]:
+    """Let work go on without a window; what a test does not stop is ended with it."""
+    begun: list[psutil.Process] = []
+    yield lambda work: begun.append(psutil.Process(go_on_alone(work)))
+    for process in begun:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def test_a_training_in_the_background_is_found_and_stopped_from_a_new_window(viewer, qtbot, alone):
     run = data_dir("runs") / "alone"
     genes = GeneChoice(listed=("ERBB2", "COL1A1"))
     asked = {"study": sample_study_path(), "model": "gr2st-v2", "genes": genes, "sections": ("A1",)}
     begin_run(run, TrainPlan.of(**asked, training=LONG, config=SMALL), device="cpu", versions={})
-    assert go_on_alone(Unfinished("The training alone", run)) > 0
+    alone(Unfinished("The training alone", run))
     qtbot.waitUntil(lambda: read_run(run).progress.done > 0, timeout=LONG_MS)
     dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")[1]
     click_tab(qtbot, dock.pages, RUNS)
@@ -153,8 +166,7 @@ def test_a_training_in_the_background_is_found_and_stopped_from_a_new_window(vie
     assert read_run(run).can_go_on
 
 
-@pytest.mark.usefixtures("own_data")
-def test_an_evaluation_in_the_background_is_told_of_followed_and_stopped_from_a_new_window(viewer, qtbot):
+def test_an_evaluation_in_the_background_is_told_of_followed_and_stopped_from_a_new_window(viewer, qtbot, alone):
     out = data_dir("evaluations") / "alone"
     plan = Plan(
         models=("mean", "gr2st-v2"),
@@ -166,7 +178,7 @@ def test_an_evaluation_in_the_background_is_told_of_followed_and_stopped_from_a_
     begun = evaluate(read_study(sample_study_path()), plan, out)
     next(begun)
     begun.close()
-    assert go_on_alone(Unfinished("The evaluation alone", out)) > 0
+    alone(Unfinished("The evaluation alone", out))
     qtbot.waitUntil(lambda: read_evaluation(out).state == "running", timeout=LONG_MS)
     dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")[1]
     qtbot.waitUntil(lambda: "alone goes on in the background: " in dock.card.sentence.text(), timeout=LONG_MS)
