@@ -1,9 +1,15 @@
-"""The window: switching the gene of 5,000 spots, one map and two, redraw included; process time, software OpenGL."""
+"""The window: switching the gene of 5,000 spots, redraw included; how free it is beside a training.
+
+Software OpenGL. Without a training: process time. With one: wall time, for the window must get its turn.
+"""
 
 from __future__ import annotations
 
 import time
+from functools import cache
 from itertools import cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +17,20 @@ import pandas as pd
 from anndata import AnnData
 from scipy.sparse import csr_matrix
 
-from gr2st import Prediction, Section, gene_normalise, keys, spot_normalise
+from gr2st import MODELS, Prediction, Section, TrainPlan, gene_normalise, keys, sample_study_path, spot_normalise
 from gr2st.types import Alignment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
+    from gr2st_napari._worker import WorkerProcess
+
 SPOTS, GENES = 5_000, 1_000
+TICK_MS, LOOKED_S = 5, 3.0
+ROUNDS, SWITCHES = 3, 8
+PATIENCE_S = 120.0
 
 
 class GeneSwitch:
@@ -69,6 +82,117 @@ class GeneSwitch:
 
     def _count_frame(self) -> None:
         self.frames += 1
+
+
+class BesideTraining:
+    """The same window while `gr2st` is trained on the sample in its worker, and while that rests; wall time."""
+
+    params = (["delay p50", "delay p95", "gene switch"],)
+    param_names = ("what",)
+    unit = "ms"
+    timeout = 600
+
+    def track_resting(self, what: str) -> float:
+        return _beside_training()["resting"][what]
+
+    def track_training(self, what: str) -> float:
+        return _beside_training()["training"][what]
+
+    def track_ratio(self, what: str) -> float:
+        return self.track_training(what) / self.track_resting(what)
+
+    track_ratio.unit = "times"  # type: ignore[attr-defined]
+
+
+@cache
+def _beside_training() -> dict[str, dict[str, float]]:
+    """Milliseconds of everything, measured once.
+
+    Rest and training take turns, so that what else the machine does falls on both alike.
+    """
+    bench = GeneSwitch()
+    bench.setup("measured")
+    with TemporaryDirectory() as folder:
+        training = _Training(bench.controller.worker, Path(folder) / "run")
+        delays: dict[str, list[float]] = {"resting": [], "training": []}
+        switches: dict[str, list[float]] = {"resting": [], "training": []}
+        for state in ("resting", "training") * ROUNDS:
+            training.go_on() if state == "training" else training.rest()
+            delays[state] += _delays()
+            switches[state] += [_seconds(lambda: bench.time_gene_switch("measured")) for _ in range(SWITCHES)]
+        bench.teardown("measured")
+    return {state: _told(delays[state], switches[state]) for state in delays}
+
+
+class _Training:
+    """A training in the worker of a window; made, it is under way."""
+
+    def __init__(self, worker: WorkerProcess, run: Path) -> None:
+        self._worker = worker
+        self._heard: set[str] = set()
+        worker.progressed.connect(lambda _request, event: self._heard.add("epoch" if event["values"] else "step"))
+        worker.paused.connect(lambda _request: self._heard.add("paused"))
+        worker.failed.connect(lambda _request, sentence, details: self._heard.add(f"failed: {sentence}"))
+        settings = MODELS["gr2st"].training.model_copy(update={"epochs": 10_000, "inner_folds": 0, "device": "cpu"})
+        plan = TrainPlan.of(study=sample_study_path(), model="gr2st", training=settings, genes={"n_variable": 100})
+        self._request = worker.train(plan, run)
+        self._wait_for("epoch")
+
+    def rest(self) -> None:
+        self._heard.clear()
+        self._worker.pause(self._request)
+        self._wait_for("paused")
+
+    def go_on(self) -> None:
+        self._heard.clear()
+        self._worker.resume(self._request)
+        self._wait_for("epoch")
+
+    def _wait_for(self, event: str) -> None:
+        from qtpy.QtWidgets import QApplication
+
+        end = time.monotonic() + PATIENCE_S
+        while event not in self._heard:
+            QApplication.processEvents()
+            time.sleep(TICK_MS / 1000)
+            if time.monotonic() > end:
+                raise TimeoutError(f"No {event!r} in {PATIENCE_S:.0f} s of training; heard: {self._heard}.")
+
+
+def _delays() -> list[float]:
+    """Seconds by which a timer of `TICK_MS` comes late."""
+    from qtpy.QtCore import QEventLoop, Qt, QTimer
+    from qtpy.QtWidgets import QApplication
+
+    late: list[float] = []
+    last = time.perf_counter()
+
+    def tick() -> None:
+        nonlocal last
+        now = time.perf_counter()
+        late.append(max(0.0, now - last - TICK_MS / 1000))
+        last = now
+
+    timer = QTimer(interval=TICK_MS, timerType=Qt.TimerType.PreciseTimer)
+    timer.timeout.connect(tick)
+    timer.start()
+    end = last + LOOKED_S
+    while last < end:
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+    timer.stop()
+    return late
+
+
+def _seconds(act: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def _told(delays: Sequence[float], switches: Sequence[float]) -> dict[str, float]:
+    p50, p95 = np.percentile(delays, [50, 95])
+    seconds = {"delay p50": p50, "delay p95": p95, "gene switch": np.median(switches)}
+    return {what: 1000 * float(value) for what, value in seconds.items()}
 
 
 def _settle() -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 EDGE_SCREEN_PX = 1.5
 VIEW_MARGIN = 0.1
 COLORBAR_PX = (18, 180)
+TITLE_PT = {1: 10, 2: 7}
+"""Size of the titles by the number of maps: beside another one a map has half the width."""
 SECOND_SUFFIX = " (predicted)"
 
 
@@ -104,6 +106,7 @@ class Canvas:
             self._first_view(self._first.spots)
         if len(display.panels) == 2:
             self._show_second(display.panels[1], expression, source)
+        self._size_titles(TITLE_PT[len(display.panels)])
 
     def show_edges(self, neighbours: Neighbours | None, xy: Float64) -> None:
         """Draw the edges of one spot in every cell, or none."""
@@ -147,6 +150,11 @@ class Canvas:
             spots.face_colormap = Colormap(**_layers.colormap(panel.colormap))
         spots.name = panel.title
         spots.metadata[_layers.METADATA].update(source)
+
+    def _size_titles(self, size_pt: int) -> None:
+        for spots in (cell.spots for cell in self._cells):
+            if spots is not None and spots.name_overlay.font_size != size_pt:
+                spots.name_overlay.font_size = size_pt
 
     def _first_view(self, spots: Points) -> None:
         bar = self._viewer.canvas.overlays.scale_bar

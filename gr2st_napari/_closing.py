@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QObject, QProcess
+from qtpy.QtCore import QEvent, QObject, QProcess, QProcessEnvironment
 
-from gr2st import StorageError
+from gr2st import StorageError, threads_beside_a_window
 from gr2st_napari.views.dialogs import ask_leaving
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def go_on_alone(work: Unfinished) -> int:
     process = QProcess()
     process.setProgram(sys.executable)
     process.setArguments(["-m", "gr2st", "resume", str(work.folder), *work.options])
+    process.setProcessEnvironment(_environment())
     process.setStandardInputFile(QProcess.nullDevice())
     process.setStandardOutputFile(QProcess.nullDevice())
     process.setStandardErrorFile(QProcess.nullDevice())
@@ -80,3 +81,11 @@ def go_on_alone(work: Unfinished) -> int:
     if not is_started:
         raise StorageError(f"{work.name} could not be continued in the background: {sys.executable} did not start.")
     return int(number)
+
+
+def _environment() -> QProcessEnvironment:
+    """As many threads as the worker had: a training then goes on to the same bits."""
+    environment = QProcessEnvironment.systemEnvironment()
+    if not environment.contains("OMP_NUM_THREADS"):
+        environment.insert("OMP_NUM_THREADS", str(threads_beside_a_window()))
+    return environment

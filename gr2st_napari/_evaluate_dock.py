@@ -60,6 +60,7 @@ class EvaluateDock(EvaluateView):
         self._listen()
         self._show(self._controller.state.desk)
         self.foot.show_job(self._controller.state.evaluating)
+        self._controller.evaluator.glance()
 
     def _listen(self) -> None:
         """The state's news, until the dock is destroyed."""
@@ -85,6 +86,7 @@ class EvaluateDock(EvaluateView):
         self.check_wanted.connect(evaluator.check)
         self.start_wanted.connect(self._start)
         self.going_on_wanted.connect(evaluator.go_on)
+        self.following_wanted.connect(evaluator.follow)
         self.setup.changed.connect(lambda fields: evaluator.change(_evaluation.designed, **fields))
         self.setup.gene_file_chosen.connect(evaluator.read_genes)
         self.setup.settings.settings_changed.connect(partial(evaluator.change, _evaluation.with_settings))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gr2st import DataError, Gr2stError, UnknownName, time_in_words
@@ -34,6 +34,7 @@ CARD_WORDS = {
     "open-sample": "Open the sample",
     "open-evaluation": "Open an evaluation…",
     "go-on": "Resume",
+    "follow": "Follow it",
     "dismiss": "Dismiss",
 }
 
@@ -161,6 +162,8 @@ def card_of(desk: Desk) -> Card:
         return Card(desk.told)
     if desk.evaluation is not None:
         return _about(desk, desk.evaluation)
+    if desk.in_background is not None:
+        return Card(_elsewhere(desk, desk.in_background), ("follow",), "working")
     return _about_design(desk.design)
 
 
@@ -196,8 +199,7 @@ def _about(desk: Desk, evaluation: EvaluationFolder) -> Card:
     name, told = evaluation.folder.name, progress_sentence(desk)
     failed = [row for row in evaluation.rows if row.state == "failed"]
     if desk.is_elsewhere:
-        how = "rests in" if evaluation.state == "paused" else "is computed by"
-        return Card(f"{name} {how} another process: {told}.", tone="working")
+        return Card(_elsewhere(desk, evaluation), tone="working")
     if evaluation.state == "failed":
         return Card(evaluation.message or f"{name} failed.", _again(desk), "error", evaluation.details)
     if failed:
@@ -207,6 +209,12 @@ def _about(desk: Desk, evaluation: EvaluationFolder) -> Card:
         what = "Stopped" if evaluation.state == "stopped" else "Interrupted"
         return Card(f"{name}: {what.lower()}, {told}. Nothing that is done is lost.", ("go-on",), "warning")
     return Card(f"{name}: {verdict_sentence(desk.results, desk.space)}")
+
+
+def _elsewhere(desk: Desk, evaluation: EvaluationFolder) -> str:
+    how = "rests" if evaluation.state == "paused" else "goes on"
+    told = progress_sentence(replace(desk, evaluation=evaluation))
+    return f"{evaluation.folder.name} {how} in the background: {told}."
 
 
 def _again(desk: Desk) -> tuple[Action, ...]:

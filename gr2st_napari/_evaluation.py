@@ -180,6 +180,13 @@ class Desk:
         return not self.is_evaluating and self.evaluation is not None and self.evaluation.state in AT_WORK
 
     @property
+    def in_background(self) -> EvaluationFolder | None:
+        """One that another process is at, while none is in view here."""
+        if self.is_evaluating or self.evaluation is not None:
+            return None
+        return next((found for found in self.recent if found.state in AT_WORK), None)
+
+    @property
     def can_go_on(self) -> bool:
         """Whether what is missing of the evaluation in view can be asked for."""
         return self.request is None and self.evaluation is not None and self.evaluation.can_go_on

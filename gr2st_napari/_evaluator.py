@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
-    from gr2st import EvaluationFolder, Study
+    from gr2st import EvaluationFolder, EvaluationFolders, Study
     from gr2st_napari._evaluation import Act, Desk
     from gr2st_napari._opening import Opened
     from gr2st_napari._results import Results
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 FOLLOW_MS = 1000
 """Between two looks at a folder that another process writes."""
+GLANCE_MS = 5000
+"""Between two looks whether an evaluation goes on in the background."""
 RECENT = 12
 _LABELS: Mapping[Act, str] = {"check": "Checking", "evaluate": "Evaluating", "report": "Writing the report"}
 _TABLES = (keys.SECTION_SCORES, keys.GENE_SCORES)
@@ -60,6 +62,10 @@ class Evaluator(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(FOLLOW_MS)
         self._timer.timeout.connect(self._look)
+        self._glances = QTimer(self)
+        self._glances.setInterval(GLANCE_MS)
+        self._glances.setSingleShot(True)
+        self._glances.timeout.connect(self.glance)
         state.events.opened.connect(self._on_opened)
         worker.progressed.connect(self._on_progress)
         worker.finished.connect(self._on_finished)
@@ -144,10 +150,22 @@ class Evaluator(QObject):
 
     def list_recent(self) -> None:
         """Look which evaluations there are."""
-        self._read(
-            lambda: list_evaluations(data_dir("evaluations")),
-            lambda there: self._set(replace(self._desk, recent=there.found[:RECENT], damaged=there.faults)),
-        )
+        self._read(lambda: list_evaluations(data_dir("evaluations")), self._take_recent)
+
+    def glance(self) -> None:
+        """Look whether an evaluation goes on in the background, and again as long as one does.
+
+        What else is being read is not disturbed.
+        """
+        if self._reading.is_busy:
+            self._glances.start()
+        else:
+            self.list_recent()
+
+    def follow(self) -> None:
+        """Show the evaluation that goes on in the background."""
+        if self._desk.in_background is not None:
+            self.open(self._desk.in_background.folder)
 
     def choose(self, label: str) -> None:
         """List the genes of a model, here and in the Genes dock."""
@@ -183,6 +201,7 @@ class Evaluator(QObject):
         """Follow nothing any more."""
         self._folder = None
         self._timer.stop()
+        self._glances.stop()
         self._state.events.opened.disconnect(self._on_opened)
         self._following.close()
         self._reading.close()
@@ -210,6 +229,11 @@ class Evaluator(QObject):
             replace(self._desk, act=act, request=request, is_paused=False, is_stopping=False, told="", problem=None)
         )
         self._state.evaluating = Job(_LABELS[act], request=request)
+
+    def _take_recent(self, there: EvaluationFolders) -> None:
+        self._set(replace(self._desk, recent=there.found[:RECENT], damaged=there.faults))
+        if self._desk.in_background is not None:
+            self._glances.start()
 
     def _on_opened(self, opened: Opened | None) -> None:
         study = None if opened is None else opened.study

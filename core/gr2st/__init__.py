@@ -93,6 +93,7 @@ _HOME = {
     "spot_cells_of": "gr2st.cells.source",
     "spot_normalise": "gr2st.preprocess.normalise",
     "time_in_words": "gr2st.io.preflight",
+    "threads_beside_a_window": "gr2st.processes",
     "train": "gr2st.training.loop",
     "with_measured": "gr2st.evaluation.measured",
     "write_csv": "gr2st.io.store",

@@ -38,7 +38,7 @@ from gr2st import __version__
 from gr2st.acts import ACTS, LONG, folder_of
 from gr2st.errors import Cancelled, DataError, Gr2stError, UnknownName
 from gr2st.io.run_writer import tell_again
-from gr2st.processes import share_the_cores
+from gr2st.processes import leave_room_for_a_window, share_the_cores
 
 if TYPE_CHECKING:
     from gr2st.io.runs import Told
@@ -57,6 +57,7 @@ FAULTS = (Gr2stError, OSError, RuntimeError, ValueError, ArithmeticError, Memory
 def main() -> None:
     """Serve requests until standard input ends or asks for it."""
     share_the_cores()
+    leave_room_for_a_window()
     events = _take_stdout()
     worker = Worker(lambda event: _send(events, event))
     threading.Thread(target=_listen, args=(worker,), daemon=True).start()

@@ -50,6 +50,7 @@ class EvaluateView(QWidget):
     check_wanted = Signal()
     start_wanted = Signal()
     going_on_wanted = Signal()
+    following_wanted = Signal()
     recent_wanted = Signal()
     dismissed = Signal()
     shown_in = Signal(QWidget)
@@ -153,7 +154,12 @@ class EvaluateView(QWidget):
             "open-file": (self.study_chosen, lambda: ask_file(self, "Study")),
             "open-evaluation": (self.evaluation_chosen, lambda: ask_folder(self, "Folder of an evaluation")),
         }
-        told = {"open-sample": self.sample_wanted, "go-on": self.going_on_wanted, "dismiss": self.dismissed}
+        told = {
+            "open-sample": self.sample_wanted,
+            "go-on": self.going_on_wanted,
+            "follow": self.following_wanted,
+            "dismiss": self.dismissed,
+        }
         if action in told:
             told[action].emit()
             return

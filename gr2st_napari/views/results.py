@@ -50,7 +50,8 @@ INTERVAL = (1, 2)
 ROOMY_PX = 360
 """From this width on there is room for intervals."""
 SHOWN_WARNINGS = 1
-PLOT_PX = 110
+PLOT_PX, GENES_PX, PAGE_PX = 110, 90, 220
+"""Least heights of the plots, of the genes, and of all below the warnings."""
 SHARES_PX = [180, 240, 200]
 """Of table, plot and genes, until the user moves the handles between them."""
 EXPORTS = {
@@ -83,8 +84,10 @@ class ResultsPage(QWidget):
         self.by_section, self.by_gene = DotPlot("gr2st_dots"), BoxPlot("gr2st_boxes")
         self.which = QComboBox(objectName="gr2st_plot")
         self.genes = GeneList(model=GeneModel(columns=GENE_COLUMNS, tips=GENE_TIPS), widths=GENE_WIDTHS)
+        self.genes.table.setMinimumHeight(GENES_PX)
         self.section = QComboBox(objectName="gr2st_held_out")
         self._body = QSplitter(Qt.Orientation.Vertical)
+        self._page = _scrolling(self._body, PAGE_PX)
         self._warnings: tuple[str, ...] = ()
         self._lay_out()
         self._connect()
@@ -100,7 +103,7 @@ class ResultsPage(QWidget):
         self.section.setToolTip("Held-out slide on which a clicked gene is shown, as predicted without having seen it")
         for part in (
             self.models,
-            _column(self.which, _scrolling(_column(self.by_section, self.by_gene))),
+            _column(self.which, _scrolling(_column(self.by_section, self.by_gene), PLOT_PX)),
             _column(_row(QLabel("Genes on slide"), self.section), self.genes),
         ):
             self._body.addWidget(part)
@@ -112,7 +115,7 @@ class ResultsPage(QWidget):
         layout.addWidget(self.empty)
         layout.addWidget(self.warnings)
         layout.addWidget(_row(self.space, self.export))
-        layout.addWidget(self._body, 1)
+        layout.addWidget(self._page, 1)
 
     def _connect(self) -> None:
         self.space.activated.connect(lambda at: self.space_chosen.emit(self.space.itemData(at)))
@@ -135,7 +138,7 @@ class ResultsPage(QWidget):
     def show_any(self, are_there: bool) -> None:
         """Without results there is only the word that there are none."""
         self.empty.setVisible(not are_there)
-        for part in (self.space.parentWidget(), self._body):
+        for part in (self.space.parentWidget(), self._page):
             part.setVisible(are_there)
         if not are_there:
             self.warnings.hide()
@@ -193,12 +196,12 @@ class ResultsPage(QWidget):
             self.export_wanted.emit(what, path)
 
 
-def _scrolling(content: QWidget) -> QScrollArea:
-    """Many models need more height than a dock has."""
+def _scrolling(content: QWidget, least_px: int) -> QScrollArea:
+    """Many models need more height than a dock has, and a dock more than a small screen has."""
     area = QScrollArea(widgetResizable=True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setMinimumHeight(PLOT_PX)
+    area.setMinimumHeight(least_px)
     area.setWidget(content)
     return area
 

@@ -33,7 +33,9 @@ class ModelTable(QTableWidget):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setMinimumHeight(3 * LINE_PX)
+        self.setMinimumHeight(5 * LINE_PX // 2)
+        # In the narrowest dock scores, intervals and the name of the model stand side by side.
+        self.setStyleSheet("font-size: 11px;")
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(LINE_PX)
         for at, (words, tip) in enumerate(zip(COLUMNS, TIPS, strict=True)):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from gr2st_napari._evaluate_words import TrainingLine
 
-WIDTHS = {HELD_OUT: 62, PCC_SPOT: 66, PCC_GENE: 66, TIME: 48, STATE: 58}
+WIDTHS = {HELD_OUT: 54, PCC_SPOT: 58, PCC_GENE: 58, TIME: 48, STATE: 58}
 ROOMY_PX = {STATE: 440, TIME: 310}
 """From this width on there is room for a column; the sign of a line tells its state too."""
 NUMBERS = (PCC_SPOT, PCC_GENE, TIME)
@@ -179,6 +179,8 @@ class TrainingsPage(QWidget):
 def _table(lines: TrainingModel) -> QTableView:
     table = QTableView(objectName="gr2st_trainings", showGrid=False, wordWrap=False)
     table.setModel(lines)
+    # In the narrowest dock the name of a model stands in full beside its scores.
+    table.setStyleSheet("font-size: 11px;")
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)

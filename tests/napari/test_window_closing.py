@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import psutil
 import pytest
+from hands import choose_in_menu, click_cell, click_tab, press
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox, QWidget
 
-from gr2st import GeneChoice, TrainPlan, read_run, sample_study_path
+from gr2st import (
+    MODELS,
+    GeneChoice,
+    Plan,
+    TrainPlan,
+    data_dir,
+    evaluate,
+    read_evaluation,
+    read_run,
+    read_study,
+    sample_study_path,
+)
 from gr2st.io.run_writer import begin_run
 from gr2st_napari import _closing
 from gr2st_napari._closing import Closing, go_on_alone
 from gr2st_napari._controller import controller_of
 from gr2st_napari._state import Unfinished
 from gr2st_napari._training import Training
+from gr2st_napari.views.evaluate import TRAININGS
+from gr2st_napari.views.train import RUNS
 
 pytestmark = pytest.mark.window
 
@@ -108,3 +126,68 @@ def test_work_left_alone_is_finished_by_a_process_without_a_window(qtbot, tmp_pa
     assert go_on_alone(Unfinished("The training run", tmp_path / "run")) > 0
     qtbot.waitUntil(lambda: read_run(tmp_path / "run").state == "finished", timeout=LONG_MS)
     assert (tmp_path / "run" / "model" / "model.json").is_file()
+
+
+LONG = {"epochs": 20_000, "inner_folds": 0, "device": "cpu", "threads": 1}
+SMALL = {"projection": 16, "heads": 2, "retrieval_k": 10}
+
+
+@pytest.fixture
+def own_data(tmp_path, monkeypatch) -> None:
+    """Runs and evaluations of the test's own, seen by its child processes too."""
+    monkeypatch.setenv("GR2ST_DATA", str(tmp_path / "own"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def alone(own_data) -> Iterator[Callable[[Unfinished], None]]:
+    """Let work go on without a window; what a test does not stop is ended with it."""
+    begun: list[psutil.Process] = []
+    yield lambda work: begun.append(psutil.Process(go_on_alone(work)))
+    for process in begun:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def test_a_training_in_the_background_is_found_and_stopped_from_a_new_window(viewer, qtbot, alone):
+    run = data_dir("runs") / "alone"
+    genes = GeneChoice(listed=("ERBB2", "COL1A1"))
+    asked = {"study": sample_study_path(), "model": "gr2st-v2", "genes": genes, "sections": ("A1",)}
+    begin_run(run, TrainPlan.of(**asked, training=LONG, config=SMALL), device="cpu", versions={})
+    alone(Unfinished("The training alone", run))
+    qtbot.waitUntil(lambda: read_run(run).progress.done > 0, timeout=LONG_MS)
+    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")[1]
+    click_tab(qtbot, dock.pages, RUNS)
+    table = dock.runs.table
+    qtbot.waitUntil(lambda: table.rowCount() == 1 and table.item(0, 1).text() == "training", timeout=LONG_MS)
+    click_cell(qtbot, table, 0, 0)
+    press(qtbot, dock.runs.stop)
+    qtbot.waitUntil(lambda: table.item(0, 1).text() == "stopped", timeout=LONG_MS)
+    assert read_run(run).can_go_on
+
+
+def test_an_evaluation_in_the_background_is_told_of_followed_and_stopped_from_a_new_window(viewer, qtbot, alone):
+    out = data_dir("evaluations") / "alone"
+    plan = Plan(
+        models=("mean", "gr2st-v2"),
+        genes=GeneChoice(listed=("ERBB2", "COL1A1")),
+        sections=("A1", "B1"),
+        training={"gr2st-v2": MODELS["gr2st-v2"].training.model_copy(update=LONG)},
+        config={"gr2st-v2": MODELS["gr2st-v2"].config.model_copy(update=SMALL)},
+    )
+    begun = evaluate(read_study(sample_study_path()), plan, out)
+    next(begun)
+    begun.close()
+    alone(Unfinished("The evaluation alone", out))
+    qtbot.waitUntil(lambda: read_evaluation(out).state == "running", timeout=LONG_MS)
+    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")[1]
+    qtbot.waitUntil(lambda: "alone goes on in the background: " in dock.card.sentence.text(), timeout=LONG_MS)
+    qtbot.waitUntil(lambda: dock.card.button("follow").isVisible(), timeout=LONG_MS)
+    choose_in_menu(qtbot, dock.more, "alone: ")
+    qtbot.waitUntil(lambda: dock.name.text() == "alone", timeout=LONG_MS)
+    assert "alone goes on in the background: " in dock.card.sentence.text()
+    click_tab(qtbot, dock.pages, TRAININGS)
+    qtbot.waitUntil(lambda: dock.trainings.lines.rowCount() == 4, timeout=LONG_MS)
+    press(qtbot, dock.trainings.stop)
+    qtbot.waitUntil(lambda: read_evaluation(out).state == "stopped", timeout=LONG_MS)
+    qtbot.waitUntil(dock.trainings.resume.isVisible, timeout=LONG_MS)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QFileDialog
+from hands import click_cell
+from qtpy.QtWidgets import QFileDialog
 
 from gr2st import (
     GeneChoice,
@@ -98,13 +98,6 @@ def _genes(dock) -> list[str]:
     return [model.gene_at(row) for row in range(model.rowCount())]
 
 
-def _click(table, row: int, column: int, qtbot) -> None:
-    index = table.model().index(row, column)
-    table.scrollTo(index)
-    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=table.visualRect(index).center())
-    QApplication.processEvents()
-
-
 def test_the_dock_opened_first_asks_for_a_study(dock):
     assert dock.card.sentence.text().startswith("No study is open.")
     assert dock.card.button("open-evaluation").isVisible()
@@ -148,14 +141,14 @@ def test_a_clicked_gene_stands_side_by_side_on_a_slide_that_was_held_out(viewer,
     dock.results.section.setCurrentText("B1")
     dock.results.section.textActivated.emit("B1")
     gene = _genes(dock)[1]
-    _click(dock.results.genes.table, 1, GENE, qtbot)
+    click_cell(qtbot, dock.results.genes.table, 1, GENE)
     qtbot.waitUntil(lambda: controller_of(viewer).state.shown is not None, timeout=LONG_MS)
     opened = controller_of(viewer).state.opened
     assert (opened.section.name, opened.prediction.section, opened.prediction.model) == ("B1", "B1", "ridge")
     titles = [layer.name for layer in viewer.layers if gene in layer.name]
     assert titles == [f"{gene} · measured · gene-normalised", f"{gene} · predicted · gene-normalised"]
     prediction = opened.prediction
-    _click(dock.results.genes.table, 2, GENE, qtbot)
+    click_cell(qtbot, dock.results.genes.table, 2, GENE)
     assert controller_of(viewer).state.wish.gene == _genes(dock)[2]
     assert controller_of(viewer).state.opened.prediction is prediction
 
@@ -167,7 +160,7 @@ def test_a_gene_that_one_fold_does_not_have_is_shown_on_a_slide_of_another(viewe
         held = read_prediction(file)
         save_prediction(replace(held, table=held.table[:, [name for name in held.genes if name != gene]].copy()), file)
     assert dock.results.section.currentText() == "A1"
-    _click(dock.results.genes.table, 0, GENE, qtbot)
+    click_cell(qtbot, dock.results.genes.table, 0, GENE)
     qtbot.waitUntil(lambda: dock.results.section.currentText() == "B1", timeout=LONG_MS)
     qtbot.waitUntil(lambda: controller_of(viewer).state.wish.gene == gene, timeout=LONG_MS)
     assert controller_of(viewer).state.opened.name == "B1"
@@ -178,7 +171,7 @@ def test_a_chosen_model_ranks_the_genes_of_the_genes_dock(viewer, dock, qtbot, m
     genes = viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes", tabify=False)[1].genes
     assert genes.table.isColumnHidden(PCC)
     _open(viewer, dock, qtbot, made, monkeypatch)
-    _click(dock.results.models, 0, 0, qtbot)
+    click_cell(qtbot, dock.results.models, 0, 0)
     ranked = [genes.model.gene_at(row) for row in range(len(GENES))]
     assert ranked == _genes(dock)
     assert genes.count.text() == "12 genes · PCC of ridge over 3 held-out slides"
@@ -189,7 +182,7 @@ def test_a_training_that_failed_says_why(viewer, dock, qtbot, folder, tmp_path, 
     _open(viewer, dock, qtbot, tmp_path / "failing", monkeypatch)
     assert dock.pages.currentIndex() == TRAININGS
     assert _trainings(dock, STATE) == ["failed"] * 4
-    _click(dock.trainings.table, 1, MODEL, qtbot)
+    click_cell(qtbot, dock.trainings.table, 1, MODEL)
     assert dock.trainings.sentence.text().startswith("Training mean, A held out: ")
     assert "NOPE1" in dock.trainings.sentence.text()
     assert "Traceback" in dock.trainings.details.toPlainText()
@@ -205,7 +198,7 @@ def test_what_another_process_computes_is_followed(viewer, dock, qtbot, made, mo
     result.unlink()
     write_state(made, "running", Progress("Evaluating", 3, 4))
     _open(viewer, dock, qtbot, made, monkeypatch)
-    assert dock.card.sentence.text().startswith("made is computed by another process: 3 of 4 trainings done")
+    assert dock.card.sentence.text().startswith("made goes on in the background: 3 of 4 trainings done")
     assert _trainings(dock, STATE)[-1] == "waiting"
     assert not dock.trainings.pause.isVisible()
     dock.trainings.stop.click()

@@ -230,7 +230,12 @@ def test_the_card_says_the_one_thing_to_know():
     waiting = _folder(_row("ridge", "A"), _row("ridge", "B", "waiting"), state="running")
     assert card_of(Desk()).actions == ("open", "open-sample", "open-evaluation")
     assert card_of(Desk(act="evaluate", request=1, evaluation=waiting)).sentence.startswith("1 of 2 trainings done")
-    assert "another process" in card_of(Desk(evaluation=waiting)).sentence
+    elsewhere = card_of(Desk(evaluation=waiting))
+    assert elsewhere.sentence == f"{waiting.folder.name} goes on in the background: 1 of 2 trainings done."
+    resting = replace(waiting, state="paused")
+    assert " rests in the background: " in card_of(Desk(evaluation=resting)).sentence
+    assert card_of(Desk(recent=(waiting,))) == replace(elsewhere, actions=("follow",))
+    assert card_of(Desk(evaluation=_folder(_row("ridge", "A")), recent=(waiting,))).actions == ()
     paused = Desk(act="evaluate", request=1, evaluation=waiting, is_paused=True)
     assert card_of(paused).sentence.startswith("Paused: 1 of 2 trainings done")
     assert card_of(replace(paused, problem=Problem("It broke."))).sentence == "It broke."

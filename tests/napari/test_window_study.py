@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
+from hands import drop, editor_of, type_in_cell
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from gr2st import read_study, sample_study_path
 from gr2st_napari._study_words import PATIENT, SECTION, SPOTS, STATE, UM_PER_PX
@@ -38,35 +38,6 @@ def data(tmp_path) -> Path:
     return data
 
 
-def _drop(dock, *paths: Path) -> None:
-    content = QMimeData()
-    content.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    buttons, keys, act = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, Qt.DropAction.CopyAction
-    entering = QDragEnterEvent(QPoint(20, 20), act, content, buttons, keys)
-    QApplication.sendEvent(dock, entering)
-    assert entering.isAccepted()
-    QApplication.sendEvent(dock, QDropEvent(QPointF(20, 20), act, content, buttons, keys))
-
-
-def _type(dock, qtbot, row: int, column: int, text: str) -> None:
-    """Double-click a cell, type, Enter."""
-    table = dock.table
-    index = table.model().index(row, column)
-    table.scrollTo(index)
-    at = table.visualRect(index).center()
-    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
-    qtbot.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
-    editor = _editor(table)
-    editor.selectAll()
-    qtbot.keyClicks(editor, text)
-    qtbot.keyClick(editor, Qt.Key.Key_Return)
-    QApplication.processEvents()
-
-
-def _editor(table) -> QLineEdit:
-    return next(editor for editor in table.viewport().findChildren(QLineEdit) if editor.isVisible())
-
-
 def _column(dock, column: int) -> list[str]:
     model = dock.table.model()
     return [model.data(model.index(row, column)) for row in range(model.rowCount())]
@@ -91,7 +62,7 @@ def test_the_dock_opened_first_asks_for_folders_and_files(study):
 
 
 def test_a_dropped_folder_becomes_a_study_that_opens_in_the_viewer(viewer, study, data, qtbot, monkeypatch):
-    _drop(study, data)
+    drop(study, data)
     _wait_read(study, qtbot, 2)
     assert _column(study, SECTION) == ["A1", "B1"]
     assert _column(study, SPOTS) == ["141", "137"]
@@ -112,19 +83,19 @@ def test_a_dropped_folder_becomes_a_study_that_opens_in_the_viewer(viewer, study
 
 def test_saving_waits_until_every_section_has_a_patient(study, tmp_path, qtbot):
     shutil.copytree(sample_study_path() / "visium", tmp_path / "visium")
-    _drop(study, tmp_path / "visium")
+    drop(study, tmp_path / "visium")
     _wait_read(study, qtbot, 1)
     assert not study.save.isEnabled()
     assert study.reason.text().startswith("Not yet: B2 has no patient.")
     assert _problems(study)[0].startswith("B2 has no patient.\n→ Type it")
-    _type(study, qtbot, 0, PATIENT, "P9")
+    type_in_cell(qtbot, study.table, 0, PATIENT, "P9")
     assert _column(study, PATIENT) == ["P9"]
     assert study.save.isEnabled()
     assert not study.reason.isVisible()
 
 
 def test_a_patient_typed_with_several_rows_selected_is_all_of_theirs(study, data, qtbot):
-    _drop(study, data)
+    drop(study, data)
     _wait_read(study, qtbot, 2)
     study.table.selectAll()
     model = study.table.model()
@@ -133,15 +104,15 @@ def test_a_patient_typed_with_several_rows_selected_is_all_of_theirs(study, data
 
 
 def test_what_is_being_typed_stays_while_other_sections_are_read_and_added(study, data, tmp_path, qtbot):
-    _drop(study, data)
+    drop(study, data)
     qtbot.waitUntil(lambda: len(_column(study, STATE)) == 2, timeout=LONG_MS)
     study.table.edit(study.table.model().index(1, PATIENT))
-    _editor(study.table).setText("half a na")
+    editor_of(study.table).setText("half a na")
     shutil.copytree(sample_study_path() / "visium", tmp_path / "visium")
-    _drop(study, tmp_path / "visium")
+    drop(study, tmp_path / "visium")
     _wait_read(study, qtbot, 3)
-    assert _editor(study.table).text() == "half a na"
-    qtbot.keyClick(_editor(study.table), Qt.Key.Key_Return)
+    assert editor_of(study.table).text() == "half a na"
+    qtbot.keyClick(editor_of(study.table), Qt.Key.Key_Return)
     QApplication.processEvents()
     assert _column(study, PATIENT) == ["A", "half a na", ""]
 
@@ -149,12 +120,12 @@ def test_what_is_being_typed_stays_while_other_sections_are_read_and_added(study
 def test_an_existing_table_is_shown_for_editing_and_saved_over(viewer, study, data, qtbot, monkeypatch):
     table = data / "study.csv"
     table.write_text("section,patient,path,um_per_px\nleft,P1,ST-cnts/A1.tsv.gz,1.5\nright,P2,ST-cnts/B1.tsv.gz,1.6\n")
-    _drop(study, table)
+    drop(study, table)
     _wait_read(study, qtbot, 2)
     assert _column(study, UM_PER_PX) == ["1.5", "1.6"]
     assert study.open.isEnabled()
-    _type(study, qtbot, 0, SECTION, "first")
-    _type(study, qtbot, 1, UM_PER_PX, "1.9")
+    type_in_cell(qtbot, study.table, 0, SECTION, "first")
+    type_in_cell(qtbot, study.table, 1, UM_PER_PX, "1.9")
     assert not study.open.isEnabled()
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (a[2], ""))
     study.save.click()
@@ -168,7 +139,7 @@ def test_an_unreadable_section_is_told_mended_and_read_again(study, data, qtbot)
     counts = data / "ST-cnts" / "B1.tsv.gz"
     kept = counts.read_bytes()
     counts.write_bytes(b"nonsense")
-    _drop(study, data)
+    drop(study, data)
     _wait_read(study, qtbot, 2)
     assert _column(study, STATE) == ["sound", "unreadable"]
     [problem] = _problems(study)
@@ -187,12 +158,12 @@ def test_an_unreadable_section_is_told_mended_and_read_again(study, data, qtbot)
 
 def test_the_same_section_from_two_folders_must_get_two_names(study, data, tmp_path, qtbot):
     shutil.copytree(data, tmp_path / "copy")
-    _drop(study, data, tmp_path / "copy")
+    drop(study, data, tmp_path / "copy")
     _wait_read(study, qtbot, 4)
     assert _column(study, STATE) == ["name taken"] * 4
     study.table.selectRow(2)
     study.remove.click()
-    _type(study, qtbot, 2, SECTION, "B1_again")
+    type_in_cell(qtbot, study.table, 2, SECTION, "B1_again")
     assert _column(study, STATE) == ["sound"] * 3
 
 
@@ -200,7 +171,7 @@ def test_a_picture_can_be_given_to_a_section_that_has_none(study, data, qtbot, m
     picture = next((data / "ST-imgs").rglob("B1*"))
     away = data.parent / "B1_elsewhere.jpg"
     picture.rename(away)
-    _drop(study, data)
+    drop(study, data)
     _wait_read(study, qtbot, 2)
     assert _column(study, STATE)[1].startswith("no picture")
     study.table.selectRow(1)
@@ -210,20 +181,20 @@ def test_a_picture_can_be_given_to_a_section_that_has_none(study, data, qtbot, m
     assert "no picture" not in _column(study, STATE)[1]
 
 
-def test_what_holds_no_section_is_told_and_dismissed_by_the_next_drop(study, tmp_path, data, qtbot):
+def test_what_holds_no_section_is_told_and_dismissed_by_the_nextdrop(study, tmp_path, data, qtbot):
     (tmp_path / "holiday").mkdir()
-    _drop(study, tmp_path / "holiday")
+    drop(study, tmp_path / "holiday")
     qtbot.waitUntil(lambda: bool(_problems(study)), timeout=LONG_MS)
     assert "holiday was not added. No section was found in" in _problems(study)[0]
     assert study.card.sentence.text().startswith("holiday holds nothing that can be added.")
-    _drop(study, data)
+    drop(study, data)
     _wait_read(study, qtbot, 2)
     assert _problems(study) == []
 
 
 def test_a_study_that_cannot_be_written_stays_and_says_why(study, data, qtbot, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    _drop(study, data)
+    drop(study, data)
     _wait_read(study, qtbot, 2)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "file" / "study.csv"), ""))
     study.save.click()
@@ -236,7 +207,7 @@ def test_a_study_that_cannot_be_written_stays_and_says_why(study, data, qtbot, m
 
 def test_reading_can_be_stopped_and_leaves_out_the_rest(study, data, qtbot, monkeypatch):
     monkeypatch.setattr("gr2st_napari._study_builder.read_section", lambda _entry: time.sleep(0.3))
-    _drop(study, data)
+    drop(study, data)
     qtbot.waitUntil(lambda: len(_column(study, STATE)) == 2, timeout=LONG_MS)
     study.foot.button.click()
     assert _column(study, STATE) == []
@@ -244,7 +215,7 @@ def test_reading_can_be_stopped_and_leaves_out_the_rest(study, data, qtbot, monk
 
 
 def test_a_closed_dock_comes_back_with_the_study(viewer, study, data, qtbot):
-    _drop(study, data)
+    drop(study, data)
     _wait_read(study, qtbot, 2)
     viewer.window.remove_dock_widget(study)
     QApplication.processEvents()
@@ -266,7 +237,7 @@ def test_reading_keeps_the_windows_own_thread_free(study, data, qtbot):
     timer = QTimer(interval=5)
     timer.timeout.connect(tick)
     timer.start()
-    _drop(study, data)
+    drop(study, data)
     _wait_read(study, qtbot, 2)
     timer.stop()
     assert len(spent) > 20
