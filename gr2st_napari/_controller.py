@@ -24,6 +24,7 @@ from gr2st_napari._opening import Opened, open_held_out, open_path, open_section
 from gr2st_napari._pairing import belong_together, belongs, is_of_another_section, joined, same_spots, strangers
 from gr2st_napari._pointer import Pointer
 from gr2st_napari._problems import problem_of
+from gr2st_napari._region_keeper import RegionKeeper
 from gr2st_napari._resolve import resolve
 from gr2st_napari._state import MODES, SPACES, Job, Problem, State, Wish
 from gr2st_napari._study_builder import StudyBuilder
@@ -70,6 +71,7 @@ class Controller:
         self.builder = StudyBuilder(self.state)
         self.trainer = Trainer(self.state, self.worker)
         self.evaluator = Evaluator(self.state, self.worker)
+        self.regions = RegionKeeper(self.state, self.canvas.layers)
         self._viewer = viewer
         self._background = Background()
         self._pointer = Pointer(viewer, self.describe)
@@ -189,6 +191,7 @@ class Controller:
         self.builder.close()
         self.trainer.close()
         self.evaluator.close()
+        self.regions.close()
         self.worker.stop()
         self.canvas.close()
         self._pointer.close()
