@@ -118,7 +118,7 @@ def regions_layer(placement: Placement, *, name: str) -> LayerTuple:
     keywords = {
         "name": name,
         "ndim": 2,
-        "edge_width": placement.spot_diameter_px / 7,
+        "edge_width": placement.spot_diameter_px / 5,
         "edge_color": "#e69f00",
         "face_color": "transparent",
         "opacity": 1.0,

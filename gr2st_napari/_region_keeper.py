@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from gr2st import DataError, read_regions, write_csv, write_regions
+from gr2st import DataError, Gr2stError, read_regions, write_csv, write_regions
 from gr2st_napari import _layers, _regions
 from gr2st_napari._background import Background
 from gr2st_napari._opening import placement_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer, Shapes
 
     from gr2st import Region
+    from gr2st_napari._expression import Expression
     from gr2st_napari._layer_list import LayerList
     from gr2st_napari._state import State
 
@@ -85,7 +86,7 @@ class RegionKeeper:
         self._set(replace(sheet, is_comparing=True, problem=None))
         self._background.run(
             lambda: _regions.compared(expression, space, sheet, lambda: number == self._request),
-            lambda future: self._on_compared(future, sheet),
+            lambda future: self._on_compared(future, sheet, expression),
         )
 
     def stop(self) -> None:
@@ -189,6 +190,7 @@ class RegionKeeper:
 
     def _read_layer(self) -> None:
         layer, expression = self._layer, self._state.expression
+        # There is no public word for a shape whose corners are still being clicked.
         if layer is None or expression is None or layer._is_creating:
             return
         regions = regions_of(layer.data, layer.shape_type, layer.features)
@@ -232,11 +234,12 @@ class RegionKeeper:
 
     # -- comparison and files --------------------------------------------------------------------------------------
 
-    def _on_compared(self, future: Future[Any], asked: Sheet) -> None:
+    def _on_compared(self, future: Future[Any], asked: Sheet, expression: Expression) -> None:
         error = future.exception()
         if error is None:
             sheet = replace(self._sheet, comparison=future.result(), is_comparing=False)
-            self._set(sheet if sheet.regions is asked.regions else _regions.outdated(sheet))
+            is_current = sheet.regions is asked.regions and self._state.expression is expression
+            self._set(sheet if is_current else _regions.outdated(sheet))
         else:
             self._set(replace(self._sheet, is_comparing=False, problem=problem_of(error)))
 
@@ -244,7 +247,7 @@ class RegionKeeper:
         """Do something with a file; what goes wrong is told on the card."""
         try:
             act()
-        except Exception as error:
+        except Gr2stError as error:
             self._set(replace(self._sheet, problem=problem_of(error)))
 
 

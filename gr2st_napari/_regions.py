@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -68,9 +67,19 @@ class Sheet:
     def names(self) -> tuple[str, ...]:
         return tuple(region.name for region in self.regions)
 
-    def marks(self, name: str) -> npt.NDArray[np.bool_]:
-        """The spots (n,) of one region."""
-        return self.inside[self.names.index(name)]
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What can be compared: each region, and all regions of a class together where there are several."""
+        kinds = [region.kind for region in self.regions if region.kind]
+        several = [_all_of(kind) for kind in dict.fromkeys(kinds) if kinds.count(kind) > 1]
+        return (*self.names, *(name for name in several if name not in self.names))
+
+    def marks(self, choice: str) -> npt.NDArray[np.bool_]:
+        """The spots (n,) of one of `choices`."""
+        if choice in self.names:
+            return self.inside[self.names.index(choice)]
+        parts = zip(self.regions, self.inside, strict=True)
+        return np.any([inside for region, inside in parts if _all_of(region.kind) == choice], axis=0)
 
     @property
     def sides(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
@@ -81,11 +90,11 @@ class Sheet:
 
 def redrawn(sheet: Sheet, regions: tuple[Region, ...], xy: Float64, note: str = "") -> Sheet:
     """Other regions; a choice that is gone falls back to the first region, or to the rest."""
-    names = [region.name for region in regions]
-    a = sheet.a if sheet.a in names else next(iter(names), "")
-    b = sheet.b if sheet.b in names and sheet.b != a else REST
     inside = tuple(spots_inside(region, xy) for region in regions)
-    return replace(outdated(sheet), regions=regions, inside=inside, a=a, b=b, note=note)
+    after = replace(outdated(sheet), regions=regions, inside=inside, note=note)
+    choices = after.choices
+    a = sheet.a if sheet.a in choices else next(iter(choices), "")
+    return replace(after, a=a, b=sheet.b if sheet.b in choices and sheet.b != a else REST)
 
 
 def chosen(sheet: Sheet, a: str, b: str) -> Sheet:
@@ -137,11 +146,6 @@ def colours(regions: Iterable[Region]) -> tuple[str, ...]:
     return tuple(_colour(region, groups.index(region.kind or f"\0{region.name}")) for region in listed)
 
 
-def shared_names(regions: Iterable[Region]) -> frozenset[str]:
-    """Names that several regions have."""
-    return frozenset(name for name, count in Counter(region.name for region in regions).items() if count > 1)
-
-
 def compared(expression: Expression, space: Space, sheet: Sheet, is_wanted: Callable[[], bool]) -> Comparison:
     """Test every gene between the two sides of a sheet.
 
@@ -162,6 +166,10 @@ def compared(expression: Expression, space: Space, sheet: Sheet, is_wanted: Call
         parts.append(tested.set_index("gene")[kept].add_prefix(f"{kind}_").reindex(parts[0].index))
     table = pd.concat(parts, axis=1).reset_index()
     return Comparison(sheet.a, sheet.b, space, expression.predicted_space, table)
+
+
+def _all_of(kind: str) -> str:
+    return f"all {kind}"
 
 
 def _kinds(expression: Expression) -> list[Kind]:

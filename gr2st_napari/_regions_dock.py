@@ -62,7 +62,8 @@ class RegionsDock(RegionsView):
     def _show(self) -> None:
         sheet = self._state.sheet
         self.show_card(card_of(self._state))
-        self.show_regions(region_lines(sheet), sheet.a, sheet.b, is_open=self._state.expression is not None)
+        self.show_regions(region_lines(sheet), is_open=self._state.expression is not None)
+        self.show_sides(sheet.choices, sheet.a, sheet.b)
         self.show_reason(why_not_compare(sheet), Job("Comparing genes") if sheet.is_comparing else Job())
         self._show_table(sheet.comparison)
 

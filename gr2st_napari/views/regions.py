@@ -122,12 +122,15 @@ class RegionsView(QWidget):
     def show_card(self, card: Card) -> None:
         self.card.show_card(card, CARD_WORDS)
 
-    def show_regions(self, lines: Sequence[RegionLine], a: str, b: str, *, is_open: bool) -> None:
-        """The list, and the choice of what is compared; nothing of it where no slide is open."""
+    def show_sides(self, choices: Sequence[str], a: str, b: str) -> None:
+        """What can be compared, and what is chosen."""
+        entries = [(choice, choice) for choice in choices]
+        _fill(self.a, entries, a)
+        _fill(self.b, [(REST_WORDS, REST), *entries], b)
+
+    def show_regions(self, lines: Sequence[RegionLine], *, is_open: bool) -> None:
+        """The list; without an open slide there is nothing to draw on."""
         self.regions.regions.show_lines(lines)
-        names = [line.name for line in lines]
-        _fill(self.a, [(name, name) for name in names], a)
-        _fill(self.b, [(REST_WORDS, REST), *((name, name) for name in names)], b)
         for part in (*self.tools.values(), self.load):
             part.setEnabled(is_open)
         self.export.setEnabled(bool(lines))

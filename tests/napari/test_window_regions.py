@@ -132,6 +132,21 @@ def test_regions_of_qupath_come_in_with_holes_and_go_out_as_they_were(viewer, re
     assert _lines(regions)[0][2] == int(regions._controller.state.sheet.marks("Tumor 1").sum()) == 24 - 8 + 18
 
 
+def test_all_regions_of_a_class_are_compared_as_one(regions):
+    box = np.array([[200, 100], [290, 100], [290, 700], [200, 700]], float)
+    keeper = regions._controller.regions
+    parts = [("one", "Tumor", 0), ("two", "Tumor", 200), ("three", "Stroma", 400), ("same", "Stroma", 400)]
+    keeper._write(tuple(Region(name, kind, ((box + np.array([shift, 0.0]),),)) for name, kind, shift in parts))
+    assert [regions.a.itemText(at) for at in range(4, regions.a.count())] == ["all Tumor", "all Stroma"]
+    keeper.choose("all Tumor", "all Stroma")
+    assert regions.card.sentence.text() == "all Tumor holds 12 spots, all Stroma 6."
+    keeper.choose("three", "same")
+    assert not regions.compare.isEnabled()
+    assert regions.card.sentence.text().startswith("three and same overlap: 6 spots lie in both.")
+    keeper.remove(["one"])
+    assert "all Tumor" not in regions._controller.state.sheet.choices
+
+
 def test_a_file_that_is_none_is_told_on_the_card(regions, tmp_path, monkeypatch):
     (tmp_path / "x.geojson").write_text("{}")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(tmp_path / "x.geojson"), ""))
