@@ -71,7 +71,6 @@ class Controller:
         self.builder = StudyBuilder(self.state)
         self.trainer = Trainer(self.state, self.worker)
         self.evaluator = Evaluator(self.state, self.worker)
-        self.regions = RegionKeeper(self.state, self.canvas.layers)
         self._viewer = viewer
         self._background = Background()
         self._pointer = Pointer(viewer, self.describe)
@@ -82,6 +81,8 @@ class Controller:
         self._window: QWidget | None = None
         self._closing: Closing | None = None
         self._connect()
+        # After our own listeners: regions that come back are then drawn above the spots.
+        self.regions = RegionKeeper(self.state, self.canvas.layers)
         for mode, key in MODE_KEYS.items():
             viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)
         self._adopt()

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QTimer
 
 from gr2st import DataError, Gr2stError, read_regions, write_csv, write_regions
@@ -59,6 +60,7 @@ class RegionKeeper:
         layer = self._made()
         self._layers.select(layer)
         layer.mode = TOOLS[tool]
+        self._on_mode()
 
     def rename(self, name: str, new: str) -> None:
         """Call a region otherwise."""
@@ -138,12 +140,14 @@ class RegionKeeper:
             assert opened is not None, "regions are drawn on what is open"
             self._layer = self._layers.add(_layers.regions_layer(placement_of(opened), name=LAYER_NAME))
             self._layer.events.data.connect(self._on_data)
+            self._layer.events.mode.connect(self._on_mode)
         return self._layer
 
     def _let_go(self) -> Shapes | None:
         layer, self._layer = self._layer, None
         if layer is not None:
             layer.events.data.disconnect(self._on_data)
+            layer.events.mode.disconnect(self._on_mode)
         return layer
 
     def _write(self, regions: tuple[Region, ...]) -> None:
@@ -169,7 +173,8 @@ class RegionKeeper:
         _, features = shapes_of(regions)
         face, edge = face_and_edge(regions)
         with self._changing():
-            layer.features = features
+            # Columns without a row would be of numbers, which no name can be put into.
+            layer.features = {name: np.array(values, dtype=object) for name, values in features.items()}
             if regions:
                 layer.face_color, layer.edge_color = face, edge
             layer.feature_defaults = dict.fromkeys(features, "")
@@ -187,6 +192,10 @@ class RegionKeeper:
         # napari tells of a shape while it is still putting it away: what it is can be read when that is over.
         if not self._is_ours and str(getattr(event.action, "value", event.action)) in _DONE:
             QTimer.singleShot(0, self._read_layer)
+
+    def _on_mode(self, _event: object = None) -> None:
+        mode = "" if self._layer is None else str(self._layer.mode)
+        self._set(replace(self._sheet, tool=next((tool for tool, ours in TOOLS.items() if ours == mode), "")))
 
     def _read_layer(self) -> None:
         layer, expression = self._layer, self._state.expression

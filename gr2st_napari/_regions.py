@@ -52,7 +52,15 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """What the Regions dock shows; `inside` marks the spots (n,) of each region."""
+    """What the Regions dock shows.
+
+    Attributes
+    ----------
+    inside : tuple of (n,) bool
+        The spots of each region.
+    tool : str
+        What the mouse does on the layer; empty where it is none of the dock's tools.
+    """
 
     regions: tuple[Region, ...] = ()
     inside: tuple[npt.NDArray[np.bool_], ...] = ()
@@ -60,6 +68,7 @@ class Sheet:
     b: str = REST
     comparison: Comparison | None = None
     is_comparing: bool = False
+    tool: str = ""
     note: str = ""
     problem: Problem | None = None
 

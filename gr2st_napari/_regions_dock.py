@@ -63,6 +63,7 @@ class RegionsDock(RegionsView):
         sheet = self._state.sheet
         self.show_card(card_of(self._state))
         self.show_regions(region_lines(sheet), is_open=self._state.expression is not None)
+        self.show_tool(sheet.tool)
         self.show_sides(sheet.choices, sheet.a, sheet.b)
         self.show_reason(why_not_compare(sheet), Job("Comparing genes") if sheet.is_comparing else Job())
         self._show_table(sheet.comparison)

@@ -53,7 +53,10 @@ class RegionsView(QWidget):
         super().__init__(parent)
         self.setObjectName("gr2st_regions_dock")
         self.card, self.foot = StatusCard(), Foot()
-        self.tools = {tool: QPushButton(words, objectName=f"gr2st_{tool}") for tool, (words, _) in TOOL_WORDS.items()}
+        self.tools = {
+            tool: QPushButton(words, objectName=f"gr2st_{tool}", checkable=True)
+            for tool, (words, _) in TOOL_WORDS.items()
+        }
         self.regions, self.compared = RegionTable(), ComparedTable()
         self.remove = QPushButton("Remove", objectName="gr2st_remove_region")
         self.load = QPushButton("Import…", objectName="gr2st_import_regions")
@@ -121,6 +124,11 @@ class RegionsView(QWidget):
 
     def show_card(self, card: Card) -> None:
         self.card.show_card(card, CARD_WORDS)
+
+    def show_tool(self, tool: str) -> None:
+        """Which tool is in hand, none of ours where it is empty."""
+        for name, button in self.tools.items():
+            button.setChecked(name == tool)
 
     def show_sides(self, choices: Sequence[str], a: str, b: str) -> None:
         """What can be compared, and what is chosen."""

@@ -52,6 +52,10 @@ def _draw(viewer, dock, qtbot, corners) -> None:
     QApplication.processEvents()
 
 
+def _tools_in_hand(dock) -> list[str]:
+    return [tool for tool, button in dock.tools.items() if button.isChecked()]
+
+
 def _lines(dock):
     return [(line.name, line.kind, line.n_spots) for line in dock.regions.regions.lines]
 
@@ -168,6 +172,12 @@ def test_foreign_shapes_a_deleted_layer_and_a_closed_dock_do_no_harm(viewer, reg
     assert not regions.compare.isEnabled()
     _draw(viewer, regions, qtbot, RIGHT)
     assert _lines(regions) == [("Region 1", "", 24)]
+    _layer(viewer).selected_data = {0}
+    _layer(viewer).remove_selected()
+    QApplication.processEvents()
+    assert _lines(regions) == []
+    _draw(viewer, regions, qtbot, RIGHT)
+    assert _lines(regions) == [("Region 1", "", 24)]
     viewer.window.remove_dock_widget(regions.parent())
     _layer(viewer).add(np.array(LEFT, float), shape_type="polygon")
     QApplication.processEvents()
@@ -180,9 +190,11 @@ def test_regions_wait_for_their_slide_while_another_is_open(viewer, regions, con
     controller.take(opened_of(make_section("D1", shape=(4, 4)), None))
     QApplication.processEvents()
     assert _lines(regions) == []
+    assert "Regions" not in [layer.name for layer in viewer.layers]
     controller.take(opened_of(section, None))
     QApplication.processEvents()
     assert [line[2] for line in _lines(regions)] == [24]
+    assert viewer.layers[-1] is _layer(viewer)
 
 
 def test_lasso_leaves_side_by_side_and_other_shapes_are_told_or_taken(viewer, regions):
@@ -191,6 +203,13 @@ def test_lasso_leaves_side_by_side_and_other_shapes_are_told_or_taken(viewer, re
     assert regions._controller.state.wish.mode == "measured"
     layer = _layer(viewer)
     assert str(layer.mode) == "add_polygon_lasso"
+    assert _tools_in_hand(regions) == ["lasso"]
+    regions.tools["lasso"].click()
+    assert _tools_in_hand(regions) == ["lasso"]
+    layer.mode = "direct"
+    assert _tools_in_hand(regions) == ["change"]
+    layer.mode = "add_rectangle"
+    assert _tools_in_hand(regions) == []
     layer.add(np.array([[100, 100], [700, 700]], float), shape_type="line")
     QApplication.processEvents()
     assert _lines(regions) == []
