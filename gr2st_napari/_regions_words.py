@@ -57,7 +57,7 @@ def card_of(state: State) -> Card:
     if state.expression is None:
         return Card("No slide is open. Open one, then draw regions on it.", ("open", "open-sample"))
     if not sheet.regions:
-        return Card("Draw a region: click its corners and press Enter, or drag round it with the lasso.")
+        return Card("Draw a region: click its corners and press Enter, or move round it with the lasso.")
     reason = why_not_compare(sheet)
     if reason:
         return Card(reason, tone="warning")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TOOL_WORDS = {
     "polygon": ("Polygon", "Click corner after corner; Enter or a double click ends the region"),
-    "lasso": ("Lasso", "Drag round the region with the mouse button held"),
+    "lasso": ("Lasso", "Click, move round the region, click again; or drag round it"),
     "change": ("Change", "Move corners; a selected region goes with Delete"),
     "move": ("Look", "Put the tool away: the mouse moves the view again"),
 }

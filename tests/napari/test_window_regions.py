@@ -197,6 +197,31 @@ def test_regions_wait_for_their_slide_while_another_is_open(viewer, regions, con
     assert viewer.layers[-1] is _layer(viewer)
 
 
+def test_a_lasso_round_the_middle_is_a_region_and_the_delete_key_takes_it_away(viewer, regions, qtbot):
+    regions.tools["lasso"].click()
+    canvas = next(widget for widget in QApplication.allWidgets() if widget.inherits("QOpenGLWidget"))
+    viewer.reset_view()
+    middle = QPoint(canvas.width() // 2, canvas.height() // 2)
+    corners = [
+        middle + QPoint(x, y) for x, y in ((35, 0), (25, 25), (0, 35), (-35, 0), (-25, -25), (0, -35), (25, -25))
+    ]
+    qtbot.mouseMove(canvas, corners[0])
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=corners[0])
+    for corner in corners[1:]:
+        qtbot.mouseMove(canvas, corner)
+        QApplication.processEvents()
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=corners[-1])
+    QApplication.processEvents()
+    [(name, _, n_spots)] = _lines(regions)
+    assert name == "Region 1"
+    assert n_spots > 3
+    regions.tools["change"].click()
+    _layer(viewer).selected_data = {0}
+    qtbot.keyClick(canvas, Qt.Key.Key_Delete)
+    QApplication.processEvents()
+    assert _lines(regions) == []
+
+
 def test_lasso_leaves_side_by_side_and_other_shapes_are_told_or_taken(viewer, regions):
     assert regions._controller.state.wish.mode == "side by side"
     regions.tools["lasso"].click()
