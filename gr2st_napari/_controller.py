@@ -24,6 +24,7 @@ from gr2st_napari._opening import Opened, open_held_out, open_path, open_section
 from gr2st_napari._pairing import belong_together, belongs, is_of_another_section, joined, same_spots, strangers
 from gr2st_napari._pointer import Pointer
 from gr2st_napari._problems import problem_in, problem_of
+from gr2st_napari._region_keeper import RegionKeeper
 from gr2st_napari._resolve import resolve
 from gr2st_napari._state import MODES, SPACES, Job, Problem, State, Wish
 from gr2st_napari._study_builder import StudyBuilder
@@ -80,6 +81,8 @@ class Controller:
         self._window: QWidget | None = None
         self._closing: Closing | None = None
         self._connect()
+        # After our own listeners: regions that come back are then drawn above the spots.
+        self.regions = RegionKeeper(self.state, self.canvas.layers)
         for mode, key in MODE_KEYS.items():
             viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)
         self._adopt()
@@ -191,6 +194,7 @@ class Controller:
         self.builder.close()
         self.trainer.close()
         self.evaluator.close()
+        self.regions.close()
         self.worker.stop()
         self.canvas.close()
         self._pointer.close()

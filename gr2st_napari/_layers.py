@@ -113,6 +113,23 @@ def spots_layer(panel: Panel, xy: Float64, placement: Placement, *, source: dict
     return rows_columns(xy), keywords, "points"
 
 
+def regions_layer(placement: Placement, *, name: str) -> LayerTuple:
+    """An empty layer to draw regions on."""
+    keywords = {
+        "name": name,
+        "ndim": 2,
+        "edge_width": placement.spot_diameter_px / 5,
+        "edge_color": "#e69f00",
+        "face_color": "transparent",
+        "opacity": 1.0,
+        "scale": (placement.scale, placement.scale),
+        "units": placement.units,
+        "axis_labels": ("y", "x"),
+        "metadata": {METADATA: {"role": "regions"}},
+    }
+    return None, keywords, "shapes"
+
+
 def edges_layer(ends: Float64, centre: Float64, placement: Placement, *, name: str, colour: str) -> LayerTuple:
     """Lines from one spot (x, y) to its neighbours (n, 2), and a ring round the spot itself."""
     keywords = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 from psygnal import SignalGroupDescriptor
 
 from gr2st_napari._evaluation import Desk
+from gr2st_napari._regions import Sheet
 from gr2st_napari._runs import RunsSeen
 from gr2st_napari._study import Draft
 from gr2st_napari._training import TrainDraft, Training
@@ -104,3 +105,4 @@ class State:
     desk: Desk = field(default_factory=Desk)
     evaluating: Job = Job()
     ranking: Ranking | None = None
+    sheet: Sheet = field(default_factory=Sheet)

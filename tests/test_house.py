@@ -41,6 +41,12 @@ def test_reading_functions_load_no_torch() -> None:
     assert not loaded_after(code) & set(HEAVY)
 
 
+def test_comparing_regions_loads_no_torch() -> None:
+    marks = "np.arange(20) < 9, np.arange(20) > 9"
+    code = f"import gr2st, numpy as np; gr2st.compare_regions(np.eye(20), list(range(20)), {marks}); gr2st.read_regions"
+    assert not loaded_after(code) & set(HEAVY)
+
+
 def test_asking_which_encoders_are_ready_loads_no_torch() -> None:
     elsewhere = "import os; os.environ |= {'GR2ST_WEIGHTS': '/nowhere', 'HF_HUB_CACHE': '/nowhere'}"
     code = f"{elsewhere}\nfrom gr2st.cli.encoders import encoders_command; encoders_command(as_json=True)"

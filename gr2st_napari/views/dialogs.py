@@ -14,6 +14,8 @@ FILES = "Section, study or prediction (*.h5ad study.csv *.csv);;All files (*)"
 PICTURES = "Pictures (*.jpg *.jpeg *.png *.tif *.tiff *.svs *.ndpi);;All files (*)"
 TABLES = "Study (*.csv)"
 PAGES = "Page (*.html)"
+AREAS = "Regions (*.geojson *.json)"
+COMPARISONS = "Table (*.csv)"
 GENES = "Gene names (*.txt *.csv *.tsv);;All files (*)"
 
 
@@ -50,6 +52,21 @@ def ask_genes(parent: QWidget, title: str) -> str:
 def ask_page(parent: QWidget, title: str, path: str) -> str:
     """Where to save a page, `path` being offered; empty where the user thought better of it."""
     return str(QFileDialog.getSaveFileName(parent, title, path, PAGES)[0])
+
+
+def ask_regions(parent: QWidget) -> str:
+    """A file of regions, empty where the user thought better of it."""
+    return str(QFileDialog.getOpenFileName(parent, "Regions to add", "", AREAS)[0])
+
+
+def ask_regions_target(parent: QWidget) -> str:
+    """Where to write regions, empty where the user thought better of it."""
+    return str(QFileDialog.getSaveFileName(parent, "Write the regions", "regions.geojson", AREAS)[0])
+
+
+def ask_saving_table(parent: QWidget, title: str, path: str) -> str:
+    """Where to save a table, `path` being offered; empty where the user thought better of it."""
+    return str(QFileDialog.getSaveFileName(parent, title, path, COMPARISONS)[0])
 
 
 def ask_leaving(parent: QWidget, work: Sequence[str]) -> Literal["background", "stop", "stay"]:

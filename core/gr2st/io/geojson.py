@@ -45,25 +45,26 @@ def nuclei_of_features(where: str, content: Any) -> tuple[Nuclei, None, tuple[st
     for number, feature in enumerate(chosen, start=1):
         found = _centroids(feature, f"feature {number} of {where}")
         points += found
-        names += [_class_name(feature)] * len(found)
+        names += [class_name(feature)] * len(found)
     kinds = np.array(classes_of_names(names, where), np.int64)
     regions = len(features) - len(chosen)
     notes = (f"{where}: {plural(regions, 'annotation')} left out, as regions and not nuclei.",) if regions else ()
     return Nuclei(np.array(points, np.float64).reshape(-1, 2), kinds), None, notes
 
 
-def _properties(feature: Mapping[str, Any]) -> Mapping[str, Any]:
+def properties_of(feature: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Properties of a feature, empty where it has none."""
     properties = feature.get("properties")
     return properties if isinstance(properties, Mapping) else {}
 
 
 def _kind(feature: Mapping[str, Any]) -> str:
-    return str(_properties(feature).get("objectType") or feature.get("objectType") or "")
+    return str(properties_of(feature).get("objectType") or feature.get("objectType") or "")
 
 
-def _class_name(feature: Mapping[str, Any]) -> str:
+def class_name(feature: Mapping[str, Any]) -> str:
     """Name of the feature's class, "" where it has none."""
-    given = _properties(feature).get("classification")
+    given = properties_of(feature).get("classification")
     if not isinstance(given, Mapping):
         return ""
     names = given.get("names")
@@ -71,7 +72,9 @@ def _class_name(feature: Mapping[str, Any]) -> str:
 
 
 def _centroids(feature: Mapping[str, Any], where: str) -> list[_Point]:
-    geometry = feature.get("nucleusGeometry") or _properties(feature).get("nucleusGeometry") or feature.get("geometry")
+    geometry = (
+        feature.get("nucleusGeometry") or properties_of(feature).get("nucleusGeometry") or feature.get("geometry")
+    )
     try:
         points = _READERS[geometry["type"]](geometry["coordinates"])  # type: ignore[index]
     except (KeyError, TypeError, ValueError, IndexError) as error:

@@ -1,0 +1,264 @@
+"""Keeps the regions of one viewer: the layer they are drawn on, their files, and their comparison."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from gr2st import DataError, Gr2stError, read_regions, write_csv, write_regions
+from gr2st_napari import _layers, _regions
+from gr2st_napari._background import Background
+from gr2st_napari._opening import placement_of
+from gr2st_napari._problems import problem_of
+from gr2st_napari._region_shapes import are_in_order, face_and_edge, regions_of, shapes_of
+from gr2st_napari._regions import Sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from napari.layers import Layer, Shapes
+
+    from gr2st import Region
+    from gr2st_napari._expression import Expression
+    from gr2st_napari._layer_list import LayerList
+    from gr2st_napari._state import State
+
+LAYER_NAME = "Regions"
+TOOLS = {"polygon": "add_polygon", "lasso": "add_polygon_lasso", "change": "direct", "move": "pan_zoom"}
+"""Our words for napari's own modes of a Shapes layer."""
+_DONE = ("added", "changed", "removed")
+
+
+class RegionKeeper:
+    """Changes `State.sheet`; everything returns at once. The layer is what counts: regions are read from it."""
+
+    def __init__(self, state: State, layers: LayerList) -> None:
+        self._state, self._layers = state, layers
+        self._background = Background()
+        self._layer: Shapes | None = None
+        self._kept: dict[tuple[object, str], tuple[Region, ...]] = {}
+        self._section: tuple[object, str] | None = None
+        self._is_ours = False
+        self._request = 0
+        layers.removed.connect(self._on_removed)
+        state.events.expression.connect(self._on_expression)
+
+    # -- what the dock asks for ------------------------------------------------------------------------------------
+
+    def draw(self, tool: str) -> None:
+        """Take one of `TOOLS` in hand; two maps side by side become one, which can be drawn on."""
+        if self._state.expression is None:
+            return
+        if self._state.wish.mode == "side by side":
+            self._state.wish = replace(self._state.wish, mode="measured")
+        layer = self._made()
+        self._layers.select(layer)
+        layer.mode = TOOLS[tool]
+        self._on_mode()
+
+    def rename(self, name: str, new: str) -> None:
+        """Call a region otherwise."""
+        self._write(_regions.renamed(self._sheet.regions, name, new))
+
+    def classify(self, names: Sequence[str], kind: str) -> None:
+        """Give regions a class."""
+        self._write(_regions.classed(self._sheet.regions, names, kind))
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Take regions away."""
+        self._write(tuple(region for region in self._sheet.regions if region.name not in names))
+
+    def choose(self, a: str, b: str) -> None:
+        """Say what is to be compared."""
+        self._set(_regions.chosen(self._sheet, a, b))
+
+    def compare(self) -> None:
+        """Compare the two sides beside the window."""
+        expression, sheet, space = self._state.expression, self._sheet, self._state.wish.space
+        if expression is None or not sheet.regions:
+            return
+        self._request += 1
+        number = self._request
+        self._set(replace(sheet, is_comparing=True, problem=None))
+        self._background.run(
+            lambda: _regions.compared(expression, space, sheet, lambda: number == self._request),
+            lambda future: self._on_compared(future, sheet, expression),
+        )
+
+    def stop(self) -> None:
+        """Let go of a comparison that is being made."""
+        self._request += 1
+        self._background.forget()
+        self._set(replace(self._sheet, is_comparing=False))
+
+    def dismiss(self) -> None:
+        """Put an error away."""
+        self._set(replace(self._sheet, problem=None))
+
+    def read(self, path: Path) -> None:
+        """Add the regions of a GeoJSON file."""
+        self._try(lambda: self._write(_regions.added(self._sheet.regions, read_regions(path))))
+
+    def write(self, path: Path) -> None:
+        """Write all regions as GeoJSON."""
+        self._try(lambda: write_regions(_with_suffix(path, ".geojson"), self._sheet.regions))
+
+    def save_table(self, path: Path, rows: Sequence[int]) -> None:
+        """Write the comparison as CSV, in the order of `rows`."""
+        known = self._sheet.comparison
+        if known is not None:
+            table = known.table.iloc[list(rows)]
+            self._try(lambda: write_csv(_with_suffix(path, ".csv"), table))
+
+    def close(self) -> None:
+        """Stop listening; the layer stays."""
+        self._request += 1
+        self._background.close()
+        self._let_go()
+        self._layers.removed.disconnect(self._on_removed)
+        self._state.events.expression.disconnect(self._on_expression)
+
+    # -- the layer -------------------------------------------------------------------------------------------------
+
+    @property
+    def _sheet(self) -> Sheet:
+        return self._state.sheet
+
+    def _set(self, sheet: Sheet) -> None:
+        self._state.sheet = sheet
+
+    def _made(self) -> Shapes:
+        """The layer, made where there is none."""
+        if self._layer is None:
+            opened = self._state.opened
+            assert opened is not None, "regions are drawn on what is open"
+            self._layer = self._layers.add(_layers.regions_layer(placement_of(opened), name=LAYER_NAME))
+            self._layer.events.data.connect(self._on_data)
+            self._layer.events.mode.connect(self._on_mode)
+        return self._layer
+
+    def _let_go(self) -> Shapes | None:
+        layer, self._layer = self._layer, None
+        if layer is not None:
+            layer.events.data.disconnect(self._on_data)
+            layer.events.mode.disconnect(self._on_mode)
+        return layer
+
+    def _write(self, regions: tuple[Region, ...]) -> None:
+        """Put regions into the layer, and into the sheet."""
+        expression = self._state.expression
+        if expression is None:
+            raise DataError("Regions belong to a section: open one first.")
+        if regions or self._layer is not None:
+            self._fill(self._made(), regions)
+        self._set(_regions.redrawn(self._sheet, regions, expression.xy))
+
+    def _fill(self, layer: Shapes, regions: tuple[Region, ...]) -> None:
+        shapes, _ = shapes_of(regions)
+        with self._changing():
+            layer.selected_data = set()
+            layer.data = []
+            if shapes:
+                layer.add(shapes, shape_type="polygon")
+        self._dress(layer, regions)
+
+    def _dress(self, layer: Shapes, regions: tuple[Region, ...]) -> None:
+        """Names and colours of shapes that are there already, in the order of the regions."""
+        _, features = shapes_of(regions)
+        face, edge = face_and_edge(regions)
+        with self._changing():
+            # Columns without a row would be of numbers, which no name can be put into.
+            layer.features = {name: np.array(values, dtype=object) for name, values in features.items()}
+            if regions:
+                layer.face_color, layer.edge_color = face, edge
+            layer.feature_defaults = dict.fromkeys(features, "")
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """News of the layer that come inside are of our own making."""
+        self._is_ours = True
+        try:
+            yield
+        finally:
+            self._is_ours = False
+
+    def _on_data(self, event: Any) -> None:
+        # napari tells of a shape while it is still putting it away: what it is can be read when that is over.
+        if not self._is_ours and str(getattr(event.action, "value", event.action)) in _DONE:
+            QTimer.singleShot(0, self._read_layer)
+
+    def _on_mode(self, _event: object = None) -> None:
+        mode = "" if self._layer is None else str(self._layer.mode)
+        self._set(replace(self._sheet, tool=next((tool for tool, ours in TOOLS.items() if ours == mode), "")))
+
+    def _read_layer(self) -> None:
+        layer, expression = self._layer, self._state.expression
+        # There is no public word for a shape whose corners are still being clicked.
+        if layer is None or expression is None or layer._is_creating:
+            return
+        regions = regions_of(layer.data, layer.shape_type, layer.features)
+        lines = sum(kind in ("line", "path") for kind in layer.shape_type)
+        note = f"{lines} of the shapes drawn are lines, which hold no spots." if lines else ""
+        if not lines:
+            arrange = self._dress if are_in_order(layer.features, shapes_of(regions)[1]) else self._fill
+            arrange(layer, regions)
+        self._set(_regions.redrawn(self._sheet, regions, expression.xy, note))
+
+    def _on_removed(self, layer: Layer) -> None:
+        if layer is self._layer:
+            self._let_go()
+            self._kept.pop(self._section, None)  # type: ignore[arg-type]
+            self._set(Sheet())
+
+    # -- what is open ----------------------------------------------------------------------------------------------
+
+    def _on_expression(self, expression: object) -> None:
+        opened = self._state.opened
+        study = None if opened is None or opened.study is None else opened.study.path
+        section = None if expression is None or opened is None else (study, opened.name)
+        if section == self._section:
+            self._set(_regions.outdated(self._sheet))
+            return
+        if self._section is not None:
+            self._kept[self._section] = self._sheet.regions
+        self._section = section
+        self._turn_to(() if section is None else self._kept.get(section, ()))
+
+    def _turn_to(self, regions: tuple[Region, ...]) -> None:
+        """Another section: its own regions in the place of those of the one before."""
+        self._request += 1
+        self._background.forget()
+        layer = self._let_go()
+        if layer is not None:
+            self._layers.remove([layer])
+        self._set(Sheet())
+        if regions:
+            self._write(regions)
+
+    # -- comparison and files --------------------------------------------------------------------------------------
+
+    def _on_compared(self, future: Future[Any], asked: Sheet, expression: Expression) -> None:
+        error = future.exception()
+        if error is None:
+            sheet = replace(self._sheet, comparison=future.result(), is_comparing=False)
+            is_current = sheet.regions is asked.regions and self._state.expression is expression
+            self._set(sheet if is_current else _regions.outdated(sheet))
+        else:
+            self._set(replace(self._sheet, is_comparing=False, problem=problem_of(error)))
+
+    def _try(self, act: Callable[[], None]) -> None:
+        """Do something with a file; what goes wrong is told on the card."""
+        try:
+            act()
+        except Gr2stError as error:
+            self._set(replace(self._sheet, problem=problem_of(error)))
+
+
+def _with_suffix(path: Path, suffix: str) -> Path:
+    return path if path.suffix else path.with_suffix(suffix)

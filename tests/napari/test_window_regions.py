@@ -1,0 +1,244 @@
+"""The Regions dock in a real window: drawing, naming, comparing, files."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
+from window_builders import UM_PER_PX, make_section
+
+from gr2st import Region, read_regions, write_regions
+from gr2st_napari._opening import opened_of
+from gr2st_napari._regions_words import KIND, NAME
+
+pytestmark = pytest.mark.window
+
+LEFT = [[100, 200], [100, 590], [700, 590], [700, 200]]
+"""Corners in level-0 pixels, row and column: the four columns of spots to the left."""
+RIGHT = [[100, 610], [100, 1000], [700, 1000], [700, 610]]
+SHIFT = np.array([500.0, 0.0])
+
+
+@pytest.fixture
+def regions(viewer, controller, section, prediction):
+    """The Regions dock over a slide with its prediction."""
+    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Regions")[1]
+    controller.take(opened_of(section, prediction))
+    QApplication.processEvents()
+    return dock
+
+
+def _layer(viewer):
+    return next(layer for layer in viewer.layers if layer.name == "Regions")
+
+
+def _draw(viewer, dock, qtbot, corners) -> None:
+    """Choose the polygon tool, click the corners on the canvas, press Enter."""
+    dock.tools["polygon"].click()
+    assert viewer.layers.selection.active is _layer(viewer)
+    canvas = next(widget for widget in QApplication.allWidgets() if widget.inherits("QOpenGLWidget"))
+    camera = viewer.scene.camera
+    viewer.reset_view()
+    for corner in corners:
+        row, column = (np.array(corner) * UM_PER_PX - camera.center[-2:]) * camera.zoom
+        at = QPoint(round(canvas.width() / 2 + column), round(canvas.height() / 2 + row))
+        qtbot.mouseMove(canvas, at)
+        qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=at)
+    qtbot.keyClick(canvas, Qt.Key.Key_Return)
+    QApplication.processEvents()
+
+
+def _tools_in_hand(dock) -> list[str]:
+    return [tool for tool, button in dock.tools.items() if button.isChecked()]
+
+
+def _lines(dock):
+    return [(line.name, line.kind, line.n_spots) for line in dock.regions.regions.lines]
+
+
+def _type(dock, qtbot, row: int, column: int, text: str) -> None:
+    table = dock.regions
+    at = table.visualRect(table.model().index(row, column)).center()
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    qtbot.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    editor = next(found for found in table.viewport().findChildren(QLineEdit) if found.isVisible())
+    editor.selectAll()
+    qtbot.keyClicks(editor, text)
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    QApplication.processEvents()
+
+
+def test_two_drawn_regions_are_named_compared_copied_and_saved(viewer, regions, qtbot, tmp_path, monkeypatch):
+    _draw(viewer, regions, qtbot, LEFT)
+    _draw(viewer, regions, qtbot, RIGHT)
+    assert _lines(regions) == [("Region 1", "", 24), ("Region 2", "", 24)]
+    _type(regions, qtbot, 0, NAME, "left")
+    _type(regions, qtbot, 0, KIND, "Tumor")
+    assert _lines(regions)[0] == ("left", "Tumor", 24)
+    assert list(_layer(viewer).features["name"]) == ["left", "Region 2"]
+    regions.b.setCurrentIndex(regions.b.findText("Region 2"))
+    regions.b.activated.emit(regions.b.currentIndex())
+    assert regions.card.sentence.text() == "left holds 24 spots, Region 2 24."
+    regions.compare.click()
+    qtbot.waitUntil(regions.compared.isVisible, timeout=20_000)
+    model = regions.compared.genes
+    assert model.data(model.index(0, 0)) == "ACTB"
+    assert regions.heading.text().startswith("A = left, B = Region 2 (measured gene-normalised, predicted gene-norm")
+    regions.copy.click()
+    copied = pd.read_csv(io.StringIO(QApplication.clipboard().text()), sep="\t").set_index("gene")
+    expression = regions._controller.state.expression
+    left = expression.xy[:, 0] < 600
+    values = expression.values("ACTB", "measured", "gene")
+    assert copied.measured_difference["ACTB"] == pytest.approx(values[left].mean() - values[~left].mean(), rel=1e-5)
+    assert copied.predicted_q["ACTB"] < 1e-6
+    assert np.isnan(copied.predicted_q["ERBB3"])
+    regions.compared.sortByColumn(0, Qt.SortOrder.DescendingOrder)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "saved"), ""))
+    regions.save.click()
+    assert pd.read_csv(tmp_path / "saved.csv").gene.tolist() == ["KRT19", "FASN", "ERBB3", "ERBB2", "ACTB"]
+
+
+def test_a_picked_gene_is_shown_and_a_redrawn_region_outdates_the_table(viewer, regions, qtbot):
+    _draw(viewer, regions, qtbot, LEFT)
+    assert regions.b.currentText() == "the rest"
+    regions.compare.click()
+    qtbot.waitUntil(regions.compared.isVisible, timeout=20_000)
+    regions.compared.selectRow(2)
+    assert regions._controller.state.wish.gene == regions.compared.genes.data(regions.compared.genes.index(2, 0))
+    _draw(viewer, regions, qtbot, [[100, 610], [100, 690], [700, 690], [700, 610]])
+    assert "compare again" in regions.heading.text()
+    assert _lines(regions)[1] == ("Region 2", "", 6)
+
+
+def test_regions_of_qupath_come_in_with_holes_and_go_out_as_they_were(viewer, regions, tmp_path, monkeypatch):
+    xy = np.array(LEFT, float)[:, ::-1]
+    hole = np.array([[320, 220], [480, 220], [480, 580], [320, 580]], float)
+    write_regions(tmp_path / "in.geojson", [Region("", "Tumor", ((xy, hole), (xy + SHIFT,)), (200, 0, 0))])
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(tmp_path / "in.geojson"), ""))
+    regions.load.click()
+    QApplication.processEvents()
+    assert _lines(regions)[0][:2] == ("Tumor 1", "Tumor")
+    assert _layer(viewer).nshapes == 2
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "out.geojson"), ""))
+    regions._controller.regions._read_layer()
+    regions.export.click()
+    [out] = read_regions(tmp_path / "out.geojson")
+    assert (out.name, out.kind, out.colour) == ("Tumor 1", "Tumor", (200, 0, 0))
+    assert [ring.tolist() for polygon in out.polygons for ring in polygon] == [
+        xy.tolist(),
+        hole.tolist(),
+        (xy + SHIFT).tolist(),
+    ]
+    assert _lines(regions)[0][2] == int(regions._controller.state.sheet.marks("Tumor 1").sum()) == 24 - 8 + 18
+
+
+def test_all_regions_of_a_class_are_compared_as_one(regions):
+    box = np.array([[200, 100], [290, 100], [290, 700], [200, 700]], float)
+    keeper = regions._controller.regions
+    parts = [("one", "Tumor", 0), ("two", "Tumor", 200), ("three", "Stroma", 400), ("same", "Stroma", 400)]
+    keeper._write(tuple(Region(name, kind, ((box + np.array([shift, 0.0]),),)) for name, kind, shift in parts))
+    assert [regions.a.itemText(at) for at in range(4, regions.a.count())] == ["all Tumor", "all Stroma"]
+    keeper.choose("all Tumor", "all Stroma")
+    assert regions.card.sentence.text() == "all Tumor holds 12 spots, all Stroma 6."
+    keeper.choose("three", "same")
+    assert not regions.compare.isEnabled()
+    assert regions.card.sentence.text().startswith("three and same overlap: 6 spots lie in both.")
+    keeper.remove(["one"])
+    assert "all Tumor" not in regions._controller.state.sheet.choices
+
+
+def test_a_file_that_is_none_is_told_on_the_card(regions, tmp_path, monkeypatch):
+    (tmp_path / "x.geojson").write_text("{}")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(tmp_path / "x.geojson"), ""))
+    regions.load.click()
+    assert regions.card.sentence.text() == "x.geojson is no GeoJSON: a list of features is wanted."
+    regions.card.button("dismiss").click()
+    assert regions.card.sentence.text().startswith("Draw a region")
+
+
+def test_foreign_shapes_a_deleted_layer_and_a_closed_dock_do_no_harm(viewer, regions, qtbot):
+    own = viewer.add_shapes([np.array(LEFT, float)], shape_type="polygon", name="mine")
+    assert _lines(regions) == []
+    _draw(viewer, regions, qtbot, LEFT)
+    viewer.layers.remove(own)
+    assert len(_lines(regions)) == 1
+    viewer.layers.remove(_layer(viewer))
+    QApplication.processEvents()
+    assert _lines(regions) == []
+    assert not regions.compare.isEnabled()
+    _draw(viewer, regions, qtbot, RIGHT)
+    assert _lines(regions) == [("Region 1", "", 24)]
+    _layer(viewer).selected_data = {0}
+    _layer(viewer).remove_selected()
+    QApplication.processEvents()
+    assert _lines(regions) == []
+    _draw(viewer, regions, qtbot, RIGHT)
+    assert _lines(regions) == [("Region 1", "", 24)]
+    viewer.window.remove_dock_widget(regions.parent())
+    _layer(viewer).add(np.array(LEFT, float), shape_type="polygon")
+    QApplication.processEvents()
+    again = viewer.window.add_plugin_dock_widget("gr2st-napari", "Regions")[1]
+    assert [line[2] for line in _lines(again)] == [24, 24]
+
+
+def test_regions_wait_for_their_slide_while_another_is_open(viewer, regions, controller, section, qtbot):
+    _draw(viewer, regions, qtbot, LEFT)
+    controller.take(opened_of(make_section("D1", shape=(4, 4)), None))
+    QApplication.processEvents()
+    assert _lines(regions) == []
+    assert "Regions" not in [layer.name for layer in viewer.layers]
+    controller.take(opened_of(section, None))
+    QApplication.processEvents()
+    assert [line[2] for line in _lines(regions)] == [24]
+    assert viewer.layers[-1] is _layer(viewer)
+
+
+def test_a_lasso_round_the_middle_is_a_region_and_the_delete_key_takes_it_away(viewer, regions, qtbot):
+    regions.tools["lasso"].click()
+    canvas = next(widget for widget in QApplication.allWidgets() if widget.inherits("QOpenGLWidget"))
+    viewer.reset_view()
+    middle = QPoint(canvas.width() // 2, canvas.height() // 2)
+    corners = [
+        middle + QPoint(x, y) for x, y in ((35, 0), (25, 25), (0, 35), (-35, 0), (-25, -25), (0, -35), (25, -25))
+    ]
+    qtbot.mouseMove(canvas, corners[0])
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=corners[0])
+    for corner in corners[1:]:
+        qtbot.mouseMove(canvas, corner)
+        QApplication.processEvents()
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=corners[-1])
+    QApplication.processEvents()
+    [(name, _, n_spots)] = _lines(regions)
+    assert name == "Region 1"
+    assert n_spots > 3
+    regions.tools["change"].click()
+    _layer(viewer).selected_data = {0}
+    qtbot.keyClick(canvas, Qt.Key.Key_Delete)
+    QApplication.processEvents()
+    assert _lines(regions) == []
+
+
+def test_lasso_leaves_side_by_side_and_other_shapes_are_told_or_taken(viewer, regions):
+    assert regions._controller.state.wish.mode == "side by side"
+    regions.tools["lasso"].click()
+    assert regions._controller.state.wish.mode == "measured"
+    layer = _layer(viewer)
+    assert str(layer.mode) == "add_polygon_lasso"
+    assert _tools_in_hand(regions) == ["lasso"]
+    regions.tools["lasso"].click()
+    assert _tools_in_hand(regions) == ["lasso"]
+    layer.mode = "direct"
+    assert _tools_in_hand(regions) == ["change"]
+    layer.mode = "add_rectangle"
+    assert _tools_in_hand(regions) == []
+    layer.add(np.array([[100, 100], [700, 700]], float), shape_type="line")
+    QApplication.processEvents()
+    assert _lines(regions) == []
+    layer.data = []
+    layer.add(np.array(LEFT, float), shape_type="ellipse")
+    QApplication.processEvents()
+    assert _lines(regions)[0][2] < 24
