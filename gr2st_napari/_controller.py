@@ -19,6 +19,7 @@ from gr2st_napari._canvas import Canvas
 from gr2st_napari._closing import Closing
 from gr2st_napari._evaluator import Evaluator
 from gr2st_napari._expression import KINDS, Expression
+from gr2st_napari._gene_facts import FactsKeeper
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._opening import Opened, open_held_out, open_path, open_section, placement_of, pyramid_picture
 from gr2st_napari._pairing import belong_together, belongs, is_of_another_section, joined, same_spots, strangers
@@ -67,6 +68,7 @@ class Controller:
         self.state = State()
         self.canvas = Canvas(viewer)
         self.worker = worker or WorkerProcess()
+        self.facts = FactsKeeper(self.state)
         self.builder = StudyBuilder(self.state)
         self.trainer = Trainer(self.state, self.worker)
         self.evaluator = Evaluator(self.state, self.worker)
@@ -186,6 +188,7 @@ class Controller:
         self._is_closed = True
         self._requests.clear()
         self._background.close()
+        self.facts.close()
         self.builder.close()
         self.trainer.close()
         self.evaluator.close()

@@ -10,15 +10,19 @@ from gr2st_napari._layers import FUNCTIONAL_COLOUR, MAPS, SPATIAL_COLOUR, map_co
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._resolve import available_modes
 from gr2st_napari._results_words import ranking_words
+from gr2st_napari.views.gene_list import DETECTED, HIGH, LOW, MEAN, MORAN, PCC, VARIABILITY
 from gr2st_napari.views.genes import GenesView
 
 if TYPE_CHECKING:
     import napari.viewer
 
     from gr2st_napari._controller import Controller
-    from gr2st_napari._state import State
+    from gr2st_napari._expression import Expression
+    from gr2st_napari._results import Ranking
+    from gr2st_napari._state import Space, State
 
 KEY_WORDS: dict[str, str] = {mode: key.replace("Control-", "Ctrl+") for mode, key in MODE_KEYS.items()}
+FACT_COLUMNS = {DETECTED: "detected", VARIABILITY: "variability", MORAN: "pattern"}
 
 
 class GenesDock(GenesView):
@@ -83,6 +87,7 @@ class GenesDock(GenesView):
             (events.opened, self._on_opened),
             (events.expression, self._on_expression),
             (events.ranking, self._on_expression),
+            (events.facts, self._on_facts),
             (events.shown, self._on_shown),
             (events.spot, self._on_spot),
         ]
@@ -104,10 +109,27 @@ class GenesDock(GenesView):
         self.show_gene_tools(expression is not None)
         if expression is not None and self._listed != (expression, space, ranking):
             self._listed = (expression, space, ranking)
-            ranks = None if ranking is None else ranking.of(expression.name, expression.genes, space)
-            scores = expression.scores(space) if ranks is None else ranks
-            self.genes.show_genes(expression.genes, expression.aliases, expression.means, scores)
-            self.genes.show_source("" if ranking is None or ranks is None else ranking_words(ranking))
+            self._list_genes(expression, space, ranking)
+
+    def _list_genes(self, expression: Expression, space: Space, ranking: Ranking | None) -> None:
+        name, genes, model = expression.name, expression.genes, self.genes.model
+        ranks = None if ranking is None else ranking.of(name, genes, space)
+        is_ranked = ranking is not None and ranks is not None
+        low, high = ranking.interval_of(name, genes, space) if is_ranked else (None, None)  # type: ignore[union-attr]
+        scores = expression.scores(space) if ranks is None else ranks
+        self.genes.show_genes(genes, expression.aliases, expression.means)
+        for column, numbers in ((PCC, scores), (LOW, low), (HIGH, high)):
+            model.set_column(column, numbers)
+        self.genes.show_source(ranking_words(ranking) if is_ranked else "")  # type: ignore[arg-type]
+        self._on_facts()
+        self.genes.sort_by(MEAN if scores is None else PCC)
+
+    def _on_facts(self) -> None:
+        expression, facts = self._state.expression, self._state.facts
+        if expression is not None:
+            for column, what in FACT_COLUMNS.items():
+                self.genes.model.set_column(column, None if facts is None else facts.of(what, expression.genes))
+        self.columns.fit()
 
     def _on_shown(self) -> None:
         self._on_expression()

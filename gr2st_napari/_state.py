@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gr2st_napari._expression import Expression
+    from gr2st_napari._gene_facts import GeneFacts
     from gr2st_napari._opening import Opened
     from gr2st_napari._resolve import Display
     from gr2st_napari._results import Ranking
@@ -92,6 +93,7 @@ class State:
     wish: Wish = Wish()
     opened: Opened | None = None
     expression: Expression | None = None
+    facts: GeneFacts | None = None
     spot: int | None = None
     job: Job = Job()
     problem: Problem | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,29 +19,52 @@ from qtpy.QtWidgets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
-GENE, MEAN, PCC = range(3)
-COLUMNS = ("Gene", "Mean", "PCC")
+GENE, MEAN, DETECTED, VARIABILITY, MORAN, PCC, LOW, HIGH, STAR = range(9)
+COLUMNS = ("Gene", "Mean", "Found", "Rank", "Moran", "PCC", "from", "to", "★")
 TIPS = (
     "Symbol of the gene",
     "Mean count per spot (without counts: mean normalised value)",
+    "Share of the spots in which the gene is counted",
+    "Place among the genes that vary most on this slide; empty for a gene counted in under a tenth of its spots",
+    "Moran's I: how alike neighbouring spots are; 0 without a pattern, near 1 where it is smooth",
     "Correlation of predicted and measured over the spots of this section",
+    "Lower end of the 95 % interval of the PCC, where an evaluation tells one",
+    "Upper end of the 95 % interval of the PCC, where an evaluation tells one",
+    "Favourites: click the star, or press F",
 )
-WIDTHS = {MEAN: 70}
+WIDTHS = {MEAN: 64, DETECTED: 58, VARIABILITY: 56, MORAN: 60, PCC: 54, LOW: 48, HIGH: 48, STAR: 26}
 NO_RANK = 3
+
+
+def two_digits(value: float) -> str:
+    """A number of a table; whole ones from 100 on."""
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+FORMATS: dict[int, Callable[[float], str]] = {
+    DETECTED: "{:.0%}".format,
+    VARIABILITY: "{:,.0f}".format,
+    STAR: lambda value: "★" if value else "☆",
+}
 
 
 class GeneModel(QAbstractTableModel):
     """Genes with a number in each further column; ordered by how well they match what was typed, then by a column."""
 
     def __init__(
-        self, parent: QObject | None = None, *, columns: Sequence[str] = COLUMNS, tips: Sequence[str] = TIPS
+        self,
+        parent: QObject | None = None,
+        *,
+        columns: Sequence[str] = COLUMNS,
+        tips: Sequence[str] = TIPS,
+        formats: Mapping[int, Callable[[float], str]] = MappingProxyType({}),
     ) -> None:
         super().__init__(parent)
-        self._columns, self._tips = tuple(columns), tuple(tips)
+        self._columns, self._tips, self._formats = tuple(columns), tuple(tips), dict(formats)
         self._genes: tuple[str, ...] = ()
         self._lower: list[str] = []
         self._aliases: list[str] = []
@@ -61,6 +85,25 @@ class GeneModel(QAbstractTableModel):
         self._by_name = np.argsort(np.argsort(np.array(self._lower, dtype=str), kind="stable"), kind="stable")
         self._sort = (max(self._numbers, default=GENE), Qt.SortOrder.DescendingOrder)
         self._reorder()
+
+    def set_column(self, column: int, numbers: npt.NDArray[np.floating[Any]] | None) -> None:
+        """Fill one column anew, in the order of the genes; None empties it."""
+        if numbers is None:
+            self._numbers.pop(column, None)
+        else:
+            self._numbers[column] = numbers
+        if self._sort[0] == column:
+            self._reorder()
+        elif self.rowCount():
+            self.dataChanged.emit(self.index(0, column), self.index(self.rowCount() - 1, column))
+
+    def knows(self, column: int) -> bool:
+        """Whether a column has numbers."""
+        return column in self._numbers
+
+    def words_of(self, column: int) -> str:
+        """A column for a menu: its title and what it means."""
+        return f"{self._columns[column]}: {self._tips[column]}"
 
     def set_tip(self, column: int, tip: str) -> None:
         """Say what a column means now."""
@@ -116,7 +159,7 @@ class GeneModel(QAbstractTableModel):
 
     def _number(self, column: int, gene: int) -> str:
         value = float(self._numbers[column][gene]) if column in self._numbers else np.nan
-        return "" if np.isnan(value) else f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
+        return "" if np.isnan(value) else self._formats.get(column, two_digits)(value)
 
     def _reorder(self) -> None:
         self.beginResetModel()
@@ -157,7 +200,7 @@ class GeneList(QWidget):
         self, parent: QWidget | None = None, *, model: GeneModel | None = None, widths: Mapping[int, int] = WIDTHS
     ) -> None:
         super().__init__(parent)
-        self.model = model or GeneModel(self)
+        self.model = model or GeneModel(self, formats=FORMATS)
         self.line = QLineEdit(
             objectName="gr2st_search", clearButtonEnabled=True, placeholderText="Find a gene, e.g. ERBB2"
         )
@@ -185,6 +228,11 @@ class GeneList(QWidget):
         for column, known in enumerate(numbers, start=1):
             self.table.setColumnHidden(column, known is None)
         self.table.horizontalHeader().setSortIndicator(*self.model.sorted_by)
+
+    def sort_by(self, column: int) -> None:
+        """Sort by a column: highest first, but names from A and ranks from 1."""
+        is_upward = column in (GENE, VARIABILITY)
+        self.table.sortByColumn(column, Qt.SortOrder.AscendingOrder if is_upward else Qt.SortOrder.DescendingOrder)
 
     def show_source(self, words: str) -> None:
         """Say where the scores are from; without words they are those of this section."""

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePol
 from gr2st_napari.views.card import StatusCard, open_menu
 from gr2st_napari.views.dialogs import ask_file, ask_folder
 from gr2st_napari.views.foot import Foot
+from gr2st_napari.views.gene_columns import ColumnChooser
 from gr2st_napari.views.gene_list import GeneList
 from gr2st_napari.views.look import LookControls, ModeButtons
 
@@ -39,6 +40,7 @@ class GenesView(QWidget):
         self.sections.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.more = QPushButton("Open…", objectName="gr2st_more")
         self.genes = GeneList()
+        self.columns = ColumnChooser(self.genes)
         self.modes = ModeButtons()
         self.look = LookControls()
         self.notes = _text("gr2st_notes")

@@ -5,9 +5,28 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 from qtpy.QtCore import Qt
 
-from gr2st_napari.views.gene_list import GENE, MEAN, PCC, GeneList, GeneModel
+from gr2st_napari._expression import Expression
+from gr2st_napari._gene_facts import FactsKeeper, GeneFacts
+from gr2st_napari._opening import Opened
+from gr2st_napari._results import GeneScores, Ranking
+from gr2st_napari._state import State
+from gr2st_napari.views.gene_columns import ColumnChooser
+from gr2st_napari.views.gene_list import (
+    DETECTED,
+    FORMATS,
+    GENE,
+    HIGH,
+    LOW,
+    MEAN,
+    MORAN,
+    PCC,
+    VARIABILITY,
+    GeneList,
+    GeneModel,
+)
 
 
 def _shown(model: GeneModel) -> list[str]:
@@ -17,7 +36,10 @@ def _shown(model: GeneModel) -> list[str]:
 def _model(*genes: str, scores=None) -> GeneModel:
     model = GeneModel()
     aliases = [f"ENSG{at:05d}" for at in range(len(genes))]
-    model.set_genes(genes, aliases, np.arange(len(genes), dtype=np.float32), scores)
+    model.set_genes(genes, aliases, np.arange(len(genes), dtype=np.float32))
+    if scores is not None:
+        model.set_column(PCC, scores)
+        model.sort(PCC, Qt.SortOrder.DescendingOrder)
     return model
 
 
@@ -52,7 +74,7 @@ def test_typing_picks_nothing_and_enter_takes_the_first(qtbot):
     qtbot.addWidget(view)
     picked: list[str] = []
     view.picked.connect(picked.append)
-    view.show_genes(("ERBB3", "ACTB", "ERBB2"), ("", "", ""), np.zeros(3, np.float32), None)
+    view.show_genes(("ERBB3", "ACTB", "ERBB2"), ("", "", ""), np.zeros(3, np.float32))
     view.show_gene("ACTB")
     qtbot.keyClicks(view.line, "erbb2")
     assert picked == []
@@ -64,7 +86,7 @@ def test_typing_picks_nothing_and_enter_takes_the_first(qtbot):
 def test_the_shown_gene_stays_marked_while_typing(qtbot):
     view = GeneList()
     qtbot.addWidget(view)
-    view.show_genes(("ERBB3", "ACTB", "ERBB2"), ("", "", ""), np.zeros(3, np.float32), None)
+    view.show_genes(("ERBB3", "ACTB", "ERBB2"), ("", "", ""), np.zeros(3, np.float32))
     view.show_gene("ACTB")
     view.line.setText("erbb")
     view.line.clear()
@@ -81,3 +103,130 @@ def test_twenty_thousand_genes_are_searched_within_fifty_milliseconds(qapp):
         model.search(text)
         spent.append(time.process_time() - start)
     assert sorted(spent)[2] < 0.05
+
+
+def _cell(model: GeneModel, gene: str, column: int) -> str:
+    return model.data(model.index(model.row_of(gene), column))
+
+
+def _columns(view: GeneList) -> set[int]:
+    return {column for column in range(GENE + 1, HIGH + 1) if not view.table.isColumnHidden(column)}
+
+
+@pytest.fixture
+def sized(qtbot):
+    """A list of three genes with every column, in a dock of a width."""
+    view = GeneList()
+    qtbot.addWidget(view)
+    view.columns = ColumnChooser(view)
+    view.show_genes(("A", "B", "C"), ("", "", ""), np.arange(3.0))
+    for column in range(DETECTED, HIGH + 1):
+        view.model.set_column(column, np.array([0.25, np.nan, 0.5]))
+
+    def show(width: int) -> GeneList:
+        view.resize(width, 400)
+        view.show()
+        view.columns.fit()
+        return view
+
+    return show
+
+
+def test_numbers_are_told_as_shares_places_and_scores(qapp):
+    model = GeneModel(formats=FORMATS)
+    model.set_genes(("A", "B"), ("", ""), np.array([1234.5, 1.234]))
+    model.set_column(DETECTED, np.array([0.734, np.nan]))
+    model.set_column(VARIABILITY, np.array([1204.0, np.nan]))
+    assert [_cell(model, "A", column) for column in (MEAN, DETECTED, VARIABILITY, MORAN)] == [
+        "1,234",
+        "73%",
+        "1,204",
+        "",
+    ]
+    assert _cell(model, "B", DETECTED) == ""
+
+
+def test_a_column_that_arrives_later_leaves_the_order_unless_the_list_is_sorted_by_it(qapp):
+    model = _model("A", "B", "C")
+    model.set_column(MORAN, np.array([0.3, 0.1, 0.2]))
+    assert _shown(model) == ["C", "B", "A"]
+    model.sort(MORAN, Qt.SortOrder.AscendingOrder)
+    model.set_column(MORAN, np.array([0.2, np.nan, 0.1]))
+    assert _shown(model) == ["C", "A", "B"]
+
+
+def test_a_narrow_dock_shows_the_name_and_the_column_it_is_sorted_by(sized):
+    view = sized(280)
+    view.sort_by(MEAN)
+    assert _columns(view) == {MEAN}
+    view.sort_by(VARIABILITY)
+    assert _columns(view) == {VARIABILITY}
+    assert view.model.sorted_by[1] == Qt.SortOrder.AscendingOrder
+    view.sort_by(GENE)
+    assert _columns(view) == {PCC}
+
+
+def test_a_wider_dock_shows_more_columns_and_the_widest_all(sized):
+    view = sized(420)
+    view.sort_by(MORAN)
+    assert {MORAN, PCC, MEAN} <= _columns(view) < set(range(GENE + 1, HIGH + 1))
+    assert _columns(sized(700)) == set(range(GENE + 1, HIGH + 1))
+
+
+def test_the_menu_of_the_header_shows_and_hides_columns(sized):
+    view = sized(280)
+    menu = view.columns.menu()
+    moran = next(action for action in menu.actions() if action.text().startswith("Moran"))
+    moran.setChecked(False)
+    view = sized(700)
+    assert MORAN not in _columns(view)
+    moran.setChecked(True)
+    view = sized(280)
+    assert _columns(view) == {MORAN}
+    assert view.model.sorted_by == (MORAN, Qt.SortOrder.DescendingOrder)
+
+
+def test_a_column_without_numbers_cannot_be_chosen(qtbot):
+    view = GeneList()
+    qtbot.addWidget(view)
+    columns = ColumnChooser(view)
+    view.show_genes(("A",), ("",), np.ones(1))
+    columns.fit()
+    assert [action.isEnabled() for action in columns.menu().actions()] == [True, *[False] * 6]
+    assert _columns(view) == {MEAN}
+
+
+def test_facts_come_one_after_the_other_for_the_section_in_view(qtbot, section):
+    state, seen = State(), []
+    keeper = FactsKeeper(state)
+    state.events.facts.connect(lambda facts: seen.append(tuple(facts.known)))
+    state.expression = Expression(section, None)
+    qtbot.waitUntil(lambda: not keeper.is_busy)
+    assert seen == [(), ("detected",), ("detected", "variability"), ("detected", "variability", "pattern")]
+    assert state.facts.of("detected", ["ACTB", "GHOST"])[0] == 1
+    assert np.isnan(state.facts.of("pattern", ["GHOST"])[0])
+    keeper.close()
+
+
+def test_a_fact_that_is_not_there_yet_is_missing():
+    assert GeneFacts(("A",)).of("pattern", ["A"]) is None
+
+
+def test_the_dock_fills_its_columns_with_the_facts_of_the_section(dock, controller, section, qtbot):
+    controller.take(Opened(section=section))
+    qtbot.waitUntil(lambda: not controller.facts.is_busy)
+    model = dock.genes.model
+    assert _cell(model, "ACTB", DETECTED) == "100%"
+    assert _cell(model, "ACTB", VARIABILITY) == "1"
+    assert float(_cell(model, "ACTB", MORAN)) > 0.5
+
+
+def test_the_dock_shows_scores_of_an_evaluation_with_their_interval(dock, controller, section, prediction):
+    controller.take(Opened(section=section, prediction=prediction))
+    assert not dock.genes.model.knows(LOW)
+    spaces = dict.fromkeys(("spot", "gene"))
+    scores = GeneScores(("ERBB2",), *({space: np.array([value]) for space in spaces} for value in (0.41, 0.33, 0.52)))
+    controller.state.ranking = Ranking("gr2st", frozenset({"C4"}), 2, scores)
+    assert [_cell(dock.genes.model, "ERBB2", column) for column in (PCC, LOW, HIGH)] == ["0.41", "0.33", "0.52"]
+    assert _cell(dock.genes.model, "ACTB", PCC) == ""
+    assert dock.genes.model.gene_at(0) == "ERBB2"
