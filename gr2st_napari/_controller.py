@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMainWindow, QWidget
 
@@ -26,6 +27,7 @@ from gr2st_napari._pairing import belong_together, belongs, is_of_another_sectio
 from gr2st_napari._pointer import Pointer
 from gr2st_napari._problems import problem_of
 from gr2st_napari._resolve import resolve
+from gr2st_napari._shelf_keeper import ShelfKeeper
 from gr2st_napari._state import MODES, SPACES, Job, Problem, State, Wish
 from gr2st_napari._study_builder import StudyBuilder
 from gr2st_napari._trainer import Trainer
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from gr2st_napari._state import Unfinished
 
 MODE_KEYS = {mode: f"Control-{number}" for number, mode in enumerate(MODES, start=1)}
+STEP_KEYS = {1: "Control-Shift-Down", -1: "Control-Shift-Up"}
+"""To the next gene of the list and to the one before; napari has Control-Down for layers."""
 
 _CONTROLLERS: WeakKeyDictionary[Viewer, Controller] = WeakKeyDictionary()
 
@@ -64,11 +68,15 @@ def _close_all() -> None:
 class Controller:
     """Everything a dock may ask for; all of it returns at once."""
 
+    stepped = Signal(int)
+    """How many genes further down the list the user wants to be."""
+
     def __init__(self, viewer: Viewer, worker: WorkerProcess | None = None) -> None:
         self.state = State()
         self.canvas = Canvas(viewer)
         self.worker = worker or WorkerProcess()
         self.facts = FactsKeeper(self.state)
+        self.shelf = ShelfKeeper(self.state)
         self.builder = StudyBuilder(self.state)
         self.trainer = Trainer(self.state, self.worker)
         self.evaluator = Evaluator(self.state, self.worker)
@@ -84,6 +92,8 @@ class Controller:
         self._connect()
         for mode, key in MODE_KEYS.items():
             viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)
+        for step, key in STEP_KEYS.items():
+            viewer.bind_key(key, lambda _viewer, step=step: self.stepped.emit(step), overwrite=True)
         self._adopt()
 
     def _connect(self) -> None:
@@ -189,13 +199,14 @@ class Controller:
         self._requests.clear()
         self._background.close()
         self.facts.close()
+        self.shelf.close()
         self.builder.close()
         self.trainer.close()
         self.evaluator.close()
         self.worker.stop()
         self.canvas.close()
         self._pointer.close()
-        for key in MODE_KEYS.values():
+        for key in (*MODE_KEYS.values(), *STEP_KEYS.values()):
             self._viewer.bind_key(key, None)
         self._window = None
         _CONTROLLERS.pop(self._viewer, None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 from psygnal import SignalGroupDescriptor
 
 from gr2st_napari._evaluation import Desk
+from gr2st_napari._gene_shelf import Shelf
 from gr2st_napari._runs import RunsSeen
 from gr2st_napari._study import Draft
 from gr2st_napari._training import TrainDraft, Training
@@ -94,6 +95,7 @@ class State:
     opened: Opened | None = None
     expression: Expression | None = None
     facts: GeneFacts | None = None
+    shelf: Shelf = field(default_factory=Shelf)
     spot: int | None = None
     job: Job = Job()
     problem: Problem | None = None

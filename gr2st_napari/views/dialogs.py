@@ -15,6 +15,8 @@ PICTURES = "Pictures (*.jpg *.jpeg *.png *.tif *.tiff *.svs *.ndpi);;All files (
 TABLES = "Study (*.csv)"
 PAGES = "Page (*.html)"
 GENES = "Gene names (*.txt *.csv *.tsv);;All files (*)"
+LISTS = "Lists of genes (*.txt *.csv *.tsv *.gmt);;All files (*)"
+SAVED_LISTS = "Text (*.txt);;Table (*.csv);;Gene sets (*.gmt)"
 
 
 def ask_folder(parent: QWidget, title: str) -> str:
@@ -45,6 +47,16 @@ def ask_saving(parent: QWidget, title: str, path: str) -> str:
 def ask_genes(parent: QWidget, title: str) -> str:
     """A file of gene names, empty where the user thought better of it."""
     return str(QFileDialog.getOpenFileName(parent, title, "", GENES)[0])
+
+
+def ask_gene_lists(parent: QWidget, title: str) -> str:
+    """A file with one list of genes or several, empty where the user thought better of it."""
+    return str(QFileDialog.getOpenFileName(parent, title, "", LISTS)[0])
+
+
+def ask_saving_genes(parent: QWidget, title: str, path: str) -> str:
+    """Where to save a list of genes, empty where the user thought better of it."""
+    return str(QFileDialog.getSaveFileName(parent, title, path, SAVED_LISTS)[0])
 
 
 def ask_page(parent: QWidget, title: str, path: str) -> str:

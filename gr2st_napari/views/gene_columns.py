@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QMenu
+from qtpy.QtWidgets import QHeaderView, QMenu
 
 from gr2st_napari.views.gene_list import DETECTED, GENE, HIGH, LOW, MEAN, MORAN, PCC, STAR, VARIABILITY, WIDTHS
 
@@ -34,6 +34,9 @@ class ColumnChooser(QObject):
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         header.customContextMenuRequested.connect(self._ask)
         header.sortIndicatorChanged.connect(self.fit)
+        header.moveSection(header.visualIndex(STAR), 0)
+        header.setMinimumSectionSize(WIDTHS[STAR])
+        header.setSectionResizeMode(STAR, QHeaderView.ResizeMode.Fixed)
         genes.table.viewport().installEventFilter(self)
         self.fit()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
+from qtpy.QtGui import QShortcut
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -19,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -73,6 +74,8 @@ class GeneModel(QAbstractTableModel):
         self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._sort = (GENE, Qt.SortOrder.AscendingOrder)
         self._query = ""
+        self._wanted: frozenset[str] | None = None
+        self._within: npt.NDArray[np.bool_] | None = None
 
     def set_genes(
         self, genes: Sequence[str], aliases: Sequence[str], *numbers: npt.NDArray[np.floating[Any]] | None
@@ -84,6 +87,7 @@ class GeneModel(QAbstractTableModel):
         self._numbers = {column: known for column, known in enumerate(numbers, start=1) if known is not None}
         self._by_name = np.argsort(np.argsort(np.array(self._lower, dtype=str), kind="stable"), kind="stable")
         self._sort = (max(self._numbers, default=GENE), Qt.SortOrder.DescendingOrder)
+        self._wanted = self._within = None
         self._reorder()
 
     def set_column(self, column: int, numbers: npt.NDArray[np.floating[Any]] | None) -> None:
@@ -113,6 +117,21 @@ class GeneModel(QAbstractTableModel):
         """Show genes whose symbol or identifier holds `text`: exact first, then beginning, then inside."""
         self._query = text.strip().lower()
         self._reorder()
+
+    def narrow(self, genes: Collection[str] | None) -> None:
+        """Show only these genes, by symbol or identifier; None shows all."""
+        wanted = None if genes is None else frozenset(gene.lower() for gene in genes)
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
+        names = zip(self._lower, self._aliases, strict=True)
+        self._within = None if wanted is None else np.array([not wanted.isdisjoint(name) for name in names], np.bool_)
+        self._reorder()
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Genes that are shown, in their order."""
+        return tuple(self._genes[at] for at in self._order)
 
     def gene_at(self, row: int) -> str:
         return self._genes[self._order[row]] if 0 <= row < len(self._order) else ""
@@ -175,13 +194,12 @@ class GeneModel(QAbstractTableModel):
         self.endResetModel()
 
     def _ranks(self) -> npt.NDArray[np.int8]:
-        text = self._query
-        if not text:
-            return np.zeros(len(self._genes), np.int8)
-        names = zip(self._lower, self._aliases, strict=True)
-        return np.fromiter(
-            (min(_rank(text, name), _rank(text, alias)) for name, alias in names), np.int8, len(self._genes)
-        )
+        text, ranks = self._query, np.zeros(len(self._genes), np.int8)
+        if text:
+            names = zip(self._lower, self._aliases, strict=True)
+            found = (min(_rank(text, name), _rank(text, alias)) for name, alias in names)
+            ranks = np.fromiter(found, np.int8, len(self._genes))
+        return ranks if self._within is None else np.where(self._within, ranks, np.int8(NO_RANK))
 
 
 def _rank(text: str, name: str) -> int:
@@ -195,6 +213,8 @@ class GeneList(QWidget):
     """A line to type in and the list below it; says which gene was picked."""
 
     picked = Signal(str)
+    starred = Signal(str)
+    """A gene that is to become a favourite, or none any more."""
 
     def __init__(
         self, parent: QWidget | None = None, *, model: GeneModel | None = None, widths: Mapping[int, int] = WIDTHS
@@ -217,6 +237,8 @@ class GeneList(QWidget):
             layout.addWidget(part)
         self.line.textChanged.connect(self._on_text)
         self.line.returnPressed.connect(lambda: self.table.selectRow(0))
+        self.table.clicked.connect(self._on_click)
+        QShortcut("F", self.table, self._star_current, context=Qt.ShortcutContext.WidgetShortcut)
         self._shown = ""
         self._source = ""
         self.model.modelReset.connect(self._on_reset)
@@ -228,6 +250,12 @@ class GeneList(QWidget):
         for column, known in enumerate(numbers, start=1):
             self.table.setColumnHidden(column, known is None)
         self.table.horizontalHeader().setSortIndicator(*self.model.sorted_by)
+
+    def step(self, by: int) -> None:
+        """Go some genes down the list; it ends where it ends."""
+        row = self.table.currentIndex().row() + by
+        if 0 <= row < self.model.rowCount():
+            self.table.selectRow(row)
 
     def sort_by(self, column: int) -> None:
         """Sort by a column: highest first, but names from A and ranks from 1."""
@@ -263,6 +291,15 @@ class GeneList(QWidget):
         total, shown = len(self.model._genes), self.model.rowCount()
         words = "" if not total else f"{total:,} genes" if shown == total else f"{shown:,} of {total:,} genes"
         self.count.setText(" · ".join(filter(None, (words, self._source))))
+
+    def _on_click(self, index: QModelIndex) -> None:
+        if index.column() == STAR:
+            self.starred.emit(self.model.gene_at(index.row()))
+
+    def _star_current(self) -> None:
+        gene = self.model.gene_at(self.table.currentIndex().row())
+        if gene:
+            self.starred.emit(gene)
 
     def _on_row(self, current: QModelIndex, _previous: QModelIndex) -> None:
         gene = self.model.gene_at(current.row()) if current.isValid() else ""

@@ -12,6 +12,7 @@ from gr2st_napari._expression import Expression
 from gr2st_napari._gene_facts import FactsKeeper, GeneFacts
 from gr2st_napari._opening import Opened
 from gr2st_napari._results import GeneScores, Ranking
+from gr2st_napari._shelf_keeper import ShelfKeeper, favourites_path
 from gr2st_napari._state import State
 from gr2st_napari.views.gene_columns import ColumnChooser
 from gr2st_napari.views.gene_list import (
@@ -23,6 +24,7 @@ from gr2st_napari.views.gene_list import (
     MEAN,
     MORAN,
     PCC,
+    STAR,
     VARIABILITY,
     GeneList,
     GeneModel,
@@ -230,3 +232,94 @@ def test_the_dock_shows_scores_of_an_evaluation_with_their_interval(dock, contro
     assert [_cell(dock.genes.model, "ERBB2", column) for column in (PCC, LOW, HIGH)] == ["0.41", "0.33", "0.52"]
     assert _cell(dock.genes.model, "ACTB", PCC) == ""
     assert dock.genes.model.gene_at(0) == "ERBB2"
+
+
+def test_next_and_previous_follow_the_list_as_it_is_sorted_and_end_with_it(qtbot):
+    view = GeneList()
+    qtbot.addWidget(view)
+    picked: list[str] = []
+    view.picked.connect(picked.append)
+    view.show_genes(("A", "B", "C"), ("", "", ""), np.array([1.0, 3.0, 2.0]))
+    view.show_gene("B")
+    for by in (1, 1, 1, -1):
+        view.step(by)
+    assert picked == ["C", "A", "C"]
+
+
+def test_the_keys_of_the_viewer_go_through_the_list(dock, controller, section):
+    controller.take(Opened(section=section))
+    controller.wish(gene=dock.genes.model.gene_at(0))
+    keys = {str(key): act for key, act in controller._viewer.keymap.items()}
+    keys["Ctrl+Shift+Down"](controller._viewer)
+    assert controller.state.shown.gene == dock.genes.model.gene_at(1)
+    keys["Ctrl+Shift+Up"](controller._viewer)
+    assert controller.state.shown.gene == dock.genes.model.gene_at(0)
+
+
+def test_a_list_narrows_the_table_by_symbol_or_identifier(qapp):
+    model = _model("ERBB2", "ACTB", "FASN")
+    model.narrow(("actb", "ENSG00002", "GHOST"))
+    assert _shown(model) == ["FASN", "ACTB"]
+    model.search("act")
+    assert _shown(model) == ["ACTB"]
+    model.search("")
+    model.narrow(None)
+    assert model.rowCount() == 3
+
+
+def test_a_star_is_set_by_the_key_f_and_kept_for_the_next_window(dock, controller, section, qtbot):
+    controller.take(Opened(section=section))
+    dock.genes.table.selectRow(dock.genes.model.row_of("FASN"))
+    with qtbot.waitSignal(dock.genes.starred):
+        dock.genes._star_current()
+    assert favourites_path().read_text() == "FASN\n"
+    assert _cell(dock.genes.model, "FASN", STAR) == "★"
+    dock.lists.choose("Favourites")
+    assert _shown(dock.genes.model) == ["FASN"]
+    later = State()
+    ShelfKeeper(later)
+    assert later.shelf.favourites == ("FASN",)
+    controller.shelf.star("FASN")
+    assert not favourites_path().exists()
+    assert _shown(dock.genes.model) == []
+
+
+def test_a_click_on_the_star_stars_its_gene(qtbot):
+    view = GeneList()
+    qtbot.addWidget(view)
+    view.show_genes(("A", "B"), ("", ""), np.array([1.0, 3.0]))
+    starred: list[str] = []
+    view.starred.connect(starred.append)
+    view.table.clicked.emit(view.model.index(1, STAR))
+    view.table.clicked.emit(view.model.index(1, GENE))
+    assert starred == ["A"]
+
+
+def test_recent_genes_are_those_shown_last(dock, controller, section):
+    controller.take(Opened(section=section))
+    first = controller.state.shown.gene
+    others = [gene for gene in section.genes if gene != first][:2]
+    for gene in others:
+        controller.wish(gene=gene)
+    assert controller.state.shelf.recent == (*reversed(others), first)
+    dock.lists.choose("Recent")
+    assert set(_shown(dock.genes.model)) == {first, *others}
+
+
+def test_a_list_from_a_file_narrows_the_dock_and_what_is_shown_can_be_saved(dock, controller, section, tmp_path):
+    controller.take(Opened(section=section))
+    (tmp_path / "mine.gmt").write_text("HER2\t\tERBB2\tERBB3\tGRB7\n")
+    dock.lists.opened.emit(str(tmp_path / "mine.gmt"))
+    assert dock.lists.name == "HER2"
+    assert set(_shown(dock.genes.model)) == {"ERBB2", "ERBB3"}
+    dock.lists.saved.emit(str(tmp_path / "shown.csv"))
+    assert (tmp_path / "shown.csv").read_text().split() == ["gene", *_shown(dock.genes.model)]
+
+
+def test_a_file_that_is_no_list_is_a_sentence_and_changes_nothing(dock, controller, section, tmp_path):
+    controller.take(Opened(section=section))
+    (tmp_path / "mine.gmt").write_text("no tabs here\n")
+    dock.lists.opened.emit(str(tmp_path / "mine.gmt"))
+    assert "is no .gmt file" in controller.state.problem.sentence
+    assert dock.lists.name == ""
+    assert dock.genes.model.rowCount() == 5
