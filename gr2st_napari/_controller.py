@@ -113,8 +113,9 @@ class Controller:
     # -- what docks ask for ----------------------------------------------------------------------------------------
 
     def wish(self, **changes: Any) -> None:
-        """Change what is shown: gene, mode, space, limits, clip, colormap."""
-        self.state.wish = replace(self.state.wish, **changes)
+        """Change what is shown: gene, mode, space, limits, clip, colormap; a gene ends the map of a list."""
+        without = {"members": ()} if "gene" in changes else {}
+        self.state.wish = replace(self.state.wish, **{**without, **changes})
 
     def open(self, path: Path | str) -> None:
         """Open a section, a study or a prediction beside the window."""
@@ -221,8 +222,9 @@ class Controller:
         if expression is None or shown is None or spot >= len(expression.spots):
             return ""
         gene, words = shown.gene, [f"spot {expression.spots[spot]}"]
+        looked_at = replace(self.state.wish, gene=gene, members=shown.members)
         for kind in KINDS:
-            value = expression.values(gene, kind, self.state.wish.space)[spot]
+            value = expression.shown_values(looked_at, kind)[spot]
             if not isnan(value):
                 words.append(f"{gene} {kind} {value:.2f}")
         return " · ".join(words if len(words) > 1 else [*words, f"{gene} has no value here"])
@@ -406,5 +408,6 @@ def _first_wish(state: State, expression: Expression) -> Wish:
         wish = replace(wish, space=space, mode="side by side" if expression.has_measured else "predicted")
     if not expression.has_predicted:
         wish = replace(wish, mode="measured")
-    known = wish.gene in expression.genes and (not expression.has_predicted or expression.predicts(wish.gene))
-    return wish if known else replace(wish, gene=expression.default_gene(wish.space), limits=None)
+    here = expression.listed(wish.members or (wish.gene,))
+    known = any(map(expression.predicts, here)) if expression.has_predicted else bool(here)
+    return wish if known else replace(wish, gene=expression.default_gene(wish.space), members=(), limits=None)

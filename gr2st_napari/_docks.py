@@ -62,6 +62,7 @@ class GenesDock(GenesView):
         self.lists.chosen.connect(self._narrow)
         self.lists.opened.connect(self._open_list)
         self.lists.saved.connect(lambda path: controller.shelf.save(path, self.genes.model.genes))
+        self.lists.mean_wanted.connect(self._show_mean)
         self.modes.chosen.connect(lambda mode: controller.wish(mode=mode))
         self.look.space_chosen.connect(lambda space: controller.wish(space=space))
         self.look.colormap_chosen.connect(lambda name: controller.wish(colormap=name))
@@ -147,6 +148,11 @@ class GenesDock(GenesView):
 
     def _narrow(self, name: str) -> None:
         self.genes.model.narrow(self._state.shelf.genes(name))
+
+    def _show_mean(self, name: str) -> None:
+        genes = self._state.shelf.genes(name)
+        if genes:
+            self._controller.wish(gene=f"{name} (mean z)", members=genes)
 
     def _open_list(self, path: str) -> None:
         before = self._state.shelf.lists

@@ -53,7 +53,7 @@ class ShelfKeeper:
 
     def _on_shown(self, shown: Display | None) -> None:
         recent = self._state.shelf.recent
-        if shown is not None and shown.gene and shown.gene != next(iter(recent), ""):
+        if shown is not None and shown.gene and not shown.members and shown.gene != next(iter(recent), ""):
             others = (gene for gene in recent if gene != shown.gene)
             self._put(recent=(shown.gene, *others)[:REMEMBERED])
 

@@ -37,7 +37,9 @@ class Wish:
     Attributes
     ----------
     gene : str
-        Empty until a section is known.
+        Empty until a section is known; the name of a list of genes where `members` are shown.
+    members : tuple of str
+        Genes whose mean z-score is shown in the place of one gene; empty for one gene.
     limits : (low, high) or None
         Colour limits fixed by hand; None takes percentiles of the values shown.
     clip : float
@@ -45,6 +47,7 @@ class Wish:
     """
 
     gene: str = ""
+    members: tuple[str, ...] = ()
     mode: Mode = "measured"
     space: Space = "spot"
     limits: Limits | None = None

@@ -69,6 +69,7 @@ _HOME = {
     "list_runs": "gr2st.io.runs",
     "load_model": "gr2st.training.checkpoint",
     "make_folds": "gr2st.evaluation.folds",
+    "mean_z": "gr2st.preprocess.normalise",
     "need_weights": "gr2st.encoders.weights",
     "needs_pyramid": "gr2st.io.pyramid",
     "open_slide": "gr2st.io.slide",

@@ -43,7 +43,8 @@ NO_RANK = 3
 
 def two_digits(value: float) -> str:
     """A number of a table; whole ones from 100 on."""
-    return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
+    # Adding 0 takes the sign from a rounded -0.
+    return f"{round(value, 2) + 0:.2f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 FORMATS: dict[int, Callable[[float], str]] = {

@@ -22,6 +22,8 @@ class ListBar(QWidget):
     """A name, empty for all genes."""
     opened = Signal(str)
     saved = Signal(str)
+    mean_wanted = Signal(str)
+    """The name of the list whose mean z-score is to be shown as a map."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -31,12 +33,18 @@ class ListBar(QWidget):
         self.more = QPushButton("List…", objectName="gr2st_gene_list_menu")
         self.more.setToolTip("Open a list of genes, or save the genes shown below")
         self.more.setMenu(self._menu())
+        self.mean = QPushButton("Mean z", objectName="gr2st_gene_list_mean")
+        self.mean.setToolTip(
+            "Show the list as one map: each gene in standard deviations from its mean over the slide, then their mean"
+        )
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(4)
         line.addWidget(self.which, 1)
+        line.addWidget(self.mean)
         line.addWidget(self.more)
-        self.which.activated.connect(lambda at: self.chosen.emit(self.which.itemData(at)))
+        self.which.activated.connect(lambda at: self.choose(self.which.itemData(at)))
+        self.mean.clicked.connect(lambda: self.mean_wanted.emit(self.name))
         self.show_names(())
 
     def show_names(self, names: Sequence[str]) -> None:
@@ -47,10 +55,12 @@ class ListBar(QWidget):
             for name in ("", *names):
                 self.which.addItem(name or ALL, name)
             self.which.setCurrentIndex(max(0, self.which.findData(before)))
+        self.mean.setVisible(bool(self.name))
 
     def choose(self, name: str) -> None:
         """Show one of the names as chosen, and say so."""
         self.which.setCurrentIndex(self.which.findData(name))
+        self.mean.setVisible(bool(name))
         self.chosen.emit(name)
 
     @property

@@ -11,9 +11,10 @@ from qtpy.QtCore import Qt
 from gr2st_napari._expression import Expression
 from gr2st_napari._gene_facts import FactsKeeper, GeneFacts
 from gr2st_napari._opening import Opened
+from gr2st_napari._resolve import resolve
 from gr2st_napari._results import GeneScores, Ranking
 from gr2st_napari._shelf_keeper import ShelfKeeper, favourites_path
-from gr2st_napari._state import State
+from gr2st_napari._state import State, Wish
 from gr2st_napari.views.gene_columns import ColumnChooser
 from gr2st_napari.views.gene_list import (
     DETECTED,
@@ -323,3 +324,39 @@ def test_a_file_that_is_no_list_is_a_sentence_and_changes_nothing(dock, controll
     assert "is no .gmt file" in controller.state.problem.sentence
     assert dock.lists.name == ""
     assert dock.genes.model.rowCount() == 5
+
+
+def test_the_mean_of_a_list_is_a_map_like_a_gene(dock, controller, section, prediction, tmp_path):
+    controller.take(Opened(section=section, prediction=prediction))
+    (tmp_path / "mine.gmt").write_text("HER2\t\tERBB2\tENSG00000000003\tGHOST\n")
+    controller.shelf.open(tmp_path / "mine.gmt")
+    dock.lists.choose("HER2")
+    controller.wish(space="gene")
+    dock.lists.mean.click()
+    shown, expression = controller.state.shown, controller.state.expression
+    assert [panel.title for panel in shown.panels] == [
+        "HER2 (mean z) · measured · gene-normalised",
+        "HER2 (mean z) · predicted · gene-normalised",
+    ]
+    z = [(values - values.mean()) / values.std() for values in _measured(expression, "ERBB2", "FASN")]
+    np.testing.assert_allclose(shown.panels[0].values, np.mean(z, axis=0), atol=1e-5)
+    np.testing.assert_allclose(shown.panels[1].values, np.mean(z, axis=0), atol=1e-5)
+    assert shown.panels[0].limits == shown.panels[1].limits
+    assert controller.state.notes == ("2 of 3 listed genes are on this slide.",)
+    assert "HER2 (mean z) measured" in controller.describe(3)
+    assert "HER2 (mean z)" not in controller.state.shelf.recent
+    controller.wish(mode="difference", space="spot")
+    assert controller.state.shown.panels[0].title == "HER2 (mean z) · predicted minus measured · standard deviations"
+    assert controller.state.notes == ("2 of 3 listed genes are on this slide.",)
+    controller.wish(gene="ACTB", mode="measured")
+    assert controller.state.shown.panels[0].title.startswith("ACTB · measured")
+
+
+def test_a_list_that_names_no_gene_of_the_slide_shows_the_gene_it_would_show_else(section):
+    shown = resolve(Wish(gene="X (mean z)", members=("GHOST",)), Expression(section, None))
+    assert shown.gene in section.genes
+    assert shown.members == ()
+
+
+def _measured(expression: Expression, *genes: str):
+    return [expression.values(gene, "measured", "gene").astype(float) for gene in genes]
