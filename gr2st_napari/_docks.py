@@ -12,7 +12,7 @@ from gr2st_napari._layers import FUNCTIONAL_COLOUR, MAPS, SPATIAL_COLOUR, map_co
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._resolve import available_modes
 from gr2st_napari._results_words import ranking_words
-from gr2st_napari.views.gene_list import DETECTED, HIGH, LOW, MEAN, MORAN, PCC, STAR, VARIABILITY
+from gr2st_napari.views.gene_model import DETECTED, HIGH, LOW, MEAN, MORAN, PCC, STAR, VARIABILITY
 from gr2st_napari.views.genes import GenesView
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QHeaderView, QMenu
 
-from gr2st_napari.views.gene_list import DETECTED, GENE, HIGH, LOW, MEAN, MORAN, PCC, STAR, VARIABILITY, WIDTHS
+from gr2st_napari.views.gene_model import DETECTED, GENE, HIGH, LOW, MEAN, MORAN, PCC, STAR, VARIABILITY, WIDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -50,6 +50,8 @@ class GenesView(QWidget):
         self.foot = Foot()
         self._filler = QWidget()
         self.setMinimumWidth(285)
+        # napari puts a stretch under docks that do not ask for height, and it takes half from the second one on.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._lay_out()
         self._connect()
 

@@ -16,7 +16,8 @@ from gr2st_napari._results import GeneScores, Ranking
 from gr2st_napari._shelf_keeper import ShelfKeeper, favourites_path
 from gr2st_napari._state import State, Wish
 from gr2st_napari.views.gene_columns import ColumnChooser
-from gr2st_napari.views.gene_list import (
+from gr2st_napari.views.gene_list import GeneList
+from gr2st_napari.views.gene_model import (
     DETECTED,
     FORMATS,
     GENE,
@@ -27,7 +28,6 @@ from gr2st_napari.views.gene_list import (
     PCC,
     STAR,
     VARIABILITY,
-    GeneList,
     GeneModel,
 )
 
@@ -360,3 +360,8 @@ def test_a_list_that_names_no_gene_of_the_slide_shows_the_gene_it_would_show_els
 
 def _measured(expression: Expression, *genes: str):
     return [expression.values(gene, "measured", "gene").astype(float) for gene in genes]
+
+
+def test_the_list_takes_the_height_that_is_left_whichever_dock_is_opened_first(dock):
+    layout = dock.layout()
+    assert layout.itemAt(layout.count() - 1).widget() is dock.foot
