@@ -1,4 +1,4 @@
-"""The window: switching the gene of 5,000 spots, redraw included; how free it is beside a training.
+"""The window: switching the gene of 5,000 spots, finding one of 20,000, and how free it is beside a training.
 
 Software OpenGL. Without a training: process time. With one: wall time, for the window must get its turn.
 """
@@ -31,6 +31,9 @@ SPOTS, GENES = 5_000, 1_000
 TICK_MS, LOOKED_S = 5, 3.0
 ROUNDS, SWITCHES = 3, 8
 PATIENCE_S = 120.0
+LISTED = 20_000
+TYPED = {"E": "A", "ERB": "KRT", "ENSG0000001": "ENSG0000002"}
+"""What is typed, and what stood there before."""
 
 
 class GeneSwitch:
@@ -193,6 +196,48 @@ def _told(delays: Sequence[float], switches: Sequence[float]) -> dict[str, float
     p50, p95 = np.percentile(delays, [50, 95])
     seconds = {"delay p50": p50, "delay p95": p95, "gene switch": np.median(switches)}
     return {what: 1000 * float(value) for what, value in seconds.items()}
+
+
+class GeneSearch:
+    """One change of what is typed, in a list of 20,000 genes with every column, until the table is drawn."""
+
+    timer = time.process_time
+    params = (list(TYPED),)
+    param_names = ("typed",)
+    number, repeat, warmup_time = 1, 15, 0.5
+
+    def setup(self, typed: str) -> None:
+        from gr2st_napari._display import ensure_display
+
+        ensure_display()
+        from qtpy.QtWidgets import QApplication
+
+        from gr2st_napari.views.gene_columns import ColumnChooser
+        from gr2st_napari.views.gene_list import GeneList
+        from gr2st_napari.views.gene_model import DETECTED, STAR
+
+        self.app = QApplication.instance() or QApplication([])
+        self.view = GeneList()
+        columns = ColumnChooser(self.view)
+        random = np.random.default_rng(0)
+        letters = random.choice(list("ABCDEFGHIKLMNOPRSTB1234567890"), (LISTED, 6))
+        aliases = [f"ENSG{at:011d}" for at in range(LISTED)]
+        self.view.show_genes(["".join(name) for name in letters], aliases, random.random(LISTED))
+        for column in range(DETECTED, STAR + 1):
+            self.view.model.set_column(column, random.random(LISTED))
+        self.view.resize(420, 700)
+        self.view.show()
+        columns.fit()
+        self.texts = cycle((typed, TYPED[typed]))
+        self.time_filter_20000(typed)
+
+    def teardown(self, _typed: str) -> None:
+        self.view.close()
+        self.view.deleteLater()
+
+    def time_filter_20000(self, _typed: str) -> None:
+        self.view.line.setText(next(self.texts))
+        self.app.processEvents()
 
 
 def _settle() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMainWindow, QWidget
 
@@ -19,6 +20,7 @@ from gr2st_napari._canvas import Canvas
 from gr2st_napari._closing import Closing
 from gr2st_napari._evaluator import Evaluator
 from gr2st_napari._expression import KINDS, Expression
+from gr2st_napari._gene_facts import FactsKeeper
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._opening import Opened, open_held_out, open_path, open_section, placement_of, pyramid_picture
 from gr2st_napari._pairing import belong_together, belongs, is_of_another_section, joined, same_spots, strangers
@@ -26,6 +28,7 @@ from gr2st_napari._pointer import Pointer
 from gr2st_napari._problems import problem_in, problem_of
 from gr2st_napari._region_keeper import RegionKeeper
 from gr2st_napari._resolve import resolve
+from gr2st_napari._shelf_keeper import ShelfKeeper
 from gr2st_napari._state import MODES, SPACES, Job, Problem, State, Wish
 from gr2st_napari._study_builder import StudyBuilder
 from gr2st_napari._trainer import Trainer
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
     from gr2st_napari._state import Unfinished
 
 MODE_KEYS = {mode: f"Control-{number}" for number, mode in enumerate(MODES, start=1)}
+STEP_KEYS = {1: "Control-Shift-Down", -1: "Control-Shift-Up"}
+"""To the next gene of the list and to the one before; napari has Control-Down for layers."""
 
 _CONTROLLERS: WeakKeyDictionary[Viewer, Controller] = WeakKeyDictionary()
 
@@ -64,10 +69,15 @@ def _close_all() -> None:
 class Controller:
     """Everything a dock may ask for; all of it returns at once."""
 
+    stepped = Signal(int)
+    """How many genes further down the list the user wants to be."""
+
     def __init__(self, viewer: Viewer, worker: WorkerProcess | None = None) -> None:
         self.state = State()
         self.canvas = Canvas(viewer)
         self.worker = worker or WorkerProcess()
+        self.facts = FactsKeeper(self.state)
+        self.shelf = ShelfKeeper(self.state)
         self.builder = StudyBuilder(self.state)
         self.trainer = Trainer(self.state, self.worker)
         self.evaluator = Evaluator(self.state, self.worker)
@@ -85,6 +95,8 @@ class Controller:
         self.regions = RegionKeeper(self.state, self.canvas.layers)
         for mode, key in MODE_KEYS.items():
             viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)
+        for step, key in STEP_KEYS.items():
+            viewer.bind_key(key, lambda _viewer, step=step: self.stepped.emit(step), overwrite=True)
         self._adopt()
 
     def _connect(self) -> None:
@@ -104,8 +116,9 @@ class Controller:
     # -- what docks ask for ----------------------------------------------------------------------------------------
 
     def wish(self, **changes: Any) -> None:
-        """Change what is shown: gene, mode, space, limits, clip, colormap."""
-        self.state.wish = replace(self.state.wish, **changes)
+        """Change what is shown: gene, mode, space, limits, clip, colormap; a gene ends the map of a list."""
+        without = {"members": ()} if "gene" in changes else {}
+        self.state.wish = replace(self.state.wish, **{**without, **changes})
 
     def open(self, path: Path | str) -> None:
         """Open a section, a study or a prediction beside the window."""
@@ -191,6 +204,8 @@ class Controller:
             self._closing.rest()
         self._requests.clear()
         self._background.close()
+        self.facts.close()
+        self.shelf.close()
         self.builder.close()
         self.trainer.close()
         self.evaluator.close()
@@ -198,7 +213,7 @@ class Controller:
         self.worker.stop()
         self.canvas.close()
         self._pointer.close()
-        for key in MODE_KEYS.values():
+        for key in (*MODE_KEYS.values(), *STEP_KEYS.values()):
             self._viewer.bind_key(key, None)
         self._window = None
         _CONTROLLERS.pop(self._viewer, None)
@@ -218,8 +233,9 @@ class Controller:
         if expression is None or shown is None or spot >= len(expression.spots):
             return ""
         gene, words = shown.gene, [f"spot {expression.spots[spot]}"]
+        looked_at = replace(self.state.wish, gene=gene, members=shown.members)
         for kind in KINDS:
-            value = expression.values(gene, kind, self.state.wish.space)[spot]
+            value = expression.shown_values(looked_at, kind)[spot]
             if not isnan(value):
                 words.append(f"{gene} {kind} {value:.2f}")
         return " · ".join(words if len(words) > 1 else [*words, f"{gene} has no value here"])
@@ -403,5 +419,6 @@ def _first_wish(state: State, expression: Expression) -> Wish:
         wish = replace(wish, space=space, mode="side by side" if expression.has_measured else "predicted")
     if not expression.has_predicted:
         wish = replace(wish, mode="measured")
-    known = wish.gene in expression.genes and (not expression.has_predicted or expression.predicts(wish.gene))
-    return wish if known else replace(wish, gene=expression.default_gene(wish.space), limits=None)
+    here = expression.listed(wish.members or (wish.gene,))
+    known = any(map(expression.predicts, here)) if expression.has_predicted else bool(here)
+    return wish if known else replace(wish, gene=expression.default_gene(wish.space), members=(), limits=None)

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gr2st_napari._advice import ACTION_WORDS, advise
 from gr2st_napari._controller import MODE_KEYS, controller_of
 from gr2st_napari._layers import FUNCTIONAL_COLOUR, MAPS, SPATIAL_COLOUR, map_colours
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._resolve import available_modes
 from gr2st_napari._results_words import ranking_words
+from gr2st_napari.views.gene_model import DETECTED, HIGH, LOW, MEAN, MORAN, PCC, STAR, VARIABILITY
 from gr2st_napari.views.genes import GenesView
 
 if TYPE_CHECKING:
     import napari.viewer
 
     from gr2st_napari._controller import Controller
-    from gr2st_napari._state import State
+    from gr2st_napari._expression import Expression
+    from gr2st_napari._results import Ranking
+    from gr2st_napari._state import Space, State
 
 KEY_WORDS: dict[str, str] = {mode: key.replace("Control-", "Ctrl+") for mode, key in MODE_KEYS.items()}
+FACT_COLUMNS = {DETECTED: "detected", VARIABILITY: "variability", MORAN: "pattern"}
 
 
 class GenesDock(GenesView):
@@ -31,6 +37,7 @@ class GenesDock(GenesView):
         super().__init__()
         self._controller = controller_of(napari_viewer)
         self._listed: tuple[object, ...] = ()
+        self._starred: tuple[object, ...] = ()
         self.look.show_colormaps({name: map_colours(name) for name in MAPS})
         self._send()
         self._listen()
@@ -51,6 +58,11 @@ class GenesDock(GenesView):
         self.foot.cancelled.connect(controller.cancel)
         self.shown_in.connect(controller.live_in)
         self.genes.picked.connect(lambda gene: controller.wish(gene=gene))
+        self.genes.starred.connect(controller.shelf.star)
+        self.lists.chosen.connect(self._narrow)
+        self.lists.opened.connect(self._open_list)
+        self.lists.saved.connect(lambda path: controller.shelf.save(path, self.genes.model.genes))
+        self.lists.mean_wanted.connect(self._show_mean)
         self.modes.chosen.connect(lambda mode: controller.wish(mode=mode))
         self.look.space_chosen.connect(lambda space: controller.wish(space=space))
         self.look.colormap_chosen.connect(lambda name: controller.wish(colormap=name))
@@ -83,6 +95,9 @@ class GenesDock(GenesView):
             (events.opened, self._on_opened),
             (events.expression, self._on_expression),
             (events.ranking, self._on_expression),
+            (events.facts, self._on_facts),
+            (events.shelf, self._on_shelf),
+            (self._controller.stepped, self.genes.step),
             (events.shown, self._on_shown),
             (events.spot, self._on_spot),
         ]
@@ -104,10 +119,54 @@ class GenesDock(GenesView):
         self.show_gene_tools(expression is not None)
         if expression is not None and self._listed != (expression, space, ranking):
             self._listed = (expression, space, ranking)
-            ranks = None if ranking is None else ranking.of(expression.name, expression.genes, space)
-            scores = expression.scores(space) if ranks is None else ranks
-            self.genes.show_genes(expression.genes, expression.aliases, expression.means, scores)
-            self.genes.show_source("" if ranking is None or ranks is None else ranking_words(ranking))
+            self._list_genes(expression, space, ranking)
+
+    def _list_genes(self, expression: Expression, space: Space, ranking: Ranking | None) -> None:
+        name, genes, model = expression.name, expression.genes, self.genes.model
+        ranks = None if ranking is None else ranking.of(name, genes, space)
+        is_ranked = ranking is not None and ranks is not None
+        low, high = ranking.interval_of(name, genes, space) if is_ranked else (None, None)  # type: ignore[union-attr]
+        scores = expression.scores(space) if ranks is None else ranks
+        self.genes.show_genes(genes, expression.aliases, expression.means)
+        self._starred = ()
+        for column, numbers in ((PCC, scores), (LOW, low), (HIGH, high)):
+            model.set_column(column, numbers)
+        self.genes.show_source(ranking_words(ranking) if is_ranked else "")  # type: ignore[arg-type]
+        self._on_facts()
+        self._on_shelf()
+        self.genes.sort_by(MEAN if scores is None else PCC)
+
+    def _on_shelf(self) -> None:
+        expression, shelf = self._state.expression, self._state.shelf
+        self.lists.show_names(shelf.names)
+        if expression is None:
+            return
+        if self._starred != (expression, shelf.favourites):
+            self._starred, starred = (expression, shelf.favourites), set(shelf.favourites)
+            self.genes.model.set_column(STAR, np.array([gene in starred for gene in expression.genes], np.float32))
+        self._narrow(self.lists.name)
+
+    def _narrow(self, name: str) -> None:
+        self.genes.model.narrow(self._state.shelf.genes(name))
+
+    def _show_mean(self, name: str) -> None:
+        genes = self._state.shelf.genes(name)
+        if genes:
+            self._controller.wish(gene=f"{name} (mean z)", members=genes)
+
+    def _open_list(self, path: str) -> None:
+        before = self._state.shelf.lists
+        self._controller.shelf.open(path)
+        added = [name for name, genes in self._state.shelf.lists.items() if before.get(name) is not genes]
+        if added:
+            self.lists.choose(added[0])
+
+    def _on_facts(self) -> None:
+        expression, facts = self._state.expression, self._state.facts
+        if expression is not None:
+            for column, what in FACT_COLUMNS.items():
+                self.genes.model.set_column(column, None if facts is None else facts.of(what, expression.genes))
+        self.columns.fit()
 
     def _on_shown(self) -> None:
         self._on_expression()

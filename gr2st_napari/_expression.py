@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from gr2st import gene_normalise, keys, spot_normalise
+from gr2st import gene_normalise, keys, mean_z, spot_normalise
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gr2st import Prediction, Section
-    from gr2st_napari._state import Space
+    from gr2st_napari._state import Space, Wish
 
 Float32: TypeAlias = npt.NDArray[np.float32]
 Float64: TypeAlias = npt.NDArray[np.float64]
@@ -36,6 +38,7 @@ class Expression:
     section: Section | None
     prediction: Prediction | None
     _positions: dict[str, int] = field(default_factory=dict, init=False)
+    _means_of_lists: dict[tuple[tuple[str, ...], Kind, Space], Float32] = field(default_factory=dict, init=False)
 
     @property
     def name(self) -> str:
@@ -120,6 +123,25 @@ class Expression:
     def values(self, gene: str, kind: Kind, space: Space) -> Float32:
         """Values (n,) of one gene in the order of `spots`; NaN where there is none."""
         return self._predicted(gene) if kind == "predicted" else self._measured(gene, space)
+
+    def shown_values(self, wish: Wish, kind: Kind) -> Float32:
+        """Values (n,) of the gene that is wished for, or the mean z-score of its list of genes; NaN where none is."""
+        if not wish.members:
+            return self.values(wish.gene, kind, wish.space)
+        wanted = (wish.members, kind, wish.space)
+        if wanted not in self._means_of_lists:
+            columns = [self.values(gene, kind, wish.space) for gene in self.listed(wish.members)]
+            self._means_of_lists[wanted] = mean_z(np.column_stack([np.empty((len(self.spots), 0)), *columns]))
+        return self._means_of_lists[wanted]
+
+    def listed(self, genes: Sequence[str]) -> tuple[str, ...]:
+        """Those of some genes that are measured or predicted here; a list may have symbols or identifiers."""
+        return tuple(dict.fromkeys(self._gene_called[gene] for gene in genes if gene in self._gene_called))
+
+    @cached_property
+    def _gene_called(self) -> dict[str, str]:
+        identifiers = {alias: gene for alias, gene in zip(self.aliases, self.genes, strict=True) if alias}
+        return identifiers | {gene: gene for gene in self.genes}
 
     def default_gene(self, space: Space) -> str:
         """The gene to begin with: the best predicted one, else the one with the highest mean."""

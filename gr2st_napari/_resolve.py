@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,12 +27,13 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class Display:
-    """All that is drawn for one gene, and what the user should know about it."""
+    """All that is drawn for one gene, or for the `members` of a list, and what the user should know about it."""
 
     gene: str
     mode: Mode
     panels: tuple[Panel, ...]
     notes: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
 
 
 def available_modes(expression: Expression | None) -> dict[Mode, str]:
@@ -52,15 +53,11 @@ def resolve(wish: Wish, expression: Expression) -> Display:
         nothing = np.full(len(expression.spots), np.nan, np.float32)
         panel = Panel("measured", "spots without counts", nothing, (0.0, 1.0), wish.colormap)
         return Display("", "measured", (panel,), ("This section has no counts: its spots are grey.",))
-    gene = wish.gene if wish.gene in expression.genes else expression.default_gene(wish.space)
+    wish = _possible_gene(wish, expression)
     mode, notes = _possible_mode(wish.mode, expression)
-    if mode == "difference":
-        panels, more = _difference(gene, wish, expression)
-    else:
-        panels, more = _maps(gene, mode, wish, expression)
-    return Display(
-        gene=gene, mode=mode, panels=panels, notes=(*notes, *more, *_absences(gene, mode, panels, expression))
-    )
+    panels, more = _difference(wish, expression) if mode == "difference" else _maps(mode, wish, expression)
+    notes = (*notes, *more, *_of_list(wish, expression), *_absences(wish, mode, panels, expression))
+    return Display(gene=wish.gene, mode=mode, panels=panels, notes=notes, members=wish.members)
 
 
 def automatic_limits(values: Float32, clip: float) -> Limits:
@@ -74,6 +71,12 @@ def automatic_limits(values: Float32, clip: float) -> Limits:
     return (low, high) if high - low > 1e-6 * max(1.0, abs(high)) else (low, low + 1.0)
 
 
+def _possible_gene(wish: Wish, expression: Expression) -> Wish:
+    if wish.gene in expression.genes if not wish.members else expression.listed(wish.members):
+        return wish
+    return replace(wish, gene=expression.default_gene(wish.space), members=())
+
+
 def _possible_mode(mode: Mode, expression: Expression) -> tuple[Mode, tuple[str, ...]]:
     reasons = available_modes(expression)
     if not reasons[mode]:
@@ -82,14 +85,14 @@ def _possible_mode(mode: Mode, expression: Expression) -> tuple[Mode, tuple[str,
     return (instead, ()) if mode == "measured" else (instead, (reasons[mode],))
 
 
-def _maps(gene: str, mode: Mode, wish: Wish, expression: Expression) -> tuple[tuple[Panel, ...], tuple[str, ...]]:
+def _maps(mode: Mode, wish: Wish, expression: Expression) -> tuple[tuple[Panel, ...], tuple[str, ...]]:
     kinds: tuple[Kind, ...] = ("measured", "predicted") if mode == "side by side" else (mode,)  # type: ignore[assignment]
-    values = {kind: expression.values(gene, kind, wish.space) for kind in kinds}
+    values = {kind: expression.shown_values(wish, kind) for kind in kinds}
     spaces = {kind: wish.space if kind == "measured" else expression.predicted_space for kind in kinds}
     limits = {kind: wish.limits or automatic_limits(values[kind], wish.clip) for kind in kinds}
     notes: tuple[str, ...] = ()
     if len(kinds) == 2 and wish.limits is None:
-        if spaces["measured"] == spaces["predicted"]:
+        if wish.members or spaces["measured"] == spaces["predicted"]:
             shared = _joined(limits["measured"], limits["predicted"])
             limits = dict.fromkeys(kinds, shared)
         else:
@@ -97,7 +100,7 @@ def _maps(gene: str, mode: Mode, wish: Wish, expression: Expression) -> tuple[tu
     panels = tuple(
         Panel(
             kind,
-            f"{gene} · {kind} · {SPACE_NAMES.get(spaces[kind], spaces[kind])}",
+            f"{wish.gene} · {kind} · {SPACE_NAMES.get(spaces[kind], spaces[kind])}",
             values[kind],
             limits[kind],
             wish.colormap,
@@ -118,18 +121,21 @@ def _two_scales(expression: Expression, wish: Wish) -> str:
     return f"Each map has its own colour limits (measured: {SPACE_NAMES[wish.space]}; predicted: {predicted}).{remedy}"
 
 
-def _difference(gene: str, wish: Wish, expression: Expression) -> tuple[tuple[Panel, ...], tuple[str, ...]]:
-    measured = expression.values(gene, "measured", wish.space)
-    predicted = expression.values(gene, "predicted", wish.space)
+def _difference(wish: Wish, expression: Expression) -> tuple[tuple[Panel, ...], tuple[str, ...]]:
+    measured = expression.shown_values(wish, "measured")
+    predicted = expression.shown_values(wish, "predicted")
     same_space = wish.space == expression.predicted_space
-    what = SPACE_NAMES[wish.space] if same_space else "standard deviations"
+    what = SPACE_NAMES[wish.space] if same_space and not wish.members else "standard deviations"
     notes: tuple[str, ...] = ()
-    if not same_space:
+    # Means of z-scores are on one scale as they are.
+    if not same_space and not wish.members:
         measured, predicted = _standardised(measured), _standardised(predicted)
         notes = ("Both maps were centred and divided by their spread first: they are on different scales.",)
     values = (predicted - measured).astype(np.float32)
     bound = max(map(abs, wish.limits)) if wish.limits else _round_up(max(map(abs, automatic_limits(values, wish.clip))))
-    panel = Panel("difference", f"{gene} · predicted minus measured · {what}", values, (-bound, bound), "difference")
+    panel = Panel(
+        "difference", f"{wish.gene} · predicted minus measured · {what}", values, (-bound, bound), "difference"
+    )
     return (panel,), notes
 
 
@@ -147,9 +153,16 @@ def _standardised(values: Float32) -> Float32:
     return ((values - float(finite.mean())) / (spread if spread > 0 else 1.0)).astype(np.float32)
 
 
-def _absences(gene: str, mode: Mode, panels: tuple[Panel, ...], expression: Expression) -> tuple[str, ...]:
+def _of_list(wish: Wish, expression: Expression) -> tuple[str, ...]:
+    """How many genes of a list stand behind its map."""
+    here = len(expression.listed(wish.members))
+    return (f"{here} of {len(wish.members)} listed genes are on this slide.",) if here < len(wish.members) else ()
+
+
+def _absences(wish: Wish, mode: Mode, panels: tuple[Panel, ...], expression: Expression) -> tuple[str, ...]:
     """What is grey, and why."""
-    if mode != "measured" and not expression.predicts(gene):
+    gene = wish.gene
+    if mode != "measured" and not any(map(expression.predicts, expression.listed(wish.members or (gene,)))):
         return (f"This model does not predict {gene}: grey.",)
     missing = max(int(np.isnan(panel.values).sum()) for panel in panels)
     if not missing:

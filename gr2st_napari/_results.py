@@ -95,6 +95,11 @@ class GeneScores:
         at = self._places.get(gene)
         return float("nan") if at is None else float(self.means[space][at])
 
+    def picked(self, genes: Sequence[str], numbers: Float) -> Float:
+        """Entries of one of the columns for some genes, NaN for a gene that is not listed."""
+        places = np.array([self._places.get(gene, -1) for gene in genes], dtype=np.int64)
+        return np.where(places >= 0, np.append(numbers, np.nan)[places], np.nan)
+
     @cached_property
     def _places(self) -> dict[str, int]:
         return {gene: at for at, gene in enumerate(self.genes)}
@@ -142,10 +147,18 @@ class Ranking:
 
     def of(self, section: str, genes: Sequence[str], space: Space) -> Float | None:
         """Score of each gene, NaN where it has none; None where the ranking does not hold for this section."""
+        return self._told(section, genes, self.scores.means[space])
+
+    def interval_of(self, section: str, genes: Sequence[str], space: Space) -> tuple[Float | None, Float | None]:
+        """Ends of the 95 % interval of each score, as in `of`."""
+        low, high = self.scores.low[space], self.scores.high[space]
+        return self._told(section, genes, low), self._told(section, genes, high)
+
+    def _told(self, section: str, genes: Sequence[str], numbers: Float) -> Float | None:
         if section not in self.sections:
             return None
-        scores = np.array([self.scores.of(gene, space) for gene in genes])
-        return None if np.isnan(scores).all() else scores
+        told = self.scores.picked(genes, numbers)
+        return None if np.isnan(told).all() else told
 
 
 def results_of(evaluation: EvaluationFolder) -> Results | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 from psygnal import SignalGroupDescriptor
 
 from gr2st_napari._evaluation import Desk
+from gr2st_napari._gene_shelf import Shelf
 from gr2st_napari._regions import Sheet
 from gr2st_napari._runs import RunsSeen
 from gr2st_napari._study import Draft
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gr2st_napari._expression import Expression
+    from gr2st_napari._gene_facts import GeneFacts
     from gr2st_napari._opening import Opened
     from gr2st_napari._resolve import Display
     from gr2st_napari._results import Ranking
@@ -36,7 +38,9 @@ class Wish:
     Attributes
     ----------
     gene : str
-        Empty until a section is known.
+        Empty until a section is known; the name of a list of genes where `members` are shown.
+    members : tuple of str
+        Genes whose mean z-score is shown in the place of one gene; empty for one gene.
     limits : (low, high) or None
         Colour limits fixed by hand; None takes percentiles of the values shown.
     clip : float
@@ -44,6 +48,7 @@ class Wish:
     """
 
     gene: str = ""
+    members: tuple[str, ...] = ()
     mode: Mode = "measured"
     space: Space = "spot"
     limits: Limits | None = None
@@ -93,6 +98,8 @@ class State:
     wish: Wish = Wish()
     opened: Opened | None = None
     expression: Expression | None = None
+    facts: GeneFacts | None = None
+    shelf: Shelf = field(default_factory=Shelf)
     spot: int | None = None
     job: Job = Job()
     problem: Problem | None = None

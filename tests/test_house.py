@@ -47,6 +47,11 @@ def test_comparing_regions_loads_no_torch() -> None:
     assert not loaded_after(code) & set(HEAVY)
 
 
+def test_what_is_known_of_genes_needs_no_torch() -> None:
+    code = "import gr2st; gr2st.detected_shares, gr2st.variability_ranks, gr2st.spatial_patterns"
+    assert not loaded_after(code) & set(HEAVY)
+
+
 def test_asking_which_encoders_are_ready_loads_no_torch() -> None:
     elsewhere = "import os; os.environ |= {'GR2ST_WEIGHTS': '/nowhere', 'HF_HUB_CACHE': '/nowhere'}"
     code = f"{elsewhere}\nfrom gr2st.cli.encoders import encoders_command; encoders_command(as_json=True)"

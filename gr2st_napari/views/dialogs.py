@@ -17,6 +17,8 @@ PAGES = "Page (*.html)"
 AREAS = "Regions (*.geojson *.json)"
 COMPARISONS = "Table (*.csv)"
 GENES = "Gene names (*.txt *.csv *.tsv);;All files (*)"
+LISTS = "Lists of genes (*.txt *.csv *.tsv *.gmt);;All files (*)"
+SAVED_LISTS = "Text (*.txt);;Table (*.csv);;Gene sets (*.gmt)"
 
 
 def ask_folder(parent: QWidget, title: str) -> str:
@@ -47,6 +49,16 @@ def ask_saving(parent: QWidget, title: str, path: str) -> str:
 def ask_genes(parent: QWidget, title: str) -> str:
     """A file of gene names, empty where the user thought better of it."""
     return str(QFileDialog.getOpenFileName(parent, title, "", GENES)[0])
+
+
+def ask_gene_lists(parent: QWidget, title: str) -> str:
+    """A file with one list of genes or several, empty where the user thought better of it."""
+    return str(QFileDialog.getOpenFileName(parent, title, "", LISTS)[0])
+
+
+def ask_saving_genes(parent: QWidget, title: str, path: str) -> str:
+    """Where to save a list of genes, empty where the user thought better of it."""
+    return str(QFileDialog.getSaveFileName(parent, title, path, SAVED_LISTS)[0])
 
 
 def ask_page(parent: QWidget, title: str, path: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
+from qtpy.QtCore import QModelIndex, Qt, Signal
+from qtpy.QtGui import QShortcut
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -17,147 +17,24 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from gr2st_napari.views.gene_model import FORMATS, GENE, PCC, STAR, TIPS, VARIABILITY, WIDTHS, GeneModel
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import numpy.typing as npt
-
-GENE, MEAN, PCC = range(3)
-COLUMNS = ("Gene", "Mean", "PCC")
-TIPS = (
-    "Symbol of the gene",
-    "Mean count per spot (without counts: mean normalised value)",
-    "Correlation of predicted and measured over the spots of this section",
-)
-WIDTHS = {MEAN: 70}
-NO_RANK = 3
-
-
-class GeneModel(QAbstractTableModel):
-    """Genes with a number in each further column; ordered by how well they match what was typed, then by a column."""
-
-    def __init__(
-        self, parent: QObject | None = None, *, columns: Sequence[str] = COLUMNS, tips: Sequence[str] = TIPS
-    ) -> None:
-        super().__init__(parent)
-        self._columns, self._tips = tuple(columns), tuple(tips)
-        self._genes: tuple[str, ...] = ()
-        self._lower: list[str] = []
-        self._aliases: list[str] = []
-        self._numbers: dict[int, npt.NDArray[np.floating[Any]]] = {}
-        self._by_name: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        self._sort = (GENE, Qt.SortOrder.AscendingOrder)
-        self._query = ""
-
-    def set_genes(
-        self, genes: Sequence[str], aliases: Sequence[str], *numbers: npt.NDArray[np.floating[Any]] | None
-    ) -> None:
-        """Replace all genes, sorted by the last column of numbers that is known; one that is None stays empty."""
-        self._genes = tuple(genes)
-        self._lower = [gene.lower() for gene in genes]
-        self._aliases = [alias.lower() for alias in aliases]
-        self._numbers = {column: known for column, known in enumerate(numbers, start=1) if known is not None}
-        self._by_name = np.argsort(np.argsort(np.array(self._lower, dtype=str), kind="stable"), kind="stable")
-        self._sort = (max(self._numbers, default=GENE), Qt.SortOrder.DescendingOrder)
-        self._reorder()
-
-    def set_tip(self, column: int, tip: str) -> None:
-        """Say what a column means now."""
-        self._tips = (*self._tips[:column], tip, *self._tips[column + 1 :])
-
-    def search(self, text: str) -> None:
-        """Show genes whose symbol or identifier holds `text`: exact first, then beginning, then inside."""
-        self._query = text.strip().lower()
-        self._reorder()
-
-    def gene_at(self, row: int) -> str:
-        return self._genes[self._order[row]] if 0 <= row < len(self._order) else ""
-
-    def row_of(self, gene: str) -> int:
-        """Row in which a gene is shown, -1 where it is not."""
-        if gene not in self._genes:
-            return -1
-        rows = np.flatnonzero(self._order == self._genes.index(gene))
-        return int(rows[0]) if rows.size else -1
-
-    @property
-    def sorted_by(self) -> tuple[int, Qt.SortOrder]:
-        return self._sort
-
-    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
-        return 0 if parent.isValid() else len(self._order)
-
-    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
-        return 0 if parent.isValid() else len(self._columns)
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if not index.isValid():
-            return None
-        gene = int(self._order[index.row()])
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._genes[gene] if index.column() == GENE else self._number(index.column(), gene)
-        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() != GENE:
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return " · ".join(filter(None, (self._genes[gene], self._aliases[gene].upper())))
-        return None
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._columns[section]
-        return self._tips[section] if role == Qt.ItemDataRole.ToolTipRole else None
-
-    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        self._sort = (column, order)
-        self._reorder()
-
-    def _number(self, column: int, gene: int) -> str:
-        value = float(self._numbers[column][gene]) if column in self._numbers else np.nan
-        return "" if np.isnan(value) else f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
-
-    def _reorder(self) -> None:
-        self.beginResetModel()
-        ranks = self._ranks()
-        column, direction = self._sort
-        key = np.asarray(
-            self._by_name if column == GENE else self._numbers.get(column, self._by_name), dtype=np.float64
-        )
-        # NaN sorts last in both directions.
-        key = np.where(np.isnan(key), np.inf, key if direction == Qt.SortOrder.AscendingOrder else -key)
-        order = np.lexsort((self._by_name, key, ranks))
-        self._order = order[ranks[order] < NO_RANK]
-        self.endResetModel()
-
-    def _ranks(self) -> npt.NDArray[np.int8]:
-        text = self._query
-        if not text:
-            return np.zeros(len(self._genes), np.int8)
-        names = zip(self._lower, self._aliases, strict=True)
-        return np.fromiter(
-            (min(_rank(text, name), _rank(text, alias)) for name, alias in names), np.int8, len(self._genes)
-        )
-
-
-def _rank(text: str, name: str) -> int:
-    """0 exact, 1 beginning, 2 inside, 3 not there."""
-    if text not in name:
-        return NO_RANK
-    return 0 if name == text else 1 if name.startswith(text) else 2
 
 
 class GeneList(QWidget):
     """A line to type in and the list below it; says which gene was picked."""
 
     picked = Signal(str)
+    starred = Signal(str)
+    """A gene that is to become a favourite, or none any more."""
 
     def __init__(
         self, parent: QWidget | None = None, *, model: GeneModel | None = None, widths: Mapping[int, int] = WIDTHS
     ) -> None:
         super().__init__(parent)
-        self.model = model or GeneModel(self)
+        self.model = model or GeneModel(self, formats=FORMATS)
         self.line = QLineEdit(
             objectName="gr2st_search", clearButtonEnabled=True, placeholderText="Find a gene, e.g. ERBB2"
         )
@@ -174,6 +51,8 @@ class GeneList(QWidget):
             layout.addWidget(part)
         self.line.textChanged.connect(self._on_text)
         self.line.returnPressed.connect(lambda: self.table.selectRow(0))
+        self.table.clicked.connect(self._on_click)
+        QShortcut("F", self.table, self._star_current, context=Qt.ShortcutContext.WidgetShortcut)
         self._shown = ""
         self._source = ""
         self.model.modelReset.connect(self._on_reset)
@@ -185,6 +64,17 @@ class GeneList(QWidget):
         for column, known in enumerate(numbers, start=1):
             self.table.setColumnHidden(column, known is None)
         self.table.horizontalHeader().setSortIndicator(*self.model.sorted_by)
+
+    def step(self, by: int) -> None:
+        """Go some genes down the list; it ends where it ends."""
+        row = self.table.currentIndex().row() + by
+        if 0 <= row < self.model.rowCount():
+            self.table.selectRow(row)
+
+    def sort_by(self, column: int) -> None:
+        """Sort by a column: highest first, but names from A and ranks from 1."""
+        is_upward = column in (GENE, VARIABILITY)
+        self.table.sortByColumn(column, Qt.SortOrder.AscendingOrder if is_upward else Qt.SortOrder.DescendingOrder)
 
     def show_source(self, words: str) -> None:
         """Say where the scores are from; without words they are those of this section."""
@@ -215,6 +105,15 @@ class GeneList(QWidget):
         total, shown = len(self.model._genes), self.model.rowCount()
         words = "" if not total else f"{total:,} genes" if shown == total else f"{shown:,} of {total:,} genes"
         self.count.setText(" · ".join(filter(None, (words, self._source))))
+
+    def _on_click(self, index: QModelIndex) -> None:
+        if index.column() == STAR:
+            self.starred.emit(self.model.gene_at(index.row()))
+
+    def _star_current(self) -> None:
+        gene = self.model.gene_at(self.table.currentIndex().row())
+        if gene:
+            self.starred.emit(gene)
 
     def _on_row(self, current: QModelIndex, _previous: QModelIndex) -> None:
         gene = self.model.gene_at(current.row()) if current.isValid() else ""

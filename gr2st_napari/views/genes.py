@@ -10,7 +10,9 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePol
 from gr2st_napari.views.card import StatusCard, open_menu
 from gr2st_napari.views.dialogs import ask_file, ask_folder
 from gr2st_napari.views.foot import Foot
+from gr2st_napari.views.gene_columns import ColumnChooser
 from gr2st_napari.views.gene_list import GeneList
+from gr2st_napari.views.gene_lists import ListBar
 from gr2st_napari.views.look import LookControls, ModeButtons
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ class GenesView(QWidget):
         self.sections.setToolTip("Section of the study")
         self.sections.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.more = QPushButton("Open…", objectName="gr2st_more")
+        self.lists = ListBar()
         self.genes = GeneList()
+        self.columns = ColumnChooser(self.genes)
         self.modes = ModeButtons()
         self.look = LookControls()
         self.notes = _text("gr2st_notes")
@@ -46,6 +50,8 @@ class GenesView(QWidget):
         self.foot = Foot()
         self._filler = QWidget()
         self.setMinimumWidth(285)
+        # napari puts a stretch under docks that do not ask for height, and it takes half from the second one on.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._lay_out()
         self._connect()
 
@@ -58,6 +64,7 @@ class GenesView(QWidget):
         layout.setSpacing(8)
         layout.addWidget(self.card)
         layout.addLayout(row)
+        layout.addWidget(self.lists)
         layout.addWidget(self.genes, 1)
         layout.addWidget(self._filler, 1)
         for part in (self.modes, self.look, self.notes, self.legend, self.foot):
@@ -84,7 +91,7 @@ class GenesView(QWidget):
 
     def show_gene_tools(self, is_shown: bool) -> None:
         """Without anything open only the card is there."""
-        for part in (self.genes, self.modes, self.look):
+        for part in (self.lists, self.genes, self.modes, self.look):
             part.setVisible(is_shown)
         self._filler.setVisible(not is_shown)
 

@@ -22,7 +22,8 @@ from qtpy.QtWidgets import (
 
 from gr2st_napari.views.card import STRIPES, let_narrow
 from gr2st_napari.views.dialogs import ask_folder, ask_page
-from gr2st_napari.views.gene_list import GeneList, GeneModel
+from gr2st_napari.views.gene_list import GeneList
+from gr2st_napari.views.gene_model import GeneModel
 from gr2st_napari.views.look import SPACE_TIPS, SPACE_WORDS
 from gr2st_napari.views.results_models import ModelTable
 from gr2st_napari.views.results_plots import BoxPlot, DotPlot

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
 from gr2st.errors import DataError
-from gr2st.preprocess.normalise import gene_normalise, spot_normalise
+from gr2st.preprocess.normalise import gene_normalise, mean_z, spot_normalise
 
 COUNTS = np.array([[1, 3, 0], [0, 0, 0], [5, 0, 0]], dtype=np.float32)
 
@@ -66,3 +66,13 @@ def test_gene_space_is_spot_space_of_the_transposed_table(counts) -> None:
 def test_a_vector_is_refused() -> None:
     with pytest.raises(DataError, match="matrix of spots x genes, found 1 dimension"):
         spot_normalise(np.arange(3))
+
+
+def test_the_mean_z_score_of_genes_is_their_mean_in_standard_deviations() -> None:
+    values = np.array([[1.0, 10.0, 5.0, np.nan], [3.0, 30.0, 5.0, np.nan]], np.float32)
+    np.testing.assert_allclose(mean_z(values), [-1, 1])
+    np.testing.assert_allclose(
+        mean_z(np.array([[1.0, 4], [3, 2], [np.nan, 0]])), [0.5 * (np.sqrt(1.5) - 1), 0.5, -np.sqrt(1.5)]
+    )
+    assert np.isnan(mean_z(values[:, 2:])).all()
+    assert np.isnan(mean_z(values[:, :0])).all()

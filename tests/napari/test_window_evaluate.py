@@ -30,7 +30,7 @@ from gr2st.types import Progress
 from gr2st_napari._controller import controller_of
 from gr2st_napari._evaluate_words import HELD_OUT, MODEL, PCC_SPOT, STATE
 from gr2st_napari.views.evaluate import RESULTS, TRAININGS
-from gr2st_napari.views.gene_list import GENE, PCC
+from gr2st_napari.views.gene_model import GENE, PCC
 from tests.builders import her2st_folder
 
 pytestmark = pytest.mark.window

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
+from scipy.spatial import cKDTree
 from scipy.stats import rankdata
 
 from gr2st.correlation import Matrix, Vector, gene_pcc, mean_score
@@ -22,6 +23,7 @@ __all__ = [
     "median_of_known",
     "median_score",
     "morans_i",
+    "neighbours_of",
 ]
 
 
@@ -67,6 +69,16 @@ def morans_i(values: Matrix, neighbours: sparse.csr_array) -> Vector:
     spread = (centred**2).sum(axis=0) * np.count_nonzero(degree)
     scores: Vector = np.divide(shared, spread, out=np.full(spread.shape, np.nan), where=spread > 0)
     return scores
+
+
+def neighbours_of(xy: Matrix, pitch: float) -> sparse.csr_array:
+    """Pairs (spots, spots) of spots at most 1.5 array steps apart: 8 round a spot of a square array, 6 of a Visium one.
+
+    ``xy`` (spots, 2) and ``pitch``, the array step, are in pixels.
+    """
+    one, other = cKDTree(xy).query_pairs(1.5 * pitch, output_type="ndarray").T
+    pairs = np.concatenate([one, other]), np.concatenate([other, one])
+    return sparse.csr_array((np.ones(len(pairs[0])), pairs), shape=(len(xy), len(xy)))
 
 
 def median_score(scores: Vector) -> float | None:

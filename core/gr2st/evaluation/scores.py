@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
-from scipy.spatial import cKDTree
 
 from gr2st import keys
 from gr2st.evaluation.ceiling import noise_ceiling
@@ -22,13 +20,14 @@ from gr2st.evaluation.metrics import (
     mean_score,
     median_score,
     morans_i,
+    neighbours_of,
 )
 from gr2st.preprocess.normalise import gene_normalise, spot_normalise
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from gr2st.types import Float64, Prediction, Section
+    from gr2st.types import Prediction, Section
 
 VERSION = 2
 """Raised whenever a score is added or computed differently: folds that were scored otherwise are done again."""
@@ -81,16 +80,6 @@ def score_table(prediction: Prediction, section: Section, variable: Sequence[str
     rank = {gene: place for place, gene in enumerate(variable, start=1)}
     columns["variability_rank"] = [rank.get(gene) for gene in prediction.genes]
     return pd.DataFrame(columns)[list(COLUMNS)]
-
-
-def neighbours_of(xy: Float64, pitch: float) -> csr_array:
-    """Pairs (spots, spots) of spots at most 1.5 array steps apart: 8 round a spot of a square array, 6 of a Visium one.
-
-    ``xy`` (spots, 2) and ``pitch``, the array step, are in pixels.
-    """
-    one, other = cKDTree(xy).query_pairs(1.5 * pitch, output_type="ndarray").T
-    pairs = np.concatenate([one, other]), np.concatenate([other, one])
-    return csr_array((np.ones(len(pairs[0])), pairs), shape=(len(xy), len(xy)))
 
 
 def further_means(table: pd.DataFrame) -> dict[str, float | None]:

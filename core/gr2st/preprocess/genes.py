@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from gr2st.types import Bool, Float32, Float64
 
+THETA = 100.0
+"""Overdispersion that Pearson residuals allow counts, as scanpy has it."""
+_BLOCK = 256
+"""Genes made dense at a time."""
+
 MINIMUM_SHARE = 0.1
 """A gene is a candidate where at least this share of all training spots counts it; rarer ones correlate with noise."""
 
@@ -26,8 +31,8 @@ def select_genes(tables: Sequence[AnnData], n: int) -> tuple[str, ...]:
     """Choose the `n` most variable genes of the training sections, most variable first.
 
     Candidates stand in every table and are counted in at least a tenth of all spots. Each section ranks them by the
-    variance of their Pearson residuals (scanpy), which, unlike the dispersion of log counts, is not led by rare genes;
-    ranks are averaged, ties go by name.
+    variance of their Pearson residuals (as scanpy does), which, unlike the dispersion of log counts, is not led by
+    rare genes; ranks are averaged, ties go by name.
 
     Parameters
     ----------
@@ -61,7 +66,7 @@ def _candidates(tables: Sequence[AnnData]) -> tuple[str, ...]:
     """Genes of every table that enough of all spots count, sorted by name."""
     shared = set.intersection(*(set(map(str, table.var_names)) for table in tables))
     genes = tuple(sorted(shared))
-    detected = sum((counts_of(table, genes) > 0).sum(axis=0) for table in tables)
+    detected = sum(spots_with(table)[table.var_names.get_indexer(pd.Index(genes))] for table in tables)
     enough: Bool = np.asarray(detected) >= MINIMUM_SHARE * sum(table.n_obs for table in tables)
     return tuple(gene for gene, keep in zip(genes, enough, strict=True) if keep)
 
@@ -74,21 +79,45 @@ def _by_variability(tables: Sequence[AnnData], genes: tuple[str, ...]) -> tuple[
 
 def _variability_ranks(table: AnnData, genes: Sequence[str]) -> Float64:
     """Rank of each gene in one section (0 the most variable); genes that are not counted in it share the last rank."""
-    import scanpy as sc
-    from anndata import AnnData
-
-    counts = counts_of(table, genes)
+    counts = sparse.csc_array(counts_of(table, genes))
     # A spot or gene without counts has no expected counts, so no residual.
     counted_spots, counted_genes = counts.sum(axis=1) > 0, counts.sum(axis=0) > 0
     if not counted_genes.any():
         return np.ones(len(genes))
-    copy = AnnData(counts[counted_spots][:, counted_genes])
-    found = sc.experimental.pp.highly_variable_genes(
-        copy, flavor="pearson_residuals", n_top_genes=1, check_values=False, inplace=False
-    )
     variance = pd.Series(-np.inf, index=list(genes))
-    variance[counted_genes] = found["residual_variances"].to_numpy()
+    variance[counted_genes] = residual_variances(counts[counted_spots][:, counted_genes])
     return np.asarray(variance.rank(ascending=False), dtype=np.float64)
+
+
+def residual_variances(counts: sparse.csc_array) -> Float64:
+    """Variance of each gene's Pearson residuals: how much more it varies than counts of its mean would by chance.
+
+    Residuals are those of a negative binomial with `THETA`, clipped at the root of the number of spots
+    (Lause et al. 2021).
+
+    Parameters
+    ----------
+    counts : (spots, genes)
+        Every spot and every gene has a count.
+
+    Returns
+    -------
+    (genes,) float64
+    """
+    per_spot, per_gene = np.asarray(counts.sum(axis=1), np.float64), np.asarray(counts.sum(axis=0), np.float64)
+    shares, limit = per_spot[:, None] / per_spot.sum(), np.sqrt(len(per_spot))
+    found = np.empty(len(per_gene))
+    for start in range(0, len(per_gene), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        expected = shares * per_gene[block]
+        residuals = (counts[:, block].toarray() - expected) / np.sqrt(expected + expected**2 / THETA)
+        found[block] = residuals.clip(-limit, limit).var(axis=0)
+    return found
+
+
+def spots_with(table: AnnData) -> Float64:
+    """In how many spots each gene of a table is counted."""
+    return np.asarray((sparse.csc_array(cast("Any", table.X)) > 0).sum(axis=0), dtype=np.float64)
 
 
 def counts_of(table: AnnData, genes: Sequence[str]) -> Float32:

@@ -63,6 +63,31 @@ def gene_normalise(counts: Counts) -> Float32:
     return _log_share(counts, axis=0)
 
 
+def mean_z(values: Float32) -> Float32:
+    """Mean over genes of how far each spot lies from the mean of its gene, in standard deviations over the spots.
+
+    Parameters
+    ----------
+    values : (spots, genes)
+        One section in one expression space; NaN where nothing is known.
+
+    Returns
+    -------
+    (spots,) float32
+        A gene that is the same in all spots says nothing and is left out; NaN for a spot without any value.
+    """
+    known = np.isfinite(values)
+    filled = np.where(known, values, 0).astype(np.float64)
+    size = np.maximum(known.sum(axis=0), 1)
+    centred = np.where(known, filled - filled.sum(axis=0) / size, 0)
+    spread = np.sqrt((centred**2).sum(axis=0) / size)
+    told = known & (spread > 1e-6)
+    summed = np.divide(centred, spread, out=np.zeros_like(centred), where=told).sum(axis=1)
+    count = told.sum(axis=1)
+    means = np.divide(summed, count, out=np.full(len(values), np.nan), where=count > 0)
+    return np.asarray(means, dtype=np.float32)
+
+
 def _log_share(counts: Counts, *, axis: int) -> Float32:
     """log10(1 + SCALE * counts / total along `axis`), zero where the total is zero."""
     if counts.ndim != 2:
