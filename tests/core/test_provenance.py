@@ -22,7 +22,7 @@ from gr2st.evaluation.results import FoldResult
 from gr2st.types import finish
 
 GENES = GeneChoice(listed=("ERBB2", "KRT19", "COL1A1"))
-SOFTWARE = ("gr2st-napari", "torch", "numpy", "scipy", "scikit-learn", "scanpy", "anndata")
+SOFTWARE = ("gr2st-napari", "torch", "numpy", "scipy", "scikit-learn", "anndata")
 
 
 def evaluated(out: Path, **changes: Any) -> Evaluation:

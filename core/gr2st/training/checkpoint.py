@@ -69,7 +69,7 @@ class ModelCard(Settings):
 
 def versions() -> dict[str, str]:
     """Versions of the software whose change may change a number."""
-    packages = ("gr2st-napari", "torch", "numpy", "scipy", "scikit-learn", "scanpy", "anndata")
+    packages = ("gr2st-napari", "torch", "numpy", "scipy", "scikit-learn", "anndata")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
