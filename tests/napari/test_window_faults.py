@@ -63,6 +63,11 @@ class House:
     def mend(self) -> None:
         self.fault_file.write_text("")
 
+    @property
+    def cache(self) -> Path:
+        """Features that other tests have made would leave the worker nothing to read."""
+        return self.study.with_name("cache")
+
     def counts(self, name: str) -> Path:
         return self.study / "ST-cnts" / f"{name}.tsv.gz"
 
@@ -87,7 +92,6 @@ def made(window, tmp_path_factory) -> Iterator[House]:
     house.mend()
     house.worker._command = (sys.executable, [str(Path(__file__).with_name("faulty_worker.py")), str(house.fault_file)])
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("GR2ST_CACHE", str(base / "cache"))
         patched.setenv("GR2ST_DATA", str(base / "data"))
         patched.setenv("CUDA_VISIBLE_DEVICES", "")
         (base / "genes.txt").write_text("\n".join(GENES))
@@ -101,6 +105,7 @@ def made(window, tmp_path_factory) -> Iterator[House]:
 def house(made, qtbot, tmp_path, monkeypatch) -> House:
     """The window at rest, with no runs and no evaluations."""
     monkeypatch.setenv("GR2ST_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("GR2ST_CACHE", str(made.cache))
     made.mend()
     if made.state.train_draft.study is None:
         made.controller.open(made.study)
@@ -232,7 +237,7 @@ def test_a_worker_that_dies_at_rest_or_while_it_checks_leaves_nothing(house, qtb
 def test_a_training_whose_worker_dies_can_go_on(house, qtbot, stage, at):
     folder = name_run(house, qtbot, stage)
     if stage == "reading":
-        shutil.rmtree(house.study.with_name("cache"), ignore_errors=True)
+        shutil.rmtree(house.cache, ignore_errors=True)
     house.fault("kill", at)
     house.train.start.click()
     told(house, qtbot, DIED)
