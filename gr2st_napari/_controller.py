@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from gr2st_napari._opener import Opener
 from gr2st_napari._opening import Opened, placement_of, pyramid_picture
 from gr2st_napari._pairing import belongs, same_spots
 from gr2st_napari._pointer import Pointer
+from gr2st_napari._preferences import PreferenceKeeper
 from gr2st_napari._region_keeper import RegionKeeper
 from gr2st_napari._resolve import resolve
 from gr2st_napari._shelf_keeper import ShelfKeeper
@@ -72,6 +73,8 @@ class Controller:
 
     def __init__(self, viewer: Viewer, worker: WorkerProcess | None = None) -> None:
         self.state = State()
+        self._preferences = PreferenceKeeper(lambda changes: self.wish(**changes))
+        self.state.wish = replace(self.state.wish, **asdict(self._preferences.preferences))
         self.canvas = Canvas(viewer)
         self.worker = worker or WorkerProcess()
         self.facts = FactsKeeper(self.state)
@@ -91,6 +94,7 @@ class Controller:
         # After our own listeners: regions that come back are then drawn above the spots.
         self.regions = RegionKeeper(self.state, self.canvas.layers)
         self._parts = (
+            self._preferences,
             self._errands,
             self._opener,
             self.facts,
