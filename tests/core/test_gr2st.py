@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gr2st.errors import DataError
 from gr2st.graph.masks import edges_of, sparse_mask
+from gr2st.models import gr2st
 from gr2st.models.attention import Graph, Part, attend
 from gr2st.models.dropout import Dropout, keep_mask
 from gr2st.models.gr2st import Gr2st
@@ -276,3 +277,19 @@ def test_edges_of_a_trained_model_are_drawn_for_any_expression():
     distance = (batch.position[edges["spatial"][0]] - batch.position[edges["spatial"][1]]).norm(dim=1)
     assert float(distance.max()) < 3.0
     assert edges["functional"].shape[1] >= 30
+
+
+@pytest.mark.parametrize("fusion", ["sum", "mean", "concat", "max"])
+def test_projections_multiplied_with_the_fusion_first_have_the_same_loss_and_gradients(
+    fusion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, batch = built(fusion=fusion, dropout=0.0).double(), toy_batch("A1")
+    batch = replace(batch, features=batch.features.double(), spot_expression=batch.spot_expression.double())
+    found = []
+    for folded_above in (0, len(batch.features)):
+        monkeypatch.setattr(gr2st, "FOLDED_ABOVE", folded_above)
+        loss = network.loss(batch).total
+        learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        found.append((loss, *torch.autograd.grad(loss, learned)))
+    for folded, unfolded in zip(*found, strict=True):
+        torch.testing.assert_close(folded, unfolded, rtol=0, atol=1e-11)

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from gr2st.graph.masks import blocks, edges_of
 from gr2st.models.dropout import keep_mask
 from gr2st.models.precision import in_full_precision
+from gr2st.models.products import product
 
 SLOPE = 0.2
 TINY = 1e-9
@@ -272,7 +273,7 @@ def _weights(part: Part, source: Tensor, target: Tensor, dropout: float, seed: i
 def _gather(part: Part, weight: Tensor, state: Tensor) -> Tensor:
     """Sums (t, heads, width) of the state weighted by (t, heads, d)."""
     if part.source is None:
-        return (weight.flatten(0, 1) @ state).view(*weight.shape[:2], -1)
+        return product(weight.flatten(0, 1), state).view(*weight.shape[:2], -1)
     return torch.bmm(weight, _local(part.source, state))
 
 
@@ -280,8 +281,8 @@ def _spread(part: Part, weight: Tensor, state: Tensor, flow: Tensor, for_state: 
     """Backward of `_gather`: gradient of the weights; that of the state is added to `for_state`."""
     if part.source is None:
         flow = flow.flatten(0, 1)
-        for_state.addmm_(weight.flatten(0, 1).T, flow)
-        return (flow @ state.T).view_as(weight)
+        for_state += product(weight.flatten(0, 1).T, flow)
+        return product(flow, state.T).view_as(weight)
     local = torch.bmm(weight.transpose(1, 2), flow)
     for_state.index_add_(0, part.source.view(-1), local.flatten(0, 1))
     return torch.bmm(flow, _local(part.source, state).transpose(1, 2))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gr2st.models.dropout import Dropout
+from gr2st.models.products import Linear, linear, linear_by_head
 
 if TYPE_CHECKING:
     from gr2st.models.attention import Graph
@@ -23,8 +24,8 @@ class ProjectionHead(nn.Module):
 
     def __init__(self, n_inputs: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.projection = nn.Linear(n_inputs, width)
-        self.fc = nn.Linear(width, width)
+        self.projection = Linear(n_inputs, width)
+        self.fc = Linear(width, width)
         self.dropout = Dropout(dropout)
         self.layer_norm = nn.LayerNorm(width)
 
@@ -35,7 +36,11 @@ class ProjectionHead(nn.Module):
 
 
 class GraphAttention(nn.Module):
-    """Multi-head graph attention, parameters named as torch_geometric's GATConv: (n, width) -> (n, heads * width)."""
+    """Multi-head graph attention, parameters named as torch_geometric's GATConv.
+
+    In two steps: what each head gathers from the neighbours, (n, width) -> (n, heads, width), and what its own
+    projection makes of it, (n, heads, width) -> (n, heads * width).
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -49,19 +54,33 @@ class GraphAttention(nn.Module):
             nn.init.xavier_uniform_(weight)
 
     def forward(self, state: Tensor, graph: Graph | PlainGraph, *, with_entropy: bool) -> tuple[Tensor, Tensor]:
-        """Attended state and the entropy of the attention per edge."""
-        theta = self.lin.weight.view(self.heads, -1, state.shape[1])
-        source, target = self._scores(state, theta)
+        """What the heads gather, and the entropy of the attention per edge."""
+        source, target = self._scores(state)
         share = self.share if self.training else 0.0
-        gathered, entropy = graph.attend(state, source, target, dropout=share, with_entropy=with_entropy)
-        heads = torch.bmm(gathered.transpose(0, 1), theta.transpose(1, 2))
-        return heads.transpose(0, 1).reshape(len(state), -1).add_(self.bias), entropy
+        return graph.attend(state, source, target, dropout=share, with_entropy=with_entropy)
 
-    def _scores(self, state: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def project(self, gathered: Tensor) -> Tensor:
+        """The heads side by side, each through its projection."""
+        return linear_by_head(gathered, self._projections).reshape(len(gathered), -1).add_(self.bias)
+
+    def project_through(self, gathered: Tensor, weight: Tensor) -> Tensor:
+        """`project`, and then the linear map `weight` (out, heads * width): (n, out).
+
+        Both maps are multiplied first. What costs spots * heads * width^2 less costs heads * width^2 * out more.
+        """
+        both = linear_by_head(weight.view(len(weight), self.heads, -1), self._projections.transpose(1, 2))
+        return linear(gathered.flatten(1), both.flatten(1), weight @ self.bias)
+
+    @property
+    def _projections(self) -> Tensor:
+        """One for each head: (heads, width, width)."""
+        return self.lin.weight.view(self.heads, -1, self.lin.in_features)
+
+    def _scores(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """Both parts of the logits, each (n, heads): a . (Theta x) = (Theta^T a) . x."""
         vectors = torch.stack([self.att_src[0], self.att_dst[0]], dim=1)
-        folded = torch.bmm(vectors, theta).transpose(0, 1).flatten(0, 1)
-        source, target = torch.split(state @ folded.T, self.heads, dim=1)
+        folded = torch.bmm(vectors, self._projections).transpose(0, 1).flatten(0, 1)
+        source, target = torch.split(linear(state, folded), self.heads, dim=1)
         return source, target
 
 
@@ -74,10 +93,10 @@ class ExpertHead(nn.Module):
     def __init__(self, width: int, n_genes: int, experts: int, dropout: float, *, gate_width: int) -> None:
         super().__init__()
         self.experts = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, width), nn.GELU(), Dropout(dropout), nn.Linear(width, n_genes))
+            nn.Sequential(Linear(width, width), nn.GELU(), Dropout(dropout), Linear(width, n_genes))
             for _ in range(experts)
         )
-        self.gate = nn.Sequential(nn.Linear(gate_width, width // 2), nn.ReLU(), nn.Linear(width // 2, experts))
+        self.gate = nn.Sequential(Linear(gate_width, width // 2), nn.ReLU(), Linear(width // 2, experts))
         self.dropout = Dropout(dropout)
 
     def forward(self, image: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,10 +107,10 @@ class ExpertHead(nn.Module):
         """
         logits = self.gate(seen)
         share = logits.softmax(dim=1)
-        hidden = F.linear(image, *self._joined(0, dim=0))
+        hidden = linear(image, *self._joined(0, dim=0))
         hidden = self.dropout(F.gelu(hidden)).view(len(image), len(self.experts), -1) * share[:, :, None]
         weight, bias = self._joined(3, dim=1)
-        return torch.addmm(share @ bias.view(len(self.experts), -1), hidden.flatten(1), weight.T), logits
+        return linear(hidden.flatten(1), weight) + share @ bias.view(len(self.experts), -1), logits
 
     def _joined(self, layer: int, *, dim: int) -> tuple[Tensor, Tensor]:
         """Weights of one layer of all experts joined along `dim`, and their biases in a row."""

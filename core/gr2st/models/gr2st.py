@@ -7,7 +7,7 @@ expression with the answer of a regression head. Both published versions are set
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ from gr2st.models.memory import PerSection
 from gr2st.models.picture import width_seen, with_surroundings
 from gr2st.models.plain import plain
 from gr2st.models.precision import in_full_precision
+from gr2st.models.products import Linear
 from gr2st.models.programmes import Programmes
 from gr2st.models.retrieval import Retrieved, appended, filled, retrieve
 from gr2st.models.scaling import GeneScale, notes_on_scale, on_common_scale
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gr2st.config import Gr2stConfig, Settings
+
+
+FOLDED_ABOVE = 2
+"""Spots per number of the embedding above which projections of the heads are multiplied with the layer that follows,
+which costs the same for any number of spots, rather than with the spots."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +86,13 @@ class Gr2st(SpotModel):
             Dropout(share),
         )
         self.image_projection = ProjectionHead(width_seen(n_features, config.picture_radius), width, share)
-        self.dynamic_head_proj = nn.Linear(n_genes, width)
-        self.dynamic_tail_proj = nn.Linear(n_genes, width).requires_grad_(config.score_bias > 0)
-        self.spatial_proj = nn.Linear(n_genes, width)
+        self.dynamic_head_proj = Linear(n_genes, width)
+        self.dynamic_tail_proj = Linear(n_genes, width).requires_grad_(config.score_bias > 0)
+        self.spatial_proj = Linear(n_genes, width)
         self.dynamic_gat = GraphAttention(width, config.heads, share)
         self.spatial_gat = GraphAttention(width, config.heads, share)
         joined = config.heads * width * (2 if config.fusion == "concat" else 1)
-        self.fusion_layer = nn.Sequential(nn.Linear(joined, width), nn.ReLU(), nn.LayerNorm(width), Dropout(share))
+        self.fusion_layer = nn.Sequential(Linear(joined, width), nn.ReLU(), nn.LayerNorm(width), Dropout(share))
         self.spot_projection = ProjectionHead(width, width, share)
         gate_width = 2 * width if config.gate_sees == "surroundings" else width
         self.moe_head = (
@@ -218,7 +224,7 @@ class Gr2st(SpotModel):
         by_function, entropy = self.dynamic_gat(head, functional, with_entropy=with_entropy)
         spatial = self._graphs.spatial(batch)
         by_place, spatial_entropy = self.spatial_gat(near, spatial, with_entropy=with_entropy)
-        fused = self.fusion_layer(self._fuse(by_function, by_place))
+        fused = self.fusion_layer[1:](self._fused(by_function, by_place))
         return self.spot_projection(fused), entropy + spatial_entropy
 
     def _state(self, batch: Batch) -> Tensor:
@@ -279,6 +285,16 @@ class Gr2st(SpotModel):
         if batch.cell_share is None:
             return logits.new_zeros(())
         return losses.soft_gate(logits, batch.cell_share)
+
+    def _fused(self, by_function: Tensor, by_place: Tensor) -> Tensor:
+        """What both graphs gathered (n, heads, width), projected, fused and through the first layer: (n, width)."""
+        layer, fusion = cast("Linear", self.fusion_layer[0]), self.config.fusion
+        if fusion == "max" or len(by_function) <= FOLDED_ABOVE * self.config.projection:
+            fused = self._fuse(self.dynamic_gat.project(by_function), self.spatial_gat.project(by_place))
+            return layer.forward(fused)
+        one, other = layer.weight.chunk(2, dim=1) if fusion == "concat" else (layer.weight, layer.weight)
+        summed = self.dynamic_gat.project_through(by_function, one) + self.spatial_gat.project_through(by_place, other)
+        return summed / (2 if fusion == "mean" else 1) + layer.bias
 
     def _fuse(self, by_function: Tensor, by_place: Tensor) -> Tensor:
         match self.config.fusion:

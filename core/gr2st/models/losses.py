@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from gr2st.graph.masks import PAIRS_AT_ONCE, blocks
 from gr2st.models.plain import plain
 from gr2st.models.precision import in_full_precision
+from gr2st.models.products import linear, product
 
 
 @in_full_precision
@@ -29,7 +30,7 @@ def contrastive(spot: Tensor, image: Tensor, *, temperature: float) -> Tensor:
         similarity = spot @ image.T / temperature
         return _paired(similarity.log_softmax(dim=1), similarity.log_softmax(dim=0))
     if len(spot) ** 2 <= PAIRS_AT_ONCE:
-        paired: Tensor = _PairedCrossEntropy.apply(spot @ image.T / temperature)  # type: ignore[no-untyped-call]
+        paired: Tensor = _PairedCrossEntropy.apply(linear(spot, image) / temperature)  # type: ignore[no-untyped-call]
         return paired
     in_blocks: Tensor = _PairedInBlocks.apply(spot, image, temperature)  # type: ignore[no-untyped-call]
     return in_blocks
@@ -70,7 +71,7 @@ class _PairedInBlocks(torch.autograd.Function):
     def forward(ctx: Any, spot: Tensor, image: Tensor, temperature: float) -> Tensor:
         by_row, by_column = spot.new_empty(len(spot)), spot.new_full((len(spot),), -torch.inf)
         for rows in blocks(len(spot)):
-            similarity = spot[rows] @ image.T / temperature
+            similarity = product(spot[rows], image.T) / temperature
             by_row[rows] = similarity.logsumexp(dim=1)
             by_column = torch.logaddexp(by_column, similarity.logsumexp(dim=0))
         ctx.save_for_backward(spot, image, by_row, by_column)
@@ -84,13 +85,13 @@ class _PairedInBlocks(torch.autograd.Function):
         scale = grad / (2 * len(spot) * ctx.temperature)
         for_spot, for_image = torch.empty_like(spot), torch.zeros_like(image)
         for rows in blocks(len(spot)):
-            similarity = spot[rows] @ image.T / ctx.temperature
+            similarity = product(spot[rows], image.T) / ctx.temperature
             slope = (similarity - by_row[rows, None]).clamp_(min=-60).exp_()
             slope += similarity.sub_(by_column).clamp_(min=-60).exp_()
             slope.diagonal(rows.start).sub_(2)
             slope *= scale
-            for_spot[rows] = slope @ image
-            for_image.addmm_(slope.T, spot[rows])
+            for_spot[rows] = product(slope, image)
+            for_image += product(slope.T, spot[rows])
         return for_spot, for_image, None
 
 

@@ -17,6 +17,7 @@ from gr2st.models.fields import required
 from gr2st.models.memory import PerSection
 from gr2st.models.plain import plain
 from gr2st.models.precision import in_full_precision
+from gr2st.models.products import linear
 
 if TYPE_CHECKING:
     from gr2st.config import Gr2stConfig
@@ -109,7 +110,7 @@ class SpotGraphs:
         config = self.config
         kind = cell_type[part.target, None]
         if part.source is None:
-            likeness, same = tail[part.target] @ head.T, kind == cell_type
+            likeness, same = linear(tail[part.target], head), kind == cell_type
         else:
             likeness = torch.einsum("tdw,tw->td", head[part.source], tail[part.target])
             same = kind == cell_type[part.source]
