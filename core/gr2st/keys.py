@@ -78,6 +78,7 @@ COMPARED_WITH: Final = "compared_with"
 MODEL_WEIGHTS: Final = "model.safetensors"
 MODEL_CARD: Final = "model.json"
 MODEL_BANK: Final = "bank.h5ad"
+MODEL_FACTS: Final = "training.safetensors"
 
 # Files of an evaluation folder; its state lies in RUN_STATE
 EVALUATION_CARD: Final = "evaluation.json"
