@@ -13,7 +13,7 @@ from gr2st.config import Gr2stConfig, TrainConfig
 from gr2st.graph.functional import threshold_graph
 from gr2st.graph.masks import edges_of, sparse_mask, transposed
 from gr2st.graph.spatial import averaging_matrix, neighbourhood_mean
-from gr2st.models.base import Batch
+from gr2st.models.base import Attention, Batch
 from gr2st.models.choices import blend_scores, candidates
 from gr2st.models.gr2st import Gr2st
 from gr2st.models.losses import gate, soft_gate
@@ -63,12 +63,18 @@ def test_a_spread_gives_each_spot_a_threshold_of_its_own_above_the_fixed_one():
     assert own.sum() < fixed.sum()
 
 
+def pairs(heard: Attention) -> set[tuple[int, int]]:
+    """Source and target of every edge."""
+    target = torch.arange(len(heard.first) - 1).repeat_interleave(heard.first.diff())
+    return set(zip(heard.source.tolist(), target.tolist(), strict=True))
+
+
 @pytest.mark.parametrize("functional", ["threshold", "top-k"])
 def test_edges_turned_round_join_the_same_pairs_the_other_way(functional: str):
     settings = {"functional": functional, "functional_k": 3, "spatial": "nearest", "spatial_k": 3}
-    chosen, chooser = (built(edge_direction=way, **settings).edges(toy_batch("A1")) for way in ("chosen", "chooser"))
+    told = [built(edge_direction=way, **settings).attention(toy_batch("A1")) for way in ("chosen", "chooser")]
     for graph in ("functional", "spatial"):
-        there, back = (set(zip(*edges[graph].tolist(), strict=True)) for edges in (chosen, chooser))
+        there, back = (pairs(attention[graph]) for attention in told)
         assert there == {(target, source) for source, target in back}
         assert there != back
 

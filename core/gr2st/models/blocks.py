@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gr2st.models.attention import Graph
 from gr2st.models.dropout import Dropout
+from gr2st.models.listening import heard_over
 from gr2st.models.products import Linear, linear, linear_by_head
 
 if TYPE_CHECKING:
-    from gr2st.models.attention import Graph
+    from gr2st.models.attention import Part
     from gr2st.models.attention_plain import PlainGraph
+    from gr2st.models.base import Attention
 
 CELL_TYPES = 6
 """Unlabelled, necrotic, neoplastic, inflammatory, connective, non-neoplastic epithelial: ids 0 to 5."""
@@ -75,6 +79,14 @@ class GraphAttention(nn.Module):
     def _projections(self) -> Tensor:
         """One for each head: (heads, width, width)."""
         return self.lin.weight.view(self.heads, -1, self.lin.in_features)
+
+    def heard(self, state: Tensor, mask: Tensor, added: Callable[[Part], Tensor] | None = None) -> Attention:
+        """The attention itself, mean over the heads, of states (n, width) over a graph's mask; `added` as `heard_over`.
+
+        No state is gathered here, so the dense form of a graph is the quicker one until its mask is sparse.
+        """
+        graph = Graph.of(mask, heads=self.heads, sparse_below=0.0)
+        return heard_over(graph, *self._scores(state), added)
 
     def _scores(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """Both parts of the logits, each (n, heads): a . (Theta x) = (Theta^T a) . x."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -83,12 +85,13 @@ class SpotGraphs:
         graph = self._graph(self.functional_mask(head, tail, cell_type))
         if not self.config.score_bias:
             return graph
-        if self.config.edge_direction == "chooser":
-            # The score is the choosing spot's, which is now the target.
-            head, tail = tail, head
         if len(head) ** 2 <= PAIRS_AT_ONCE:
             return graph.with_added(lambda part: self._bias(part, head, tail, cell_type))
         return graph.with_added(lambda part: self._bias_again(part, head, tail, cell_type))
+
+    def bias(self, head: Tensor, tail: Tensor, cell_type: Tensor) -> Callable[[Part], Tensor] | None:
+        """What the functional edges of a part add to their logits; None where they add nothing."""
+        return partial(self._bias, head=head, tail=tail, cell_type=cell_type) if self.config.score_bias else None
 
     def _bias_again(self, part: Part, head: Tensor, tail: Tensor, cell_type: Tensor) -> Tensor:
         """`_bias` made again in the backward pass: its steps, if kept, would each take 4 bytes a pair."""
@@ -108,6 +111,9 @@ class SpotGraphs:
     def _bias(self, part: Part, head: Tensor, tail: Tensor, cell_type: Tensor) -> Tensor:
         """(t, 1, d) for the targets and sources of one part."""
         config = self.config
+        if config.edge_direction == "chooser":
+            # The score is the choosing spot's, which is now the target.
+            head, tail = tail, head
         kind = cell_type[part.target, None]
         if part.source is None:
             likeness, same = linear(tail[part.target], head), kind == cell_type
