@@ -149,7 +149,7 @@ def _scored(watch: Watch, state: Fit) -> Steps[dict[str, float]]:
         return {}
     for _ in watch.bring_up_to_date():
         yield Progress("Training", state.epoch, state.training.epochs)
-    return watch.scores()
+    return watch.look(state.epoch + 1)
 
 
 def _note(values: Mapping[str, float]) -> str:
