@@ -29,6 +29,7 @@ from gr2st_napari._problems import problem_in, problem_of
 from gr2st_napari._region_keeper import RegionKeeper
 from gr2st_napari._resolve import resolve
 from gr2st_napari._shelf_keeper import ShelfKeeper
+from gr2st_napari._sketch_keeper import SketchKeeper
 from gr2st_napari._state import MODES, SPACES, Job, Problem, State, Wish
 from gr2st_napari._study_builder import StudyBuilder
 from gr2st_napari._trainer import Trainer
@@ -90,6 +91,8 @@ class Controller:
         self._is_closed = False
         self._window: QWidget | None = None
         self._closing: Closing | None = None
+        # Before our own listeners: its layer is gone before two maps stand side by side.
+        self.sketches = SketchKeeper(self.state, self.canvas)
         self._connect()
         # After our own listeners: regions that come back are then drawn above the spots.
         self.regions = RegionKeeper(self.state, self.canvas.layers)
@@ -210,6 +213,7 @@ class Controller:
         self.trainer.close()
         self.evaluator.close()
         self.regions.close()
+        self.sketches.close()
         self.worker.stop()
         self.canvas.close()
         self._pointer.close()
