@@ -77,7 +77,7 @@ class ResultsPage(QWidget):
         self.warnings.setStyleSheet(
             f"#gr2st_warnings {{ border: 0; border-left: 4px solid {STRIPES['warning']}; padding-left: 6px; }}"
         )
-        self.empty = QLabel("Results show here once all trainings are done, or once they are stopped.", wordWrap=True)
+        self.empty = QLabel("Results show here once the first trainings are done.", wordWrap=True)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.space = QComboBox(objectName="gr2st_results_space")
         self.export = QPushButton("Export", objectName="gr2st_export")
@@ -126,7 +126,7 @@ class ResultsPage(QWidget):
         self._on_which(0)
 
     def _menu(self) -> QMenu:
-        menu = QMenu(self.export)
+        menu = QMenu(self.export, toolTipsVisible=True)
         for label, what in EXPORTS.items():
             menu.addAction(label).triggered.connect(lambda _checked=False, what=what: self._ask_export(what))
         return menu
@@ -154,6 +154,12 @@ class ResultsPage(QWidget):
         link = [f"<a style='color: {STRIPES['warning']}' href='all'>and {more} more</a>"] if more > 0 else []
         self.warnings.setText("<br>".join([*map(escape, shown), *link]))
         self.warnings.setVisible(bool(shown))
+
+    def show_export(self, why_no_report: str) -> None:
+        """Tables and figures can always be written; why the report cannot."""
+        report = self.export.menu().actions()[list(EXPORTS.values()).index("report")]
+        report.setEnabled(not why_no_report)
+        report.setToolTip(why_no_report)
 
     def show_space(self, space: Space) -> None:
         self.space.setCurrentIndex(self.space.findData(space))
