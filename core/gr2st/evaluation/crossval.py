@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gr2st.evaluation.plan import Plan
     from gr2st.types import SectionEntry, Steps, Study
 
-WORD_S = 1.0
+WORD_S = 0.3
 """Seconds after which an evaluation whose folds run elsewhere says that it is still there."""
 SUM_S, SUM_SHARE = 5.0, 0.05
 """Between two summings up on the way: at least so many seconds, and so many that they take this share of the time."""
