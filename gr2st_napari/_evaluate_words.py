@@ -138,7 +138,8 @@ def progress_sentence(desk: Desk) -> str:
     """How far the trainings are and how long the rest takes."""
     evaluation = desk.evaluation
     if evaluation is None:
-        return "Reading sections…"
+        place = desk.design.place
+        return f"Asking the cluster at {place.scheduler.strip()}" if place.way == "cluster" else "Reading sections"
     ended, total = ended_of(evaluation), len(evaluation.rows)
     place = desk.design.place
     left = seconds_left(evaluation.rows, place.processes if desk.is_evaluating and place.way == "processes" else 1)

@@ -90,6 +90,7 @@ class ResultsPage(QWidget):
         self._body = QSplitter(Qt.Orientation.Vertical)
         self._page = _scrolling(self._body, PAGE_PX)
         self._warnings: tuple[str, ...] = ()
+        self._genes_in = ""
         self._lay_out()
         self._connect()
 
@@ -179,10 +180,17 @@ class ResultsPage(QWidget):
             self.genes.show_genes((), ())
             return
         columns = (scores.low[space], scores.high[space], scores.means["spot"], scores.means["gene"])
+        bar, model = self.genes.table.verticalScrollBar(), self.genes.model
+        # Numbers that grow while trainings go on leave order and place as the user has them.
+        is_new = self._genes_in != space or not model.rowCount()
+        order = (SCORE_COLUMN[space], Qt.SortOrder.DescendingOrder) if is_new else model.sorted_by
+        place = 0 if is_new else bar.value()
+        self._genes_in = space
         self.genes.show_genes(scores.genes, [""] * len(scores.genes), *columns)
         for column in INTERVAL:
             self.genes.table.setColumnHidden(column, self.width() < ROOMY_PX)
-        self.genes.table.sortByColumn(SCORE_COLUMN[space], Qt.SortOrder.DescendingOrder)
+        self.genes.table.sortByColumn(*order)
+        bar.setValue(place)
 
     def show_sections(self, names: Sequence[str], current: str) -> None:
         with QSignalBlocker(self.section):
