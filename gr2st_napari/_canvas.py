@@ -108,6 +108,11 @@ class Canvas:
             self._show_second(display.panels[1], expression, source)
         self._size_titles(TITLE_PT[len(display.panels)])
 
+    def put_aside(self, *, is_aside: bool) -> None:
+        """Hide the map while another one lies in its place, or bring it back."""
+        if self._first.spots is not None:
+            set_visible([self._first.spots], is_visible=not is_aside)
+
     def show_edges(self, neighbours: Neighbours | None, xy: Float64) -> None:
         """Draw the edges of one spot in every cell, or none."""
         for cell in self._cells:
@@ -142,14 +147,10 @@ class Canvas:
         if cell.spots is None:
             assert self._placement is not None, "a placement is set before anything is drawn"
             cell.spots = self.layers.add(_layers.spots_layer(panel, expression.xy, self._placement, source=source))
-            _dress(cell.spots)
+            dress(cell.spots)
             return
-        spots = cell.spots
-        _recolour(spots, panel)
-        if spots.face_colormap.name != f"gr2st {panel.colormap}":
-            spots.face_colormap = Colormap(**_layers.colormap(panel.colormap))
-        spots.name = panel.title
-        spots.metadata[_layers.METADATA].update(source)
+        redraw(cell.spots, panel)
+        cell.spots.metadata[_layers.METADATA].update(source)
 
     def _size_titles(self, size_pt: int) -> None:
         for spots in (cell.spots for cell in self._cells):
@@ -251,6 +252,14 @@ class Canvas:
         return ""
 
 
+def redraw(spots: Points, panel: Panel) -> None:
+    """Show another panel in a layer of spots that is there."""
+    _recolour(spots, panel)
+    if spots.face_colormap.name != f"gr2st {panel.colormap}":
+        spots.face_colormap = Colormap(**_layers.colormap(panel.colormap))
+    spots.name = panel.title
+
+
 def _recolour(spots: Points, panel: Panel) -> None:
     """Set values and limits together, with one upload to the graphics card.
 
@@ -267,7 +276,7 @@ def _recolour(spots: Points, panel: Panel) -> None:
     spots.events.face_color()
 
 
-def _dress(spots: Points) -> None:
+def dress(spots: Points) -> None:
     """Colour bar with numbers, title; nothing to edit."""
     spots.editable = False
     spots.face_colorbar.visible = True

@@ -30,6 +30,7 @@ from gr2st_napari._preferences import PreferenceKeeper
 from gr2st_napari._region_keeper import RegionKeeper
 from gr2st_napari._resolve import resolve
 from gr2st_napari._shelf_keeper import ShelfKeeper
+from gr2st_napari._sketch_keeper import SketchKeeper
 from gr2st_napari._state import MODES, SPACES, Problem, State, Wish
 from gr2st_napari._study_builder import StudyBuilder
 from gr2st_napari._trainer import Trainer
@@ -90,6 +91,8 @@ class Controller:
         self._is_closed = False
         self._window: QWidget | None = None
         self._closing: Closing | None = None
+        # Before our own listeners: its layer is gone before two maps stand side by side.
+        self.sketches = SketchKeeper(self.state, self.canvas)
         self._connect()
         # After our own listeners: regions that come back are then drawn above the spots.
         self.regions = RegionKeeper(self.state, self.canvas.layers)
@@ -103,6 +106,7 @@ class Controller:
             self.trainer,
             self.evaluator,
             self.regions,
+            self.sketches,
         )
         for mode, key in MODE_KEYS.items():
             viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)

@@ -21,6 +21,7 @@ from gr2st_napari._evaluate_words import (
     reference_options,
     training_lines,
     why_no_other,
+    why_no_report,
     why_not_start,
 )
 from gr2st_napari._evaluation import predictions_of
@@ -168,6 +169,7 @@ class EvaluateDock(EvaluateView):
         results, space = desk.results, desk.space
         self.results.show_any(results is not None and bool(results.genes))
         self.results.show_space(space)
+        self.results.show_export(why_no_report(desk))
         if results is None or not results.genes:
             return
         self.results.show_models(model_lines(results, space), desk.chosen)

@@ -106,6 +106,11 @@ def why_no_other(desk: Desk) -> str:
     return "Stop the evaluation that is running, or wait for its end." if desk.is_evaluating else ""
 
 
+def why_no_report(desk: Desk) -> str:
+    """Why no report can be written now; empty where one can."""
+    return "Wait until the worker has done what it is doing, or stop it." if desk.request is not None else ""
+
+
 def findings_of(preflight: Preflight | None) -> tuple[Finding, ...]:
     """What the check has found, that which hinders the start first."""
     return () if preflight is None else tuple(sorted(preflight.findings, key=lambda found: found.kind != "fault"))
@@ -133,7 +138,8 @@ def progress_sentence(desk: Desk) -> str:
     """How far the trainings are and how long the rest takes."""
     evaluation = desk.evaluation
     if evaluation is None:
-        return "Reading sections…"
+        place = desk.design.place
+        return f"Asking the cluster at {place.scheduler.strip()}" if place.way == "cluster" else "Reading sections"
     ended, total = ended_of(evaluation), len(evaluation.rows)
     place = desk.design.place
     left = seconds_left(evaluation.rows, place.processes if desk.is_evaluating and place.way == "processes" else 1)
@@ -192,7 +198,7 @@ def _at_work(desk: Desk) -> str:
         return f"Stopping: {told}. What is done stays."
     if desk.is_paused:
         return f"Paused: {told}."
-    return f"{told}. You can go on looking meanwhile."
+    return f"{told}. {desk.told or 'You can go on looking meanwhile.'}"
 
 
 def _about(desk: Desk, evaluation: EvaluationFolder) -> Card:

@@ -172,9 +172,12 @@ class Evaluator(QObject):
         desk = self._desk
         if desk.evaluation is not None and desk.results is not None:
             self._set(_evaluation.in_view(replace(desk, chosen=label), desk.evaluation, desk.results))
-            ranking, before = ranking_of(desk.evaluation, desk.results, label), self._state.ranking
-            if ranking is None or before is None or ranking.scores is not before.scores:
-                self._state.ranking = ranking
+            self._rank(desk.evaluation, desk.results, label)
+
+    def _rank(self, evaluation: EvaluationFolder, results: Results, label: str) -> None:
+        ranking, before = ranking_of(evaluation, results, label), self._state.ranking
+        if ranking is None or before is None or ranking.scores is not before.scores:
+            self._state.ranking = ranking
 
     def export(self, what: str, path: Path | str) -> None:
         """Write tables or figures into a folder, or the report into a file."""
@@ -182,6 +185,8 @@ class Evaluator(QObject):
         if evaluation is None:
             return
         if what == "report":
+            if self._desk.request is not None:
+                return
             self._ask("report", self._worker.report(evaluation.folder, path))
         else:
             write = _copied if what == "tables" else _drawn
@@ -304,6 +309,9 @@ class Evaluator(QObject):
 
     def _show(self, evaluation: EvaluationFolder, results: Results | None) -> None:
         self._set(_evaluation.in_view(self._desk, evaluation, results))
+        if self._state.ranking is not None and results is not None:
+            # Of the same evaluation, as far as it was when the model was chosen.
+            self._rank(evaluation, results, self._state.ranking.label)
         if self._desk.is_followed:
             self._timer.start()
         else:

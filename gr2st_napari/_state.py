@@ -11,6 +11,7 @@ from gr2st_napari._evaluation import Desk
 from gr2st_napari._gene_shelf import Shelf
 from gr2st_napari._regions import Sheet
 from gr2st_napari._runs import RunsSeen
+from gr2st_napari._sketching import Sketched
 from gr2st_napari._study import Draft
 from gr2st_napari._training import TrainDraft, Training
 
@@ -109,6 +110,7 @@ class State:
     train_draft: TrainDraft = field(default_factory=TrainDraft)
     training: Training = field(default_factory=Training)
     runs: RunsSeen = field(default_factory=RunsSeen)
+    sketched: Sketched = field(default_factory=Sketched)
     desk: Desk = field(default_factory=Desk)
     evaluating: Job = Job()
     ranking: Ranking | None = None

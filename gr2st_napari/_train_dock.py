@@ -24,7 +24,17 @@ from gr2st_napari._run_words import (
 )
 from gr2st_napari._runs import differences
 from gr2st_napari._series import PART_WORDS, TOTAL, compared, curves_of, parts_of
-from gr2st_napari._train_words import card_of, ends_of, findings_of, job_of, score_title, watch_options
+from gr2st_napari._train_words import (
+    card_of,
+    ends_of,
+    findings_of,
+    job_of,
+    score_title,
+    sketch_words,
+    sketched_words,
+    watch_options,
+    why_no_sketch,
+)
 from gr2st_napari.views.train import PLAN, PROGRESS, TrainView
 
 if TYPE_CHECKING:
@@ -106,6 +116,7 @@ class TrainDock(TrainView):
         plan, change = self.plan, self._controller.trainer.change
         plan.sections.chosen.connect(partial(change, _training.with_sections))
         plan.watch.chosen.connect(partial(change, _training.with_held_out))
+        plan.sketch_wanted.connect(partial(change, _training.with_sketch))
         plan.genes.number_chosen.connect(partial(change, _training.with_number))
         plan.genes.file_chosen.connect(self._controller.trainer.choose_genes)
         plan.model.chosen.connect(partial(change, _training.with_model))
@@ -129,6 +140,8 @@ class TrainDock(TrainView):
             (events.runs, self._show_runs),
             (events.opened, self._show_acts),
             (events.opened, self._show_card),
+            (events.opened, self._show_sketched),
+            (events.sketched, self._show_sketched),
         ]
         for signal, listener in listeners:
             signal.connect(listener)
@@ -161,6 +174,7 @@ class TrainDock(TrainView):
         plan.show_study("" if study is None else study.name, "" if study is None else str(study.path))
         plan.sections.show_sections(() if study is None else study.sections, draft.sections)
         plan.watch.show_options(watch_options(draft), draft.held_out)
+        plan.show_sketch(sketch_words(draft), why_no_sketch(draft), is_wanted=draft.sketch)
         plan.genes.show_genes(draft.genes, draft.gene_file)
         plan.model.show_options(self._models, draft.model)
         plan.encoder.show_options(self._encoders, draft.recipe.encoder)
@@ -208,6 +222,12 @@ class TrainDock(TrainView):
         self.progress.curves.show_curves(
             curves_of(training.epochs), ("Loss by part, first epoch = 1", score_title(training))
         )
+        self._show_sketched()
+
+    def _show_sketched(self) -> None:
+        opened = self._state.opened
+        slide = "" if opened is None else opened.name
+        self.progress.show_sketched(sketched_words(self._state.training, self._state.sketched.note, slide))
 
     def _show_runs(self) -> None:
         seen, now = self._state.runs, time.time()

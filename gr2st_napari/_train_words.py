@@ -10,7 +10,7 @@ from gr2st_napari._options import Option
 from gr2st_napari._runs import last_value
 from gr2st_napari._series import SCORE
 from gr2st_napari._state import Job
-from gr2st_napari._training import is_last_stage, seconds_left
+from gr2st_napari._training import has_looks, is_last_stage, seconds_left
 
 if TYPE_CHECKING:
     from gr2st import Preflight
@@ -123,6 +123,33 @@ def watch_options(draft: TrainDraft) -> tuple[Option, ...]:
     study = draft.study
     sections = () if study is None else tuple(section for section in study.sections if not section.why_not)
     return (NO_WATCH, *(Option(one.name, _named(one.name, one.patient), _WATCHED) for one in sections))
+
+
+def why_no_sketch(draft: TrainDraft) -> str:
+    """Why nothing can be drawn on a slide while the others train; "" where it can."""
+    if not draft.training.epochs:
+        return "This model is solved at once: there is nothing to see growing."
+    return "" if has_looks(draft) else "Choose a slide to watch first."
+
+
+def sketch_words(draft: TrainDraft) -> str:
+    """On which slides the map is drawn."""
+    if why_no_sketch(draft):
+        return ""
+    where = draft.held_out or "each slide that a trial holds out"
+    return f"Some twenty times, the gene in view is drawn on {where}, where that slide is open."
+
+
+def sketched_words(training: Training, note: str, slide: str) -> str:
+    """Where the map is, while a training draws one; `note` is what its keeper says, `slide` the one that is open."""
+    if training.plan is None or not training.plan.sketch:
+        return ""
+    watched = training.plan.held_out
+    if note or not training.is_busy:
+        return note
+    if watched and watched != slide:
+        return f"Open {watched} in the Genes dock to see there how a gene is learned."
+    return "The map comes with the first look at a slide that is held out."
 
 
 def findings_of(training: Training) -> tuple[tuple[Tone, str], ...]:

@@ -55,6 +55,8 @@ class TrainDraft:
         Those ticked.
     held_out : str
         The section to watch; "": none.
+    sketch : bool
+        Whether what is watched is drawn on its slide as it is learned.
     gene_file : str
         Name of the file the genes are from.
     recipe : Recipe
@@ -69,6 +71,7 @@ class TrainDraft:
     is_own_study: bool = False
     sections: tuple[str, ...] = ()
     held_out: str = ""
+    sketch: bool = False
     genes: GeneChoice = _FIRST_GENES
     gene_file: str = ""
     model: str = FIRST_MODEL
@@ -153,6 +156,11 @@ def with_held_out(draft: TrainDraft, name: str) -> TrainDraft:
     return replace(draft, held_out=name, sections=tuple(section for section in usable if section in wanted))
 
 
+def with_sketch(draft: TrainDraft, is_wanted: bool) -> TrainDraft:
+    """Draw what is watched on its slide, or do not."""
+    return replace(draft, sketch=is_wanted)
+
+
 def with_genes(draft: TrainDraft, names: tuple[str, ...], file: str) -> TrainDraft:
     """The genes of a file."""
     return replace(draft, genes=GeneChoice(listed=names), gene_file=file)
@@ -220,6 +228,7 @@ def plan_of(draft: TrainDraft) -> TrainPlan:
         genes=draft.genes,
         sections=draft.sections,
         held_out=draft.held_out,
+        sketch=draft.sketch and has_looks(draft),
         recipe=draft.recipe.model_dump(mode="json", exclude={"genes"}),
         training=draft.training,
         config=draft.config,
@@ -235,6 +244,7 @@ def draft_of(run: Run, draft: TrainDraft, study: StudySummary) -> TrainDraft:
         is_own_study=True,
         sections=plan.sections or study.usable,
         held_out=plan.held_out,
+        sketch=plan.sketch,
         genes=plan.genes,
         gene_file=f"{run.folder.name}" if plan.genes.listed else "",
         model=plan.model,
@@ -243,6 +253,11 @@ def draft_of(run: Run, draft: TrainDraft, study: StudySummary) -> TrainDraft:
         config=plan.config,
         fault="",
     )
+
+
+def has_looks(draft: TrainDraft) -> bool:
+    """Whether slides that do not train are looked at on the way: the one that is watched, or those of inner folds."""
+    return bool(draft.training.epochs and (draft.held_out or (draft.training.inner_folds and n_units(draft))))
 
 
 def default_name(draft: TrainDraft, now: datetime) -> str:

@@ -29,6 +29,9 @@ class TrainPlan(Settings):
         Names; none: all sections that have a picture.
     held_out : str
         A section of the study that is left out and scored while the others train; "": none.
+    sketch : bool
+        Whether sections that are scored on the way are also kept as they would be predicted then
+        (`gr2st.io.sketches`). The model comes to the same bits.
     recipe : mapping
         All fields of `Recipe` other than the genes, as JSON holds them.
     training, config : settings
@@ -39,6 +42,7 @@ class TrainPlan(Settings):
     genes: GeneChoice
     sections: tuple[str, ...]
     held_out: str = ""
+    sketch: bool = False
     recipe: dict[str, Any]
     training: TrainConfig
     config: SerializeAsAny[Settings]

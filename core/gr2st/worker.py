@@ -38,9 +38,12 @@ from gr2st import __version__
 from gr2st.acts import ACTS, LONG, folder_of
 from gr2st.errors import Cancelled, DataError, Gr2stError, UnknownName
 from gr2st.io.run_writer import tell_again
+from gr2st.io.stop import EVERY_S, is_asked_to_stop
 from gr2st.processes import leave_room_for_a_window, share_the_cores
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gr2st.io.runs import Told
     from gr2st.types import Progress, Steps
 
@@ -83,6 +86,16 @@ class _Task:
     @property
     def identity(self) -> Any:
         return self.request.get("id")
+
+    @property
+    def folder(self) -> Path | None:
+        """Where a long one tells how far it is."""
+        return folder_of(self.request)
+
+    @property
+    def is_asked_to_stop(self) -> bool:
+        """Whether another process wants it to end."""
+        return self.folder is not None and is_asked_to_stop(self.folder)
 
 
 class Worker:
@@ -144,7 +157,8 @@ class Worker:
                 task = self._turn()
                 if task is not None or self._has_ended:
                     return task
-                self._heard.wait()
+                # What rests takes no steps, between which it would be heard that another process wants it to stop.
+                self._heard.wait(EVERY_S if self._long is not None and self._long.rests else None)
 
     def _take_in(self) -> None:
         """Begin what need not wait, in the order it came; what was cancelled while it waited is answered at once."""
@@ -161,6 +175,8 @@ class Worker:
 
     def _turn(self) -> _Task | None:
         """The task that may take a step now. A short one is not parted from its end by steps of the long one."""
+        if self._long is not None and self._long.rests and self._long.is_asked_to_stop:
+            self._cancelled.add(self._long.identity)
         if self._long is not None and self._is_over(self._long.identity):
             return self._long
         task = self._short or self._long
@@ -241,11 +257,10 @@ def _shelter_of_random_numbers() -> Callable[[], None]:
 
 def _tell_in_folder(task: _Task, state: Told) -> None:
     """Let others see in the folder of a long request that it rests, or goes on."""
-    folder = folder_of(task.request)
-    if folder is not None:
+    if task.folder is not None:
         # The window hears of it anyhow; a folder that cannot be written to is told of at the next step.
         with suppress(Gr2stError):
-            tell_again(folder, state)
+            tell_again(task.folder, state)
 
 
 def _shown(progress: Progress) -> dict[str, Any]:

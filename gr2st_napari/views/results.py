@@ -77,7 +77,7 @@ class ResultsPage(QWidget):
         self.warnings.setStyleSheet(
             f"#gr2st_warnings {{ border: 0; border-left: 4px solid {STRIPES['warning']}; padding-left: 6px; }}"
         )
-        self.empty = QLabel("Results show here once all trainings are done, or once they are stopped.", wordWrap=True)
+        self.empty = QLabel("Results show here once the first trainings are done.", wordWrap=True)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.space = QComboBox(objectName="gr2st_results_space")
         self.export = QPushButton("Export", objectName="gr2st_export")
@@ -90,6 +90,7 @@ class ResultsPage(QWidget):
         self._body = QSplitter(Qt.Orientation.Vertical)
         self._page = _scrolling(self._body, PAGE_PX)
         self._warnings: tuple[str, ...] = ()
+        self._genes_in = ""
         self._lay_out()
         self._connect()
 
@@ -126,7 +127,7 @@ class ResultsPage(QWidget):
         self._on_which(0)
 
     def _menu(self) -> QMenu:
-        menu = QMenu(self.export)
+        menu = QMenu(self.export, toolTipsVisible=True)
         for label, what in EXPORTS.items():
             menu.addAction(label).triggered.connect(lambda _checked=False, what=what: self._ask_export(what))
         return menu
@@ -155,6 +156,12 @@ class ResultsPage(QWidget):
         self.warnings.setText("<br>".join([*map(escape, shown), *link]))
         self.warnings.setVisible(bool(shown))
 
+    def show_export(self, why_no_report: str) -> None:
+        """Tables and figures can always be written; why the report cannot."""
+        report = self.export.menu().actions()[list(EXPORTS.values()).index("report")]
+        report.setEnabled(not why_no_report)
+        report.setToolTip(why_no_report)
+
     def show_space(self, space: Space) -> None:
         self.space.setCurrentIndex(self.space.findData(space))
         self.space.setToolTip(SPACE_TIPS[space])
@@ -173,10 +180,17 @@ class ResultsPage(QWidget):
             self.genes.show_genes((), ())
             return
         columns = (scores.low[space], scores.high[space], scores.means["spot"], scores.means["gene"])
+        bar, model = self.genes.table.verticalScrollBar(), self.genes.model
+        # Numbers that grow while trainings go on leave order and place as the user has them.
+        is_new = self._genes_in != space or not model.rowCount()
+        order = (SCORE_COLUMN[space], Qt.SortOrder.DescendingOrder) if is_new else model.sorted_by
+        place = 0 if is_new else bar.value()
+        self._genes_in = space
         self.genes.show_genes(scores.genes, [""] * len(scores.genes), *columns)
         for column in INTERVAL:
             self.genes.table.setColumnHidden(column, self.width() < ROOMY_PX)
-        self.genes.table.sortByColumn(SCORE_COLUMN[space], Qt.SortOrder.DescendingOrder)
+        self.genes.table.sortByColumn(*order)
+        bar.setValue(place)
 
     def show_sections(self, names: Sequence[str], current: str) -> None:
         with QSignalBlocker(self.section):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
+    QCheckBox,
     QFrame,
     QGridLayout,
     QLabel,
@@ -26,7 +27,7 @@ from gr2st_napari.views.card import StatusCard, open_menu
 from gr2st_napari.views.curves import CurvesView
 from gr2st_napari.views.dialogs import ask_file, ask_folder
 from gr2st_napari.views.foot import Foot
-from gr2st_napari.views.plan_choices import GenesChoice, OptionBox, SectionList
+from gr2st_napari.views.plan_choices import GenesChoice, OptionBox, SectionList, small_text
 from gr2st_napari.views.runs import RunsView
 from gr2st_napari.views.settings_form import SettingsForm
 from gr2st_napari.views.study_table import SIGNS, sign_icon
@@ -69,6 +70,7 @@ class PlanView(QScrollArea):
     """What is to be learned, from what, by which model, how."""
 
     name_typed = Signal(str)
+    sketch_wanted = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -77,6 +79,8 @@ class PlanView(QScrollArea):
         self.other = QPushButton("Other study…", objectName="gr2st_other_study")
         self.sections = SectionList()
         self.watch = OptionBox("watch")
+        self.sketch = QCheckBox("Draw it on the slide as it is learned", objectName="gr2st_sketch")
+        self.sketch_about = small_text("gr2st_sketch_about")
         self.genes = GenesChoice()
         self.model = OptionBox("model")
         self.encoder = OptionBox("encoder")
@@ -92,6 +96,7 @@ class PlanView(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(self._content())
         self.name.editingFinished.connect(lambda: self.name_typed.emit(self.name.text()))
+        self.sketch.clicked.connect(self.sketch_wanted)
 
     def _content(self) -> QWidget:
         content = QWidget()
@@ -112,6 +117,9 @@ class PlanView(QScrollArea):
         ):
             layout.addWidget(_heading(title))
             layout.addWidget(part)
+            if part is self.watch:
+                layout.addWidget(self.sketch)
+                layout.addWidget(self.sketch_about)
         layout.addWidget(self.more)
         layout.addStretch(1)
         return content
@@ -138,6 +146,14 @@ class PlanView(QScrollArea):
         bars = Qt.ScrollBarPolicy
         self.setVerticalScrollBarPolicy(bars.ScrollBarAsNeeded if name else bars.ScrollBarAlwaysOff)
 
+    def show_sketch(self, about: str, why_not: str, *, is_wanted: bool) -> None:
+        """Whether what is watched is drawn on its slide; why it cannot be."""
+        self.sketch.setChecked(is_wanted and not why_not)
+        self.sketch.setEnabled(not why_not)
+        self.sketch.setToolTip(why_not or about)
+        self.sketch_about.setText(about)
+        self.sketch_about.setVisible(self.sketch.isChecked())
+
     def show_name(self, name: str) -> None:
         if not self.name.hasFocus():
             with QSignalBlocker(self.name):
@@ -157,10 +173,11 @@ class ProgressView(QWidget):
         self.hint = QLabel(objectName="gr2st_progress_hint", wordWrap=True, alignment=Qt.AlignmentFlag.AlignCenter)
         self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self.curves = CurvesView()
+        self.sketched = small_text("gr2st_sketched")
         self._icons = {tone: sign_icon(*sign) for tone, sign in SIGNS.items()}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 6, 2, 2)
-        for part in (self.findings, self.hint, self.curves):
+        for part in (self.findings, self.hint, self.curves, self.sketched):
             layout.addWidget(part)
 
     def show_findings(self, findings: Sequence[tuple[Tone, str]], hint: str) -> None:
@@ -174,6 +191,11 @@ class ProgressView(QWidget):
         self.findings.setVisible(bool(findings))
         self.hint.setText(hint)
         self.hint.setVisible(bool(hint))
+
+    def show_sketched(self, words: str) -> None:
+        """Where the gene is drawn that is being learned."""
+        self.sketched.setText(words)
+        self.sketched.setVisible(bool(words))
 
 
 class TrainView(QWidget):

@@ -17,7 +17,8 @@ import pytest
 import gr2st
 from gr2st import keys
 from gr2st.config import GeneChoice, RidgeConfig
-from gr2st.errors import DataError, UnknownName
+from gr2st.errors import DataError, StorageError, UnknownName
+from gr2st.evaluation import crossval
 from gr2st.evaluation import fold as fold_module
 from gr2st.evaluation.crossval import evaluate
 from gr2st.evaluation.plan import Plan, plan_of_json
@@ -81,6 +82,41 @@ def test_a_stopped_evaluation_sums_up_what_is_done_and_goes_on_to_the_same_numbe
     again, once = gr2st.read_evaluation(tmp_path / "out"), gr2st.read_evaluation(whole)
     assert again.card.began == told.card.began
     assert [row.pcc_spot for row in again.rows] == [row.pcc_spot for row in once.rows]
+
+
+def test_what_is_done_so_far_is_summed_up_on_the_way(
+    study: Study, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crossval, "SUM_S", 0.0)
+    monkeypatch.setattr(crossval, "SUM_SHARE", 1e9)
+    done = []
+    for progress in evaluate(study, PLAN, tmp_path / "out"):
+        told = gr2st.read_evaluation(tmp_path / "out")
+        if told.summary is not None and progress.stage == "Evaluating":
+            done.append((told.state, told.summary["complete"], told.summary["folds"]["done"]))
+            assert "Not complete" in told.summary["warnings"][0]
+    assert done[:2] == [("running", False, 1), ("running", False, 2)]
+    assert done[-1] == ("running", False, 3)
+    for name in (keys.SECTION_SCORES, keys.GENE_SCORES):
+        again, once = (gr2st.io.evaluations._table(path / name, ()) for path in (tmp_path / "out", whole))
+        assert again.drop(columns="seconds", errors="ignore").equals(once.drop(columns="seconds", errors="ignore"))
+
+
+def test_a_summing_up_that_fails_on_the_way_ends_nothing(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crossval, "SUM_S", 0.0)
+    original, calls = crossval.write_results, []
+
+    def full(*arguments: Any) -> None:
+        calls.append(1)
+        if len(calls) < 2:
+            raise StorageError("no room")
+        original(*arguments)
+
+    monkeypatch.setattr(crossval, "write_results", full)
+    assert finish(evaluate(study, PLAN, tmp_path / "out")).summary["complete"]
+    assert len(calls) >= 2
 
 
 def test_an_evaluation_stopped_before_its_first_fold_has_empty_tables(study: Study, tmp_path: Path) -> None:

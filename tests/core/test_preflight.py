@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from gr2st.registry import MODELS
 from gr2st.runs.preflight import check_evaluation, check_training
 from gr2st.runs.training import run_training
 from gr2st.types import finish
-from tests.builders import her2st_folder, legacy_array, write_counts
+from tests.builders import gene_names, her2st_folder, legacy_array, write_counts
 
 SMALL = {"projection": 16, "heads": 2, "retrieval_k": 10, "kernel_landmarks": 64}
 GENES = ["GENE1", "GENE2", "GENE3"]
@@ -133,6 +134,20 @@ def test_an_evaluation_counts_the_trainings_that_are_missing(study: Path, tmp_pa
     finish(evaluate(opened, plan, tmp_path / "out"))
     again = finish(check_evaluation(opened, plan, tmp_path / "out"))
     assert again.as_json() == Preflight((Finding("good", "time", "All of it is done already."),), 0.0, 0).as_json()
+
+
+def test_an_evaluation_is_looked_at_in_every_row(tmp_path: Path) -> None:
+    study = gr2st.read_study(her2st_folder(tmp_path / "study", ("A1", "B1")))
+    plan = Plan(models=("mean", "ridge"), genes=GeneChoice(listed=tuple(GENES)))
+    spoiled = MODELS["ridge"].training.model_copy(update={"device": "tpu:9"})
+    found = finish(check_evaluation(study, replace(plan, training={"ridge": spoiled}), tmp_path / "out"))
+    assert [finding.kind for finding in found.findings if finding.subject == "device"] == ["good", "fault"]
+    # A1 is predicted by the first fold, and learned from by the second alone.
+    lacking = replace(legacy_array(seed=2, n_genes=12), genes=["OTHER", *gene_names(12)[1:]])
+    write_counts(tmp_path / "study" / "ST-cnts" / "A1.tsv.gz", lacking)
+    found = finish(check_evaluation(study, plan, tmp_path / "out"))
+    assert said(found)["genes"].kind == "fault"
+    assert "are not measured in A1: GENE1." in said(found)["genes"].sentence
 
 
 def test_it_goes_into_json_and_out_without_loss() -> None:

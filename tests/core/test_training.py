@@ -168,6 +168,20 @@ def test_a_section_too_large_for_the_memory_is_refused_with_the_size_that_fits(s
         refuse_too_large(module, sections, free=needed - 1)
 
 
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
+def test_memory_that_runs_out_in_a_step_is_a_sentence_with_the_size_that_fits(
+    sections: list[Prepared], monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def loss(*_: object) -> None:
+        raise error("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr("gr2st.models.gr2st.Gr2st.loss", loss)
+    with pytest.raises(TrainingFailed, match=r"ran out in a training step on section A\d with 36 spots") as told:
+        trained_on(sections, "gr2st-v2")
+    assert "enough for about 35 spots" in str(told.value)
+    assert isinstance(told.value.__cause__, error)
+
+
 def test_memory_for_the_square_of_the_spots_is_asked_of_large_sections(sections: list[Prepared]) -> None:
     spec = MODELS["gr2st"]
     module = build(spec, spec.config, sections, toy_recipe())

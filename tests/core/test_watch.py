@@ -19,6 +19,7 @@ from gr2st.correlation import gene_pcc, mean_score
 from gr2st.errors import DataError, UnknownName
 from gr2st.evaluation.measured import predict_section
 from gr2st.io.runs import read_curves
+from gr2st.io.sketches import Sketch, read_sketch, write_sketch
 from gr2st.plans import TrainPlan
 from gr2st.prediction import predict
 from gr2st.registry import MODELS
@@ -51,6 +52,7 @@ def training(
     sections: Sequence[Prepared],
     watched: Sequence[Prepared] | None = (),
     keep_in: Path | None = None,
+    sketch_in: Path | None = None,
     **changes: object,
 ) -> Steps[TrainedModel]:
     spec = MODELS[model]
@@ -63,6 +65,7 @@ def training(
         training=spec.training.model_copy(update=settings),
         keep_in=keep_in,
         watched=watched,
+        sketch_in=sketch_in,
     )
 
 
@@ -88,10 +91,11 @@ def score(trained: TrainedModel, section: Prepared) -> float | None:
     ("model", "batch_spots"), [("gr2st", None), ("gr2st-v2", None), ("gr2st-v1", None), ("gr2st-v2", 30)]
 )
 def test_a_watched_training_comes_to_the_same_bits(
-    sections: list[Prepared], held_out: Prepared, model: str, batch_spots: int | None
+    sections: list[Prepared], held_out: Prepared, model: str, batch_spots: int | None, tmp_path: Path
 ) -> None:
     alone = finish(training(model, sections, batch_spots=batch_spots))
-    watched = finish(training(model, sections, [held_out], batch_spots=batch_spots))
+    watched = finish(training(model, sections, [held_out], sketch_in=tmp_path / "sketches", batch_spots=batch_spots))
+    assert (tmp_path / "sketches" / "B1.npz").is_file()
     for (name, one), other in zip(alone.module.state_dict().items(), watched.module.state_dict().values(), strict=True):
         assert torch.equal(one, other), name
     assert alone.module.bank is not None
@@ -108,6 +112,42 @@ def test_the_score_of_the_last_epoch_is_that_of_the_finished_model(
     assert [epoch.done for epoch in epochs] == [1, 2, 3]
     assert epochs[-1].values["pcc"] == pytest.approx(score(trained, held_out), abs=1e-6)
     assert len({epoch.values["pcc"] for epoch in epochs}) == 3
+
+
+@TRAINED_BY_EPOCHS
+def test_the_last_sketch_is_what_the_finished_model_predicts(
+    sections: list[Prepared], held_out: Prepared, model: str, tmp_path: Path
+) -> None:
+    trained, _ = told(training(model, sections, [held_out], sketch_in=tmp_path / "sketches", inner_folds=0))
+    prediction = finish(predict(trained, held_out))
+    sketch = read_sketch(tmp_path, "B1")
+    assert sketch is not None
+    assert (sketch.spots, sketch.genes) == (held_out.spots, prediction.genes)
+    assert (sketch.section, sketch.epoch, sketch.epochs) == ("B1", 3, 3)
+    assert sketch.space == prediction.table.uns[keys.PROVENANCE]["space"]
+    np.testing.assert_allclose(sketch.values, prediction.table.layers[keys.PREDICTED], atol=1e-6)
+
+
+def test_a_sketch_is_drawn_anew_at_each_look_and_of_what_inner_folds_hold_out(
+    sections: list[Prepared], held_out: Prepared, tmp_path: Path
+) -> None:
+    looks = []
+    for progress in training("gr2st", sections, [held_out], sketch_in=tmp_path / "sketches", epochs=2):
+        if progress.values:
+            found = {name: read_sketch(tmp_path, name) for name in ("A1", "A2", "B1")}
+            looks.append({name: one.epoch for name, one in found.items() if one is not None})
+    assert looks[:2] == [{"A1": 1}, {"A1": 2}]
+    assert looks[-1] == {"A1": 2, "A2": 2, "B1": 2}
+
+
+def test_a_damaged_sketch_is_a_sentence(tmp_path: Path) -> None:
+    assert read_sketch(tmp_path, "B1") is None
+    write_sketch(tmp_path / "sketches", Sketch("B1", ("1x1",), ("GENE1",), np.ones((1, 1), np.float32), "spot", 1, 9))
+    whole = (tmp_path / "sketches" / "B1.npz").read_bytes()
+    for held in (b"", b"no archive", whole[: len(whole) // 2]):
+        (tmp_path / "sketches" / "B1.npz").write_bytes(held)
+        with pytest.raises(DataError, match="B1.npz is no sketch of a section"):
+            read_sketch(tmp_path, "B1")
 
 
 def test_a_training_of_one_epoch_is_scored_as_it_then_is(sections: list[Prepared], held_out: Prepared) -> None:
@@ -239,3 +279,14 @@ def test_the_curve_of_a_run_holds_what_an_evaluation_would_say_of_the_section(st
     scores = finish(predict_section(model, section)).table.var[keys.PCC_SPOT]
     assert np.isnan(scores["GENE1"])
     assert curve.values["pcc"] == pytest.approx(scores["GENE2"], abs=1e-6)
+
+
+def test_a_run_is_sketched_only_where_that_is_asked_for(study: Path, tmp_path: Path) -> None:
+    small = {"projection": 16, "heads": 2, "retrieval_k": 10}
+    asked = {"model": "gr2st-v2", "sections": ["A1"], "held_out": "A2", "config": small, "training": {"epochs": 2}}
+    models = []
+    for name, sketch in (("plain", False), ("sketched", True)):
+        models.append(finish(run_training(plan_of(study, **asked, sketch=sketch), tmp_path / name)))
+        assert (read_sketch(tmp_path / name, "A2") is not None) == sketch
+    one, other = (path / keys.MODEL_WEIGHTS for path in models)
+    assert one.read_bytes() == other.read_bytes()

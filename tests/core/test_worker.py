@@ -209,6 +209,18 @@ def test_a_paused_training_rests_and_is_cancelled_or_gone_on_with(talk: Talk, tm
     assert hear_epoch(talk, 1)["done"] > len(reached)
 
 
+def test_a_training_that_rests_hears_that_another_window_wants_it_to_stop(talk: Talk, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    talk.say(id=1, do="train", plan=plan_of(LONG), run=str(run))
+    hear_epoch(talk, 2)
+    talk.say(do="pause", target=1)
+    talk.hear("paused")
+    gr2st.ask_to_stop(run)
+    assert talk.hear("cancelled", "result", "error", "progress") == {"id": 1, "event": "cancelled"}
+    assert gr2st.read_run(run).state == "stopped"
+    assert not (run / "stop").exists()
+
+
 # Short requests between the steps of a long one
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import gr2st
@@ -102,3 +106,60 @@ def test_a_fold_that_is_always_killed_fails_with_its_cause_and_the_others_go_on(
     assert "its process was killed 2 times" in failure.message
     assert set(found.summary["models"]["ridge"]["sections"]) == {"B1"}
     assert set(found.summary["models"]["mean"]["sections"]) == {"A1", "B1"}
+
+
+def work_on(log: Path) -> None:
+    """Say which process this is, and be busy for longer than anybody waits."""
+    log.write_text(f"{os.getpid()}\n")
+    time.sleep(600)
+
+
+def begun(log: Path) -> int:
+    """Number of the process that is at work."""
+    while not (log.is_file() and log.read_text().endswith("\n")):
+        time.sleep(0.05)
+    return int(log.read_text())
+
+
+def has_ended(number: int, *, within_s: float) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(number)
+        end = time.monotonic() + within_s
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+    return True
+
+
+def test_what_is_stopped_leaves_no_process_at_work(tmp_path: Path) -> None:
+    asked = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), Workers(2) as made:
+        answer = made.submit(work_on, tmp_path / "log")
+        number, asked = begun(tmp_path / "log"), time.monotonic()
+        raise KeyboardInterrupt
+    assert time.monotonic() - asked < 2.0
+    assert isinstance(answer.exception(), WorkerLost)
+    assert has_ended(number, within_s=1.0)
+
+
+OWNER = """
+from pathlib import Path
+from gr2st.evaluation.workers import Workers
+from tests.core.test_workers import work_on
+
+if __name__ == "__main__":
+    with Workers(1) as made:
+        made.submit(work_on, Path(LOG)).result()
+"""
+
+
+def test_the_processes_of_one_that_is_killed_end_too(tmp_path: Path) -> None:
+    script = tmp_path / "owner.py"
+    script.write_text(OWNER.replace("LOG", repr(str(tmp_path / "log"))))
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "core"), str(root)])}
+    with subprocess.Popen([sys.executable, str(script)], env=environment) as owner:
+        number = begun(tmp_path / "log")
+        owner.kill()
+    assert has_ended(number, within_s=5.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from hands import click_cell
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
 from gr2st import (
@@ -29,7 +31,7 @@ from gr2st.io.run_writer import write_state
 from gr2st.types import Progress
 from gr2st_napari._controller import controller_of
 from gr2st_napari._evaluate_words import HELD_OUT, MODEL, PCC_SPOT, STATE
-from gr2st_napari.views.evaluate import RESULTS, TRAININGS
+from gr2st_napari.views.evaluate import RESULTS, SETUP, TRAININGS
 from gr2st_napari.views.gene_model import GENE, PCC
 from tests.builders import her2st_folder
 
@@ -207,6 +209,41 @@ def test_what_another_process_computes_is_followed(viewer, dock, qtbot, made, mo
     qtbot.waitUntil(lambda: _trainings(dock, STATE)[-1] == "done", timeout=5_000)
     write_state(made, "finished", Progress("Evaluating", 4, 4))
     qtbot.waitUntil(lambda: dock.pages.currentIndex() == RESULTS, timeout=5_000)
+
+
+def test_figures_are_there_while_trainings_go_on_and_grow_with_them(viewer, dock, qtbot, made, folder, monkeypatch):
+    _open_study(viewer, qtbot, folder)
+    write_state(made, "running", Progress("Evaluating", 3, 4))
+    _open(viewer, dock, qtbot, made, monkeypatch)
+    assert dock.pages.currentIndex() == SETUP
+    dock.turn_to(RESULTS)
+    assert not dock.results.empty.isVisible()
+    assert [row[0] for row in _models(dock)] == ["ridge", "mean"]
+    click_cell(qtbot, dock.results.models, 0, 0)
+    state = controller_of(viewer).state
+    dock.results.genes.table.sortByColumn(GENE, Qt.SortOrder.AscendingOrder)
+    early, gene = state.ranking, _genes(dock)[0]
+    table = pd.read_csv(made / keys.GENE_SCORES)
+    table.loc[table["gene"] == gene, ["pcc_spot", "pcc_gene"]] = -1.0
+    table.to_csv(made / keys.GENE_SCORES, index=False)
+    summary = json.loads((made / keys.SUMMARY).read_text())
+    (made / keys.SUMMARY).write_text(json.dumps({**summary, "complete": False, "warnings": ["Not complete."]}))
+    qtbot.waitUntil(lambda: dock.results.warnings.text() == "Not complete.", timeout=5_000)
+    assert _genes(dock)[0] == gene, "the order is the user's"
+    assert state.ranking is not early
+    assert state.ranking.scores.of(gene, "spot") == -1.0
+    assert dock.pages.currentIndex() == RESULTS
+
+
+def test_a_report_waits_for_the_worker_tables_do_not(viewer, dock, qtbot, made, monkeypatch):
+    _open(viewer, dock, qtbot, made, monkeypatch)
+    desk = _desk(viewer)
+    controller_of(viewer).state.desk = replace(desk, act="evaluate", request=99)
+    tables, figures, report = dock.results.export.menu().actions()
+    assert (tables.isEnabled(), figures.isEnabled(), report.isEnabled()) == (True, True, False)
+    assert report.toolTip().startswith("Wait until the worker")
+    controller_of(viewer).state.desk = desk
+    assert report.isEnabled()
 
 
 def test_tables_are_exported_as_they_are(viewer, dock, qtbot, made, tmp_path, monkeypatch):

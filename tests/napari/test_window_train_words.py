@@ -16,7 +16,16 @@ from gr2st_napari._run_words import run_line, short_names
 from gr2st_napari._runs import RunsSeen, differences, with_found
 from gr2st_napari._series import compared, curves_of, parts_of
 from gr2st_napari._state import Problem
-from gr2st_napari._train_words import card_of, ends_of, job_of, score_title, watch_options, why_not_start
+from gr2st_napari._train_words import (
+    card_of,
+    ends_of,
+    job_of,
+    score_title,
+    sketched_words,
+    watch_options,
+    why_no_sketch,
+    why_not_start,
+)
 from gr2st_napari._training import TrainDraft, Training
 
 SAMPLE = _training.summary_of(read_study(sample_study_path()), {"A1": 141})
@@ -73,6 +82,25 @@ def test_a_watched_section_does_not_train_and_comes_back_when_another_is_watched
     other = _training.with_held_out(watched, "A2")
     assert (other.sections, other.held_out) == (("A1", "B1", "B2"), "A2")
     assert _training.with_sections(other, ["A1", "A2"]).held_out == ""
+
+
+def test_a_map_is_drawn_only_where_something_is_looked_at_on_the_way():
+    drawn = _training.with_sketch(_training.with_model(DRAFT, "gr2st-v2"), True)
+    assert why_no_sketch(drawn) == "Choose a slide to watch first."
+    assert not _training.plan_of(drawn).sketch
+    assert _training.plan_of(_training.with_held_out(drawn, "A1")).sketch
+    assert _training.plan_of(_training.with_model(drawn, "gr2st")).sketch, "its trials hold slides out"
+    solved = _training.with_held_out(_training.with_model(drawn, "ridge"), "A1")
+    assert why_no_sketch(solved).startswith("This model is solved at once")
+
+
+def test_where_the_map_is_drawn_is_told_while_the_model_learns():
+    plan = _training.plan_of(_training.with_sketch(_training.with_held_out(DRAFT, "A1"), True))
+    running = replace(_running(), plan=plan)
+    assert sketched_words(running, "", "B1") == "Open A1 in the Genes dock to see there how a gene is learned."
+    assert sketched_words(running, "", "A1").startswith("The map comes with the first look")
+    assert sketched_words(running, "ERBB2 lies on A1.", "A1") == "ERBB2 lies on A1."
+    assert sketched_words(_running(), "", "B1") == ""
 
 
 def test_what_is_not_touched_is_as_the_library_and_the_command_line_take_it():

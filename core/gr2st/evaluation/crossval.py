@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from gr2st.evaluation.plan import Plan
     from gr2st.types import Fold, SectionEntry, Steps, Study
 
-WORD_S = 1.0
+WORD_S = 0.3
 """Seconds after which an evaluation whose folds run elsewhere says that it is still there."""
+SUM_S, SUM_SHARE = 5.0, 0.05
+"""Between two summings up on the way: at least so many seconds, and so many that they take this share of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def evaluate(
 def _told(ledger: Ledger, folds: Steps[None], sum_up: Callable[[], Evaluation]) -> Steps[Evaluation]:
     """Do the folds and sum them up, in a folder that is ours; the ledger tells how it goes and how it ends."""
     try:
-        yield from _heard(ledger, folds)
+        yield from _heard(ledger, folds, sum_up)
         evaluation = sum_up()
         ledger.tell("finished")
     except (GeneratorExit, KeyboardInterrupt, Cancelled):
@@ -128,11 +131,19 @@ def _all_folds(
     yield Progress("Evaluating", len(jobs), len(jobs))
 
 
-def _heard(ledger: Ledger, steps: Steps[None]) -> Steps[None]:
-    """The same steps, each told to the ledger first."""
+def _heard(ledger: Ledger, steps: Steps[None], sum_up: Callable[[], Evaluation]) -> Steps[None]:
+    """The same steps, each told to the ledger first; now and then, what the folds done so far amount to."""
+    summed, due = 0, time.monotonic() + SUM_S
     with closing(steps):
         for progress in steps:
             ledger.hear(progress)
+            if summed < ledger.ended < ledger.planned and time.monotonic() >= due:
+                started = time.monotonic()
+                # What hinders it is told at the end: it is no reason to end here.
+                with suppress(Gr2stError, OSError, ValueError):
+                    sum_up()
+                summed, taken = ledger.ended, time.monotonic() - started
+                due = time.monotonic() + max(SUM_S, taken / SUM_SHARE)
             yield progress
 
 

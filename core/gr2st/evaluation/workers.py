@@ -1,11 +1,16 @@
-"""Processes of this machine that compute folds; one that is killed takes nothing but its own fold with it."""
+"""Processes of this machine that compute folds; one that is killed takes nothing but its own fold with it.
+
+None outlives the process it works for, however that ends.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -14,6 +19,8 @@ from gr2st.processes import share_the_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
+    from types import TracebackType
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,6 +31,8 @@ TRIES = 2
 
 class Workers(Executor):
     """A process pool that outlives its processes: a call whose process is killed is made again in a fresh one.
+
+    Left by an error, or because it was stopped, it ends its processes at once.
 
     Every process is a pool of its own. In a common pool, the death of one process (the system's answer to memory that
     runs out) fails every call that runs or waits, and nobody can say which of them it was.
@@ -36,6 +45,10 @@ class Workers(Executor):
 
     def __init__(self, count: int) -> None:
         self._count = count
+        self._is_over = False
+        # Forked children would share the locks of torch's threads.
+        self._context = multiprocessing.get_context("spawn")
+        self._heard, self._lifeline = self._context.Pipe(duplex=False)
         self._threads = ThreadPoolExecutor(count)
         self._idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
         for _ in range(count):
@@ -54,6 +67,19 @@ class Workers(Executor):
         while not self._idle.empty():
             self._idle.get().shutdown(wait=wait)
 
+    def end(self) -> None:
+        """End all processes, whatever they are at, and answer no call any more."""
+        self._is_over = True
+        self._lifeline.close()
+        self.shutdown(cancel_futures=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.shutdown()
+        self.end()
+
     def _call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         process = self._idle.get()
         try:
@@ -62,6 +88,8 @@ class Workers(Executor):
                     return process.submit(fn, *args, **kwargs).result()
                 except BrokenProcessPool:
                     process.shutdown()
+                    if self._is_over:
+                        break
                     process = self._process()
         finally:
             self._idle.put(process)
@@ -72,14 +100,20 @@ class Workers(Executor):
 
     def _process(self) -> ProcessPoolExecutor:
         """A pool of one process, which starts with its first call."""
-        # Forked children would share the locks of torch's threads.
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, context, initializer=_settle_in, initargs=(self._count,))
+        return ProcessPoolExecutor(1, self._context, initializer=_settle_in, initargs=(self._count, self._heard))
 
 
-def _settle_in(workers: int) -> None:
-    """Give each worker its share of the cores."""
+def _settle_in(workers: int, lifeline: Connection) -> None:
+    """Give each worker its share of the cores, and let it end when the other end of its lifeline is let go."""
+    threading.Thread(target=_hang_on, args=(lifeline,), daemon=True).start()
     share_the_cores()
     import torch
 
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+
+
+def _hang_on(lifeline: Connection) -> None:
+    # Nothing is ever said: what is heard is that the other end is gone.
+    with suppress(EOFError, OSError):
+        lifeline.recv_bytes()
+    os._exit(1)

@@ -7,6 +7,7 @@
     curves.csv     a line per epoch: stage, epoch, parts of the loss
     log.txt        for people
     unfinished/    what a training needs to be gone on with
+    sketches/      where that was asked for: sections not learned from, as they were last predicted on the way
     model/         the trained model, at the end
     lock.json      who works in the folder, while somebody does
     stop           asks whoever that is to stop

@@ -35,6 +35,11 @@ def ask_to_stop(folder: Path | str) -> None:
         part.write_text("")
 
 
+def is_asked_to_stop(folder: Path) -> bool:
+    """Whether `ask_to_stop` was called for a folder, and nobody has heard of it yet."""
+    return (folder / keys.RUN_STOP).exists()
+
+
 def heeding(folder: Path, steps: Steps[R]) -> Steps[R]:
     """The same steps, closed when `ask_to_stop` was called for the folder since they began.
 
@@ -43,14 +48,14 @@ def heeding(folder: Path, steps: Steps[R]) -> Steps[R]:
     Cancelled
         Then.
     """
-    asked, looked = folder / keys.RUN_STOP, time.monotonic()
-    asked.unlink(missing_ok=True)
+    looked = time.monotonic()
+    (folder / keys.RUN_STOP).unlink(missing_ok=True)
     try:
         with closing(steps):
             while True:
                 if time.monotonic() - looked >= EVERY_S:
                     looked = time.monotonic()
-                    if asked.exists():
+                    if is_asked_to_stop(folder):
                         raise Cancelled(f"{folder.name} was asked to stop. `gr2st resume {folder}` goes on with it.")
                 try:
                     progress = next(steps)
@@ -58,4 +63,4 @@ def heeding(folder: Path, steps: Steps[R]) -> Steps[R]:
                     return stop.value  # type: ignore[no-any-return]
                 yield progress
     finally:
-        asked.unlink(missing_ok=True)
+        (folder / keys.RUN_STOP).unlink(missing_ok=True)

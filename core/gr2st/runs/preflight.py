@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,8 @@ from gr2st.types import Progress
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gr2st.config import GeneChoice, Settings, TrainConfig
+    from gr2st.config import GeneChoice, Precision, Settings, TrainConfig
+    from gr2st.encoder_specs import EncoderSpec
     from gr2st.evaluation.plan import Plan
     from gr2st.models.base import SpotModel
     from gr2st.plans import TrainPlan
@@ -140,8 +141,8 @@ def _looked(tasks_of: Callable[[], list[Task]], genes: GeneChoice, out: Path, *,
         Finding("good", "files", f"{plural(len(entries), 'section')} with pictures can be read: {spots:,} spots.")
     )
     yield Progress("Looking at the genes")
-    found = _genes(tasks[0], genes, sections)
-    findings += [found[0], _device(tasks), _weights(tasks)]
+    found = _genes(tasks, genes, sections)
+    findings += [found[0], *_devices(tasks), *_weights(tasks)]
     if any(finding.kind == "fault" for finding in findings):
         return Preflight(tuple(findings), None, len(tasks))
     seconds = yield from _measured(tasks, found[1], sections, out, findings)
@@ -152,7 +153,9 @@ def _looked(tasks_of: Callable[[], list[Task]], genes: GeneChoice, out: Path, *,
     return Preflight(tuple(findings), seconds, len(tasks))
 
 
-def _genes(task: Task, choice: GeneChoice, sections: Mapping[str, Section]) -> tuple[Finding, tuple[str, ...]]:
+def _genes(
+    tasks: Sequence[Task], choice: GeneChoice, sections: Mapping[str, Section]
+) -> tuple[Finding, tuple[str, ...]]:
     """What there is to say of the genes, and those the first training would learn."""
     shared = set.intersection(*(set(section.genes) for section in sections.values()))
     missing = [gene for gene in choice.listed if gene not in shared]
@@ -163,21 +166,28 @@ def _genes(task: Task, choice: GeneChoice, sections: Mapping[str, Section]) -> t
             f"{len(missing)} of {plural(len(choice.listed), 'listed gene')} are not measured in {', '.join(lacking)}: "
             f"{some(missing)}. Take them out of the list, or leave these sections out."
         )
-        trains = {entry.name for entry in task.learned_from} & set(lacking)
+        trains = {entry.name for task in tasks for entry in task.learned_from} & set(lacking)
         return Finding("fault" if trains else "warning", "genes", sentence), choice.listed
     try:
-        genes = chosen_genes(choice, task.learned_from)
+        genes = chosen_genes(choice, tasks[0].learned_from)
     except DataError as error:
         return Finding("fault", "genes", str(error)), ()
     return Finding("good", "genes", f"{len(genes)} genes; {len(shared):,} are measured in all of {held}."), genes
 
 
-def _device(tasks: Sequence[Task]) -> Finding:
-    wanted = tasks[0].training.device
+def _devices(tasks: Sequence[Task]) -> list[Finding]:
+    """One for each device that any of them asks for."""
+    wanted: dict[str, list[Precision]] = {}
+    for task in tasks:
+        wanted.setdefault(task.training.device, []).append(task.training.precision)
+    return list(dict.fromkeys(_device(name, precisions) for name, precisions in wanted.items()))
+
+
+def _device(wanted: str, precisions: Iterable[Precision]) -> Finding:
     try:
         device = pick_device(wanted)
-        for task in tasks:
-            check_precision(task.training.precision, device)
+        for precision in precisions:
+            check_precision(precision, device)
     except DataError as error:
         sentence = str(error)
         if wanted.startswith("cuda") and not torch.cuda.is_available():
@@ -190,8 +200,12 @@ def _called(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "the processor of this machine"
 
 
-def _weights(tasks: Sequence[Task]) -> Finding:
-    spec = ENCODERS[_recipe(tasks[0], ("any",)).encoder]
+def _weights(tasks: Sequence[Task]) -> list[Finding]:
+    """One for each encoder that any of them reads pictures with."""
+    return [_weight(ENCODERS[name]) for name in dict.fromkeys(_recipe(task, ("any",)).encoder for task in tasks)]
+
+
+def _weight(spec: EncoderSpec) -> Finding:
     try:
         encoder_version(spec)
     except WeightsMissing as error:
@@ -212,7 +226,6 @@ def _measured(
     findings: list[Finding],
 ) -> Steps[float | None]:
     """Seconds of all trainings one after the other; None where one does not fit. Adds memory and disk to `findings`."""
-    device = pick_device(tasks[0].training.device)
     recipe = _recipe(tasks[0], genes)
     stand_ins = {name: stand_in(section, recipe) for name, section in sections.items()}
     kinds = {_kind(task): task for task in tasks}
@@ -220,6 +233,7 @@ def _measured(
     times: dict[str, StepTimes] = {}
     for done, (kind, task) in enumerate(kinds.items()):
         yield Progress("Timing a few steps", done, len(kinds), task.model)
+        device = pick_device(task.training.device)
         learned_from = [stand_ins[entry.name] for entry in task.learned_from]
         modules.append(module_for(task.model, task.config, list(stand_ins.values()), recipe))
         try:

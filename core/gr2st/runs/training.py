@@ -95,8 +95,8 @@ def _run(plan: TrainPlan, folder: Path) -> Steps[Path]:
     return model
 
 
-def learn(parts: Parts, plan: TrainPlan, keep_in: Path) -> Steps[TrainedModel]:
-    """Read and prepare the sections, choose the genes, and train; `keep_in` keeps what is unfinished."""
+def learn(parts: Parts, plan: TrainPlan, keep_in: Path, sketch_in: Path | None = None) -> Steps[TrainedModel]:
+    """Read and prepare the sections, choose the genes, and train; `keep_in` and `sketch_in` as `train` takes them."""
     yield from refuse_unreadable(parts.entries)
     device = str(pick_device(plan.training.device))
     sections, recipe = yield from training_sections(
@@ -114,6 +114,7 @@ def learn(parts: Parts, plan: TrainPlan, keep_in: Path) -> Steps[TrainedModel]:
             config=plan.config,
             keep_in=keep_in,
             watched=watched,
+            sketch_in=sketch_in,
         )
     )
 
@@ -187,7 +188,8 @@ def _saved(plan: TrainPlan, writer: RunWriter) -> Steps[Path]:
     writer.log(f"{plan.model}, in process {os.getpid()} of {platform.node()}")
     study = read_study(plan.study)
     parts = parts_of(study, plan)
-    trained = yield from learn(parts, plan, writer.folder / keys.RUN_UNFINISHED)
+    sketches = writer.folder / keys.RUN_SKETCHES if plan.sketch else None
+    trained = yield from learn(parts, plan, writer.folder / keys.RUN_UNFINISHED, sketches)
     for note in (*study.notes, *notes_of(parts.entries)):
         writer.log(f"Note: {note}")
     yield Progress("Saving the model")

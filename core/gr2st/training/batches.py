@@ -63,7 +63,7 @@ class Portions:
     @property
     def units(self) -> int:
         """How many sections or spots an epoch takes in."""
-        return len(self.batches) if self.batch_spots is None else _size(self.batches[0])
+        return len(self.batches) if self.batch_spots is None else size_of(self.batches[0])
 
     def __len__(self) -> int:
         """Steps of an epoch."""
@@ -110,7 +110,8 @@ def _tensors(batch: Batch) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in fields.items() if tensor is not None}
 
 
-def _size(batch: Batch) -> int:
+def size_of(batch: Batch) -> int:
+    """Spots of a batch."""
     return len(next(iter(_tensors(batch).values())))
 
 

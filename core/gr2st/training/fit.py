@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gr2st.errors import TrainingFailed
-from gr2st.training.batches import Portions
+from gr2st.training.batches import Portions, size_of
+from gr2st.training.memory import out_of_memory
 from gr2st.training.precision import forward_in, products_in
 from gr2st.types import Progress
 
@@ -54,7 +55,14 @@ class Fit:
         self.order, self.seen = order_of(units), []
 
     def step(self, batch: Batch) -> None:
-        """Learn from one section, or from spots of several."""
+        """Learn from one section, or from spots of several; TrainingFailed where the memory does not do."""
+        try:
+            self._learn_from(batch)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            device = next(self.module.parameters()).device
+            raise out_of_memory(self.module, batch.section, size_of(batch), device) from error
+
+    def _learn_from(self, batch: Batch) -> None:
         precision, device = self.training.precision, next(self.module.parameters()).device
         with products_in(precision):
             with forward_in(precision, device):
@@ -149,7 +157,7 @@ def _scored(watch: Watch, state: Fit) -> Steps[dict[str, float]]:
         return {}
     for _ in watch.bring_up_to_date():
         yield Progress("Training", state.epoch, state.training.epochs)
-    return watch.scores()
+    return watch.look(state.epoch + 1)
 
 
 def _note(values: Mapping[str, float]) -> str:

@@ -22,7 +22,7 @@ from gr2st.training.inner import best_choice, inner_folds
 from gr2st.training.keeper import Keeper
 from gr2st.training.memory import free_bytes, refuse_too_large
 from gr2st.training.precision import check_precision
-from gr2st.training.watch import Watch, Watched, scores_of
+from gr2st.training.watch import SketchBook, Watch, Watched, answers_to, scores_of
 from gr2st.types import Progress, under_stage
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gr2st.types import Prepared, Steps
 
 
-def train(
+def train(  # noqa: PLR0913
     model: str,
     sections: Sequence[Prepared],
     recipe: Recipe,
@@ -45,6 +45,7 @@ def train(
     config: Settings | None = None,
     keep_in: Path | None = None,
     watched: Sequence[Prepared] | None = None,
+    sketch_in: Path | None = None,
 ) -> Steps[TrainedModel]:
     """Train a registered model on prepared sections.
 
@@ -65,6 +66,9 @@ def train(
         Sections that are not learned from, with expression: some twenty times on the way, and at the end, the values
         of an epoch hold ``pcc``, how well they would be predicted now; so do those of inner folds, for what they hold
         out. None, other than an empty sequence: nobody looks, which is quicker. The model is the same to the bit.
+    sketch_in : Path, optional
+        Folder that keeps what is watched as it would be predicted now, a `gr2st.io.sketches.Sketch` per section,
+        written anew at each look.
 
     Returns
     -------
@@ -90,7 +94,7 @@ def train(
     check_precision(training.precision, device)
     with limited_threads(training.threads), torch.random.fork_rng(devices=cuda_devices(device)):
         keeper = None if keep_in is None else Keeper(keep_in, _digest(spec, config, training, recipe, sections))
-        setting = _Setting(spec, recipe, training, device, keeper, watches=watched is not None)
+        setting = _Setting(spec, recipe, training, device, keeper, watched is not None, sketch_in)
         config = yield from _chosen(setting, config, sections)
         module = yield from _learned(setting, config, sections, setting.place("whole"), watched or ())
         return trained_model(spec, module, config, training, recipe, sections)
@@ -132,9 +136,15 @@ class _Setting:
     device: torch.device
     keeper: Keeper | None
     watches: bool
+    sketch_in: Path | None = None
 
     def place(self, phase: str) -> Place | None:
         return None if self.keeper is None else self.keeper.place(phase)
+
+    @property
+    def book(self) -> SketchBook | None:
+        """Where what is watched is kept as it is predicted."""
+        return None if self.sketch_in is None else SketchBook(self.sketch_in, self.recipe.genes, self.training.epochs)
 
 
 def _chosen(setting: _Setting, config: Settings, sections: Sequence[Prepared]) -> Steps[Settings]:
@@ -177,11 +187,11 @@ def _learned(
     batches = [to_batch(section, fields, setting.device) for section in sections]
     refuse_too_large(module, sections, free=free_bytes(setting.device))
     others = [Watched.of(section, setting.spec, module, setting.device) for section in watched]
-    watch = Watch(module, batches, others) if others and setting.training.epochs else None
+    watch = Watch(module, batches, others, setting.book) if others and setting.training.epochs else None
     yield from fit(module, batches, setting.training, place, watch)
     yield from remember(module, batches)
     if others and watch is None:
-        yield Progress("Scoring what is held out", 1, 1, values=scores_of(module, others))
+        yield Progress("Scoring what is held out", 1, 1, values=scores_of(answers_to(module, others), others))
     return module.eval()
 
 

@@ -33,12 +33,27 @@ def refuse_too_large(module: SpotModel, sections: Sequence[Prepared], *, free: i
     needed = module.step_bytes(n_spots)
     if needed <= free:
         return
-    fitting = bisect_right(range(1, MOST_SPOTS), free, key=module.step_bytes)
+    fitting = _spots_that_fit(module, free)
     raise TrainingFailed(
         f"A training step on section {largest.section} with its {n_spots:,} spots needs about {_gb(needed)} of memory; "
         f"{_gb(free)} are free, enough for about {fitting:,} spots. Close other programs, train on a machine with more "
         "memory, or leave this section out."
     )
+
+
+def out_of_memory(module: SpotModel, section: str, n_spots: int, device: torch.device) -> TrainingFailed:
+    """What to say of a step for which the memory did not do after all: other programs take of it too."""
+    free = free_bytes(device)
+    fitting = min(n_spots - 1, _spots_that_fit(module, free))
+    return TrainingFailed(
+        f"Memory of {device} ran out in a training step on section {section} with {n_spots:,} spots; {_gb(free)} are "
+        f"free now, enough for about {fitting:,} spots. Close other programs that use it, train on steps of fewer "
+        "spots (batch_spots), or leave this section out."
+    )
+
+
+def _spots_that_fit(module: SpotModel, free: int) -> int:
+    return bisect_right(range(1, MOST_SPOTS), free, key=module.step_bytes)
 
 
 def free_bytes(device: torch.device) -> int:
