@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gr2st import COLOUR_MAPS, map_colours
 from gr2st_napari._advice import ACTION_WORDS, advise
 from gr2st_napari._controller import MODE_KEYS, controller_of
-from gr2st_napari._layers import FUNCTIONAL_COLOUR, MAPS, SPATIAL_COLOUR, map_colours
+from gr2st_napari._layers import FUNCTIONAL_COLOUR, SPATIAL_COLOUR
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._resolve import available_modes
 from gr2st_napari._results_words import ranking_words
@@ -38,7 +39,7 @@ class GenesDock(GenesView):
         self._controller = controller_of(napari_viewer)
         self._listed: tuple[object, ...] = ()
         self._starred: tuple[object, ...] = ()
-        self.look.show_colormaps({name: map_colours(name) for name in MAPS})
+        self.look.show_colormaps({name: map_colours(name)[:, :3].tolist() for name in COLOUR_MAPS})
         self._send()
         self._listen()
         self.refresh_all()

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gr2st import read_prediction, sample_study_path
+from gr2st import sample_study_path
 from gr2st_napari._background import Background
-from gr2st_napari._opening import Opened, open_held_out, open_path, open_section
+from gr2st_napari._opening import open_held_out, open_path, open_prediction, open_section
 from gr2st_napari._pairing import belong_together, is_of_another_section, joined, strangers
 from gr2st_napari._problems import problem_of
 from gr2st_napari._state import Job, Problem
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from gr2st import Prediction
+    from gr2st_napari._opening import Opened
     from gr2st_napari._state import State
 
 
@@ -46,7 +47,7 @@ class Opener:
 
     def open_prediction(self, path: Path) -> None:
         """Open what was predicted just now."""
-        self.read("Reading the prediction", lambda: Opened(prediction=read_prediction(path)), self.take)
+        self.read("Reading the prediction", lambda: open_prediction(path), self.take)
 
     def open_held_out(
         self, study: Path | None, predictions: Mapping[str, Path], gene: str, then: Callable[[], None]

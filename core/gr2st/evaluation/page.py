@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from gr2st import __version__
+from gr2st.evaluation import markup
 from gr2st.evaluation.figures import TITLES
+from gr2st.evaluation.markup import code, document, fields, number, pictures, table
 from gr2st.evaluation.plan import plan_of_json
 from gr2st.evaluation.ranking import rank_models
 from gr2st.io.tables import plural
@@ -23,39 +21,16 @@ if TYPE_CHECKING:
     from gr2st.io.evaluations import EvaluationFolder, FoldRow
 
 SHOWN_GENES = 20
-DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 PROTOCOLS: Mapping[str, str] = {
     "patient": "one patient held out at a time: every section is predicted by models that never saw its patient",
     "section": "one section held out at a time: as published, and optimistic, since sections of the same patient "
     "may be in training",
 }
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto; padding: 0 1.2rem; }
-h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
-h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .28rem .7rem .28rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
-th { border-bottom: 2px solid #888; } td.n, th.n { text-align: right; white-space: nowrap; }
-.dim { color: #666; } .small { font-size: .85rem; }
-.warnings { border-left: 5px solid #D55E00; background: #fdf3ec; padding: .5rem 1rem; }
-.warnings p { margin: .4rem 0; }
-.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 2rem; }
-img { width: 100%; max-width: 50rem; } code, pre { font-size: .85rem; background: #f4f4f4; }
-pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; } td { overflow-wrap: anywhere; }
-@media print { body { margin: 0; max-width: none; font-size: 11pt; } h2 { break-after: avoid; }
-  tr, figure, img { break-inside: avoid; } .two { gap: 1rem; } }
-"""
 
 
 def whole(found: EvaluationFolder, parts: Iterable[str]) -> str:
     """The page with all its parts."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(_title(found))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(parts)
-        + f'\n<p class="dim small">Written by gr2st {__version__}.</p>\n</body>\n</html>\n'
-    )
+    return document(_title(found), parts)
 
 
 def heading(found: EvaluationFolder) -> str:
@@ -73,7 +48,7 @@ def heading(found: EvaluationFolder) -> str:
         "Pictures": f"{summary['encoder']} features; cell types: {summary['cell_types']}",
     }
     rows = [[escape(name), escape(text)] for name, text in lines.items()]
-    return f"<h1>{escape(_title(found))}</h1>\n{_table((), rows)}"
+    return f"<h1>{escape(_title(found))}</h1>\n{table((), rows)}"
 
 
 def warnings(found: EvaluationFolder) -> str:
@@ -82,9 +57,7 @@ def warnings(found: EvaluationFolder) -> str:
     said = summary.get("warnings", [summary["warning"]] if summary.get("warning") else [])
     if found.state == "running":
         said = ["The evaluation was still running when this page was written.", *said]
-    if not said:
-        return ""
-    return '<div class="warnings">' + "".join(f"<p>{escape(text)}</p>" for text in said) + "</div>"
+    return markup.said(said)
 
 
 def models(summary: Mapping[str, Any]) -> str:
@@ -105,9 +78,9 @@ def _of_space(summary: Mapping[str, Any], space: str) -> str:
         rows.append(
             [
                 name if one.is_oracle else escape(one.label),
-                _number(row[space]),
+                number(row[space]),
                 _interval(row.get("interval", {}).get(space)),
-                _number(row.get("median", {}).get(space)),
+                number(row.get("median", {}).get(space)),
                 _difference(row.get("minus_ridge", {}).get(space)),
             ]
         )
@@ -115,13 +88,13 @@ def _of_space(summary: Mapping[str, Any], space: str) -> str:
     ceiling = next((value for value in ceilings if value is not None), None)
     if ceiling is not None:
         note = '<span class="dim">noise ceiling: what a perfect prediction could reach</span>'
-        rows.append([note, f'<span class="dim">{_number(ceiling)}</span>', "", "", ""])
-    return _table(("model", "mean", "interval", "median", "difference to ridge"), rows, numbers=(1, 2, 3, 4))
+        rows.append([note, f'<span class="dim">{number(ceiling)}</span>', "", "", ""])
+    return table(("model", "mean", "interval", "median", "difference to ridge"), rows, numbers=(1, 2, 3, 4))
 
 
 def dots(figures: Sequence[Figure]) -> str:
     """Every section of every patient."""
-    return "<h2>Sections and patients</h2>\n<p>One mark per section; the bar is the mean.</p>\n" + _pictures(
+    return "<h2>Sections and patients</h2>\n<p>One mark per section; the bar is the mean.</p>\n" + pictures(
         figures, "Scores of the sections"
     )
 
@@ -129,7 +102,7 @@ def dots(figures: Sequence[Figure]) -> str:
 def boxes(figures: Sequence[Figure]) -> str:
     """All genes of every model."""
     text = "One gene is its mean over sections. Box: quartiles and median; whiskers: 5th to 95th percentile."
-    return f"<h2>Genes</h2>\n<p>{text}</p>\n" + _pictures(figures, "Scores of the genes")
+    return f"<h2>Genes</h2>\n<p>{text}</p>\n" + pictures(figures, "Scores of the genes")
 
 
 def genes(label: str, ranking: pd.DataFrame) -> str:
@@ -148,10 +121,10 @@ def genes(label: str, ranking: pd.DataFrame) -> str:
 
 def _of_genes(ranking: pd.DataFrame) -> str:
     rows = [
-        [escape(str(gene)), _number(one["pcc_spot"]), _bounds(one["low"], one["high"]), _number(one["pcc_gene"])]
+        [escape(str(gene)), number(one["pcc_spot"]), _bounds(one["low"], one["high"]), number(one["pcc_gene"])]
         for gene, one in ranking.iterrows()
     ]
-    return "<div>" + _table(("gene", "S", "interval", "T"), rows, numbers=(1, 2, 3)) + "</div>"
+    return "<div>" + table(("gene", "S", "interval", "T"), rows, numbers=(1, 2, 3)) + "</div>"
 
 
 def folds(rows: Sequence[FoldRow]) -> str:
@@ -163,26 +136,26 @@ def folds(rows: Sequence[FoldRow]) -> str:
             escape(row.fold),
             escape(", ".join(row.test)),
             row.state if row.state != "failed" else f"<b>failed</b>: {escape(row.message)}",
-            _number(row.pcc_spot),
-            _number(row.pcc_gene),
+            number(row.pcc_spot),
+            number(row.pcc_gene),
             "" if row.seconds is None else f"{row.seconds:.0f} s",
         ]
         for row in rows
     ]
     names = ("model", "seed", "held out", "sections predicted", "state", "S", "T", "time")
-    return "<h2>Every training</h2>\n" + _table(names, told, numbers=(1, 5, 6, 7))
+    return "<h2>Every training</h2>\n" + table(names, told, numbers=(1, 5, 6, 7))
 
 
 def settings(found: EvaluationFolder) -> str:
     """All that is needed to do it again, and to know whether it was done with the same."""
-    asked = [[escape(name), _code(value)] for name, value in found.plan.items()]
+    asked = [[escape(name), code(value)] for name, value in found.plan.items()]
     provenance = (found.summary or {}).get("provenance", {})
     versions = [f"{name} {number}" for one in provenance.get("versions", ()) for name, number in one.items()]
     return "\n".join(
         (
             f"<h2>How to do it again</h2>\n{_again(found)}",
-            f"<h2>Settings</h2>\n<h3>As asked for</h3>\n{_table((), asked)}",
-            f"<h3>Of each model, in full</h3>\n{_table(('model', 'settings', 'training'), _in_full(found.plan))}",
+            f"<h2>Settings</h2>\n<h3>As asked for</h3>\n{table((), asked)}",
+            f"<h3>Of each model, in full</h3>\n{table(('model', 'settings', 'training'), _in_full(found.plan))}",
             f"<h2>Versions</h2>\n<p>{escape(', '.join(dict.fromkeys(versions)))}</p>",
             "<h2>Seeds and digests</h2>\n<p>A digest changes with any change of what it stands for.</p>",
             _digests(provenance),
@@ -194,15 +167,15 @@ def _in_full(plan: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     """A line per row of the table of models; none where the folder does not tell what was asked."""
     rows = {row.label: row for row in plan_of_json(plan).rows()} if plan else {}
     for label, row in rows.items():
-        yield escape(label), _fields(row.config.model_dump(mode="json")), _fields(row.training.model_dump(mode="json"))
+        yield escape(label), fields(row.config.model_dump(mode="json")), fields(row.training.model_dump(mode="json"))
 
 
 def _digests(provenance: Mapping[str, Any]) -> str:
     seeds, data = provenance.get("seeds", {}), provenance.get("data", {})
     settings = provenance.get("settings", {})
-    models = [(escape(name), _code(seeds.get(name)), _fields(digests)) for name, digests in settings.items()]
-    sections = [(escape(name), _fields(digests)) for name, digests in data.items()]
-    return _table(("model", "seeds", "digests"), models) + "<br>" + _table(("section", "digests"), sections)
+    models = [(escape(name), code(seeds.get(name)), fields(digests)) for name, digests in settings.items()]
+    sections = [(escape(name), fields(digests)) for name, digests in data.items()]
+    return table(("model", "seeds", "digests"), models) + "<br>" + table(("section", "digests"), sections)
 
 
 def _again(found: EvaluationFolder) -> str:
@@ -227,33 +200,8 @@ def _title(found: EvaluationFolder) -> str:
     return f"Evaluation of {study.parent.name if study.suffix == '.csv' else study.name}"
 
 
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    def cells(kind: str, texts: Sequence[str]) -> str:
-        return "".join(
-            f'<{kind} class="n">{text}</{kind}>' if place in numbers else f"<{kind}>{text}</{kind}>"
-            for place, text in enumerate(texts)
-        )
-
-    head = f"<thead><tr>{cells('th', names)}</tr></thead>" if names else ""
-    return f"<table>{head}<tbody>" + "".join(f"<tr>{cells('td', row)}</tr>\n" for row in rows) + "</tbody></table>"
-
-
-def _pictures(figures: Sequence[Figure], text: str) -> str:
-    return "\n".join(f'<figure><img alt="{escape(text)}" src="{_inline(figure)}"></figure>' for figure in figures)
-
-
-def _inline(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _number(value: float | None) -> str:
-    return DASH if value is None or pd.isna(value) else f"{value:.3f}".replace("-", MINUS)
-
-
 def _bounds(low: float | None, high: float | None) -> str:
-    return "" if low is None or pd.isna(low) else f"[{_number(low)}, {_number(high)}]"
+    return "" if low is None or pd.isna(low) else f"[{number(low)}, {number(high)}]"
 
 
 def _interval(told: Mapping[str, Any] | None) -> str:
@@ -269,12 +217,4 @@ def _difference(told: Mapping[str, Any] | None) -> str:
     if told is None:
         return ""
     sign = "+" if told["mean"] >= 0 else ""
-    return f"{sign}{_number(told['mean'])} {_bounds(told['low'], told['high'])}"
-
-
-def _fields(fields: Mapping[str, Any]) -> str:
-    return "<br>".join(f"{escape(name)} {_code(value)}" for name, value in fields.items())
-
-
-def _code(value: Any) -> str:
-    return f"<code>{escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))}</code>"
+    return f"{sign}{number(told['mean'])} {_bounds(told['low'], told['high'])}"

@@ -1,0 +1,94 @@
+"""What is shown, as values of a figure and as the settings of its sidecar. Pure: no Qt, no viewer."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gr2st import Map, MapFigure, keys, prediction_told, section_told, window_round
+from gr2st_napari._opening import placement_of
+
+if TYPE_CHECKING:
+    from gr2st_napari._expression import Expression
+    from gr2st_napari._opening import Opened
+    from gr2st_napari._resolve import Display, Panel
+    from gr2st_napari._state import Wish
+
+Window = tuple[float, float, float, float]
+"""Left, top, right, bottom in level-0 pixels."""
+
+MARGIN_SPOTS = 1.5
+"""Room round a whole section, in spot diameters."""
+SCALES = {
+    "spot": "spot-normalised: log10(1 + 10,000 x share of the gene in the counts of its spot)",
+    "gene": "gene-normalised: log10(1 + 10,000 x share of the spot in the counts of its gene)",
+}
+
+
+def figure_of(display: Display, expression: Expression, opened: Opened, window: Window | None = None) -> MapFigure:
+    """The maps in view as a figure, of a window of the slide or of all spots; its slide is read when it is drawn."""
+    placement = placement_of(opened)
+    diameter = placement.spot_diameter_px
+    return MapFigure(
+        maps=tuple(Map(panel.title, panel.values, panel.limits, panel.colormap) for panel in display.panels),
+        xy=expression.xy,
+        diameter_px=diameter,
+        window=window or window_round(expression.xy, MARGIN_SPOTS * diameter),
+        um_per_px=placement.um_per_px,
+        heading=_heading(opened),
+        caption=_caption(display, opened),
+    )
+
+
+def settings_of(display: Display, wish: Wish, opened: Opened) -> dict[str, Any]:
+    """Everything that decided how the maps look."""
+    told: dict[str, Any] = {
+        "study": None if opened.study is None else str(opened.study.path),
+        "section": opened.name,
+        "view": {**asdict(wish), "gene": display.gene, "mode": display.mode},
+        "maps": [_map_told(panel) for panel in display.panels],
+        "notes": list(display.notes),
+    }
+    if opened.section is not None:
+        told |= section_told(opened.section)
+    if opened.prediction is not None:
+        told |= {"prediction": _path(opened), **prediction_told(opened.prediction)}
+    return told
+
+
+def file_stem(display: Display, opened: Opened) -> str:
+    """A name for a file: section, gene and, other than the measured map, how it is looked at."""
+    mode = "" if display.mode == "measured" else display.mode.replace(" ", "-")
+    words = filter(None, (opened.name, display.gene, mode))
+    return "_".join("".join(one if one.isalnum() or one in "-." else "-" for one in word) for word in words)
+
+
+def _map_told(panel: Panel) -> dict[str, Any]:
+    return {"title": panel.title, "limits": list(panel.limits), "colormap": panel.colormap}
+
+
+def _path(opened: Opened) -> str | None:
+    return None if opened.prediction_path is None else str(opened.prediction_path)
+
+
+def _heading(opened: Opened) -> str:
+    patient = "" if opened.section is None or opened.section.patient is None else f", patient {opened.section.patient}"
+    return f"Section {opened.name}{patient}"
+
+
+def _caption(display: Display, opened: Opened) -> str:
+    """Whose prediction it is, what the numbers mean, and what is grey."""
+    prediction = opened.prediction
+    said = []
+    if prediction is not None and display.mode != "measured":
+        trained = prediction.table.uns.get(keys.PROVENANCE, {}).get("trained_on", ())
+        on = f", trained on {', '.join(map(str, trained))}" if len(trained) else ""
+        said.append(f"Predicted by {prediction.model}{on}")
+    titles = " ".join(panel.title for panel in display.panels)
+    said += [words for name, words in SCALES.items() if f"{name}-normalised" in titles]
+    if any(np.isnan(panel.values).any() for panel in display.panels):
+        said.append("grey: no value")
+    text = " · ".join(said)
+    return text[:1].upper() + text[1:]
