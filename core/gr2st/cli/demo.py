@@ -16,8 +16,8 @@ from gr2st.config import GeneChoice
 from gr2st.errors import DataError, TrainingFailed
 from gr2st.evaluation.crossval import Evaluation, evaluate
 from gr2st.evaluation.figure_file import write_figure
-from gr2st.evaluation.section_maps import best_gene, gene_maps, section_figure
 from gr2st.evaluation.plan import Plan
+from gr2st.evaluation.section_maps import best_gene, gene_maps, section_figure
 from gr2st.io.prediction import read_prediction
 from gr2st.io.sample import sample_study_path
 from gr2st.io.section import read_section

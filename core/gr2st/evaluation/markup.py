@@ -28,6 +28,7 @@ th { border-bottom: 2px solid #888; } td.n, th.n { text-align: right; white-spac
 .warnings { border-left: 5px solid #D55E00; background: #fdf3ec; padding: .5rem 1rem; }
 .warnings p { margin: .4rem 0; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 2rem; }
+figure { margin: .8rem 0; } figure.single { max-width: 26rem; } figcaption { color: #444; margin-bottom: .8rem; }
 img { width: 100%; max-width: 50rem; } code, pre { font-size: .85rem; background: #f4f4f4; }
 pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; } td { overflow-wrap: anywhere; }
 @media print { body { margin: 0; max-width: none; font-size: 11pt; } h2 { break-after: avoid; }
