@@ -11,10 +11,12 @@ from gr2st import Map, MapFigure, keys, prediction_told, section_told, window_ro
 from gr2st_napari._opening import placement_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gr2st_napari._expression import Expression
     from gr2st_napari._opening import Opened
     from gr2st_napari._resolve import Display, Panel
-    from gr2st_napari._state import Wish
+    from gr2st_napari._state import State, Wish
 
 Window = tuple[float, float, float, float]
 """Left, top, right, bottom in level-0 pixels."""
@@ -56,6 +58,20 @@ def settings_of(display: Display, wish: Wish, opened: Opened) -> dict[str, Any]:
     if opened.prediction is not None:
         told |= {"prediction": _path(opened), **prediction_told(opened.prediction)}
     return told
+
+
+def why_not_export(state: State, listed: Sequence[str]) -> dict[str, str]:
+    """For everything that can be written, why it cannot be now; empty where it can. `listed`: genes in the list."""
+    opened = state.opened
+    no_prediction = "Needs a prediction." if opened is None or opened.prediction is None else ""
+    no_section = "Needs the section of the prediction." if opened is None or opened.section is None else ""
+    return {
+        "values-all": no_prediction,
+        "prediction": no_prediction,
+        "report-best": no_section,
+        "report-favourites": no_section or ("" if state.shelf.favourites else "No gene is a favourite yet."),
+        "report-list": no_section or ("" if listed else "The list is empty."),
+    }
 
 
 def file_stem(display: Display, opened: Opened) -> str:

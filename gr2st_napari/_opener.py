@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +68,8 @@ class Opener:
     def take(self, opened: Opened) -> None:
         """Show what was read: a section, a prediction or both, beside what is open where they belong together."""
         self._state.problem = None
-        present = self._state.opened
+        # A session says all that is to be seen: nothing that is open already is added.
+        present = None if opened.restores is not None else self._state.opened
         if opened.section is None and present is not None and present.section is not None:
             opened = joined(present, opened)
         elif opened.prediction is None and present is not None and present.section is None:
@@ -120,6 +120,4 @@ class Opener:
         assert study is not None
         assert prediction is not None
         entry = study.entry(prediction.section)
-        self.read(
-            f"Opening {entry.name}", lambda: replace(open_section(study, entry), prediction=prediction), self.take
-        )
+        self.read(f"Opening {entry.name}", lambda: joined(open_section(study, entry), opened), self.take)

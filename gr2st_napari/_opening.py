@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gr2st import Prediction, Section, SectionEntry, Slide, Study
+    from gr2st_napari._session import Session
 
+SESSION = ".gr2st"
+"""Ending of a session file."""
 PREVIEW_PX = 2048
 """Longer side of the picture shown while the tiled pyramid of a big slide is being made."""
 
@@ -29,6 +32,14 @@ class Picture:
 
 
 @dataclass(frozen=True, eq=False)
+class Restored:
+    """The session something was opened from, and a sentence for each part of it that is not there any more."""
+
+    session: Session
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Opened:
     """What is on the table: a section of a study, a prediction, or both."""
 
@@ -39,6 +50,7 @@ class Opened:
     notes: tuple[str, ...] = ()
     prediction_path: Path | None = None
     """The file the prediction was read from; None where it was handed over."""
+    restores: Restored | None = None
 
     @property
     def name(self) -> str:
@@ -48,7 +60,7 @@ class Opened:
 
 
 def open_path(path: Path | str, *, section: str | None = None) -> Opened:
-    """Open a section folder, a study, a section file or a prediction file.
+    """Open a section folder, a study, a section file, a prediction file or a session.
 
     Parameters
     ----------
@@ -63,6 +75,10 @@ def open_path(path: Path | str, *, section: str | None = None) -> Opened:
         What is wrong with the path, in one sentence, or all findings about the section.
     """
     path = Path(path)
+    if path.suffix == SESSION:
+        from gr2st_napari._session_opening import open_session
+
+        return open_session(path)
     if is_prediction(path):
         return open_prediction(path)
     study = read_study(path)

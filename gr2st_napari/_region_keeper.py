@@ -105,6 +105,10 @@ class RegionKeeper:
         """Add the regions of a GeoJSON file."""
         self._try(lambda: self._write(_regions.added(self._sheet.regions, read_regions(path))))
 
+    def put(self, regions: tuple[Region, ...]) -> None:
+        """Show these regions in the place of those that are there."""
+        self._try(lambda: self._write(_regions.added((), regions)))
+
     def write(self, path: Path) -> None:
         """Write all regions as GeoJSON."""
         self._try(lambda: write_regions(_with_suffix(path, ".geojson"), self._sheet.regions))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gr2st import SPACE_NAMES, automatic_limits, joined_limits
+from gr2st_napari._state import SPACES
 
 if TYPE_CHECKING:
     from gr2st_napari._expression import Expression, Float32, Kind
@@ -58,6 +59,18 @@ def resolve(wish: Wish, expression: Expression) -> Display:
     panels, more = _difference(wish, expression) if mode == "difference" else _maps(mode, wish, expression)
     notes = (*notes, *more, *_of_list(wish, expression), *_absences(wish, mode, panels, expression))
     return Display(gene=wish.gene, mode=mode, panels=panels, notes=notes, members=wish.members)
+
+
+def first_wish(wish: Wish, before: Expression | None, expression: Expression) -> Wish:
+    """The gene in view where the new section has it, else its best; a first prediction is compared at once."""
+    if expression.has_predicted and (before is None or before.prediction is not expression.prediction):
+        space = next((known for known in SPACES if known == expression.predicted_space), wish.space)
+        wish = replace(wish, space=space, mode="side by side" if expression.has_measured else "predicted")
+    if not expression.has_predicted:
+        wish = replace(wish, mode="measured")
+    here = expression.listed(wish.members or (wish.gene,))
+    known = any(map(expression.predicts, here)) if expression.has_predicted else bool(here)
+    return wish if known else replace(wish, gene=expression.default_gene(wish.space), members=(), limits=None)
 
 
 def _possible_gene(wish: Wish, expression: Expression) -> Wish:

@@ -45,6 +45,7 @@ _HOME = {
     "Settings": "gr2st.config",
     "Slide": "gr2st.types",
     "SpotCells": "gr2st.types",
+    "Steps": "gr2st.types",
     "StorageError": "gr2st.errors",
     "Study": "gr2st.types",
     "TrainConfig": "gr2st.config",

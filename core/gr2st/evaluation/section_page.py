@@ -75,10 +75,10 @@ def picture(words: str, source: str, *, is_single: bool) -> str:
     return f'<figure{kind}><img alt="{escape(words)}" src="{source}"><figcaption>{escape(words)}</figcaption></figure>'
 
 
-def maps(pictures: Iterable[str], missing: Sequence[str]) -> str:
-    """All pictures, and which genes have none."""
-    lost = f"<p>Asked for, and not there: {escape(', '.join(missing))}.</p>" if missing else ""
-    return f"<h2>Maps</h2>\n{lost}" + "\n".join(pictures)
+def maps(pictures: Iterable[str], notes: Sequence[str]) -> str:
+    """All pictures, and what is to be told of the genes asked for."""
+    told = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    return f"<h2>Maps</h2>\n{told}" + "\n".join(pictures)
 
 
 def gene_words(gene: str, scores: pd.DataFrame | None) -> str:

@@ -111,13 +111,13 @@ def write_section_report(
     yield Progress("Scoring the genes")
     prediction = _beside(prediction, section)
     scores = _scores(prediction, section)
-    chosen, missing = choose_genes(section, prediction, scores, wanted)
+    chosen, notes = choose_genes(section, prediction, scores, wanted)
     maps = yield from _maps(section, prediction, scores, chosen)
     parts = [
         page.heading(section, prediction),
         said(section_cautions(section, prediction, scores)),
         page.summary(scores, prediction),
-        page.maps(maps, missing),
+        page.maps(maps, notes),
         page.scores(scores, chosen),
         page.settings(section, prediction, data_digests(section), _again(section, chosen, sources, out)),
     ]
@@ -130,7 +130,7 @@ def write_section_report(
 def choose_genes(
     section: Section, prediction: Prediction | None, scores: pd.DataFrame | None, wanted: Wanted
 ) -> tuple[list[str], list[str]]:
-    """Genes whose maps are shown, each once, and those asked for that are not there.
+    """Genes whose maps are shown, each once, and what is to be told of those asked for.
 
     Raises
     ------
@@ -141,12 +141,16 @@ def choose_genes(
     ranked = _ranked(section, prediction, scores)
     named = [gene for gene in wanted.genes if gene in known]
     worst = ranked[::-1][: wanted.worst] if scores is not None else []
-    chosen = list(dict.fromkeys([*named, *ranked[: wanted.best], *worst]))[:MOST_MAPS]
+    chosen = list(dict.fromkeys([*named, *ranked[: wanted.best], *worst]))
     if not chosen:
         asked = ", ".join(wanted.genes[:5]) or "no gene"
         where = f"measured in {section.name}" if prediction is None else f"predicted by {prediction.model}"
         raise DataError(f"There is no map to show: {asked} was asked for, and {len(known)} genes are {where}.")
-    return chosen, [gene for gene in wanted.genes if gene not in known]
+    missing = [gene for gene in wanted.genes if gene not in known]
+    notes = [f"Asked for, and not there: {', '.join(missing)}."] if missing else []
+    if len(chosen) > MOST_MAPS:
+        notes.append(f"The first {MOST_MAPS} of {len(chosen)} genes asked for are shown.")
+    return chosen[:MOST_MAPS], notes
 
 
 def _ranked(section: Section, prediction: Prediction | None, scores: pd.DataFrame | None) -> list[str]:

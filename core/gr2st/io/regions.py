@@ -45,14 +45,15 @@ def read_regions(path: Path | str) -> tuple[Region, ...]:
     found = regions_of_geojson(content, path.name)
     if not found:
         raise DataError(
-            f"{path.name} has no region: polygons are wanted, found {plural(len(_features(content, path.name)), 'feature')} "
-            "without any. In QuPath, export annotations as GeoJSON."
+            f"{path.name} has no region: polygons are wanted, found "
+            f"{plural(len(_features(content, path.name)), 'feature')} without any. In QuPath, export annotations as "
+            "GeoJSON."
         )
     return found
 
 
 def regions_of_geojson(content: Any, where: str) -> tuple[Region, ...]:
-    """The regions of GeoJSON that was read already; `where` names it in an error. As `read_regions`, but may be none."""
+    """As `read_regions`, of GeoJSON that was read already, and perhaps none; `where` names it in an error."""
     features = _features(content, where)
     annotations = [one for one in features if properties_of(one).get("objectType") == "annotation"] or features
     return tuple(
