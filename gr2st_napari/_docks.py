@@ -62,6 +62,7 @@ class GenesDock(GenesView):
         self.foot.cancelled.connect(controller.cancel)
         self.shown_in.connect(controller.live_in)
         self.session_saved.connect(controller.sessions.save)
+        self.export.opening.connect(self._show_exports)
         self.export.wanted.connect(self._on_export)
         self.genes.picked.connect(lambda gene: controller.wish(gene=gene))
         self.genes.starred.connect(controller.shelf.star)
@@ -184,7 +185,6 @@ class GenesDock(GenesView):
         self.look.show_wish(wish, (0.0, 1.0) if shown is None else shown.panels[0].limits, shown is not None)
         self.genes.show_gene("" if shown is None else shown.gene)
         self.show_notes(self._state.notes)
-        self._show_exports()
 
     def _show_exports(self) -> None:
         """What can be written of what is shown, and what it is called."""
@@ -195,9 +195,10 @@ class GenesDock(GenesView):
 
     def _on_export(self, what: str, path: str) -> None:
         exporter, shelf = self._controller.exporter, self._state.shelf
+        regions = self._controller.regions.in_view
         acts: dict[str, Callable[[], None]] = {
-            "figure-view": lambda: exporter.figure(path, is_whole=False),
-            "figure-whole": lambda: exporter.figure(path, is_whole=True),
+            "figure-view": lambda: exporter.figure(path, regions, is_whole=False),
+            "figure-whole": lambda: exporter.figure(path, regions, is_whole=True),
             "values-view": lambda: exporter.values_in_view(path),
             "values-all": lambda: exporter.predicted_values(path),
             "prediction": lambda: exporter.prediction(path),

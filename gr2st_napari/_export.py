@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gr2st import Map, MapFigure, keys, prediction_told, section_told, window_round
+from gr2st import Map, MapFigure, Outline, keys, prediction_told, section_told, window_round
 from gr2st_napari._opening import placement_of
+from gr2st_napari._regions import colours
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from gr2st import Region
     from gr2st_napari._expression import Expression
     from gr2st_napari._opening import Opened
     from gr2st_napari._resolve import Display, Panel
@@ -29,7 +31,13 @@ SCALES = {
 }
 
 
-def figure_of(display: Display, expression: Expression, opened: Opened, window: Window | None = None) -> MapFigure:
+def figure_of(
+    display: Display,
+    expression: Expression,
+    opened: Opened,
+    window: Window | None = None,
+    regions: Sequence[Region] = (),
+) -> MapFigure:
     """The maps in view as a figure, of a window of the slide or of all spots; its slide is read when it is drawn."""
     placement = placement_of(opened)
     diameter = placement.spot_diameter_px
@@ -37,10 +45,11 @@ def figure_of(display: Display, expression: Expression, opened: Opened, window: 
         maps=tuple(Map(panel.title, panel.values, panel.limits, panel.colormap) for panel in display.panels),
         xy=expression.xy,
         diameter_px=diameter,
-        window=window or window_round(expression.xy, MARGIN_SPOTS * diameter),
+        window=_window(expression, opened, diameter, window),
         um_per_px=placement.um_per_px,
         heading=_heading(opened),
         caption=_caption(display, opened),
+        outlines=tuple(_outlines(regions)),
     )
 
 
@@ -79,6 +88,23 @@ def file_stem(display: Display, opened: Opened) -> str:
     mode = "" if display.mode == "measured" else display.mode.replace(" ", "-")
     words = filter(None, (opened.name, display.gene, mode))
     return "_".join("".join(one if one.isalnum() or one in "-." else "-" for one in word) for word in words)
+
+
+def _window(expression: Expression, opened: Opened, diameter: float, wanted: Window | None) -> Window:
+    """What is wanted, without what lies beside the slide; all spots where nothing is left of it."""
+    everything = window_round(expression.xy, MARGIN_SPOTS * diameter)
+    if wanted is None:
+        return everything
+    slide = None if opened.section is None else opened.section.slide
+    ends = everything if slide is None else (-0.5, -0.5, slide.width - 0.5, slide.height - 0.5)
+    left, top = max(wanted[0], ends[0]), max(wanted[1], ends[1])
+    right, bottom = min(wanted[2], ends[2]), min(wanted[3], ends[3])
+    return (left, top, right, bottom) if right - left > 1 and bottom - top > 1 else everything
+
+
+def _outlines(regions: Sequence[Region]) -> Iterator[Outline]:
+    for region, colour in zip(regions, colours(regions), strict=True):
+        yield Outline(tuple(ring for polygon in region.polygons for ring in polygon), colour)
 
 
 def _map_told(panel: Panel) -> dict[str, Any]:

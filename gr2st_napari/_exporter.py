@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
-    from gr2st import Steps
+    from gr2st import Region, Steps
     from gr2st_napari._canvas import Canvas
     from gr2st_napari._errands import Errands
     from gr2st_napari._expression import Expression
@@ -37,10 +37,10 @@ class Exporter:
         self._background = Background()
         self._request = 0
 
-    def figure(self, path: Path | str, *, is_whole: bool) -> None:
-        """Draw the maps in view: of what the canvas shows, or of the whole section."""
+    def figure(self, path: Path | str, regions: Sequence[Region] = (), *, is_whole: bool) -> None:
+        """Draw the maps in view, of what the canvas shows or of the whole section, and outline regions."""
         display, expression, opened = self._shown()
-        shown = figure_of(display, expression, opened, None if is_whole else self._canvas.window)
+        shown = figure_of(display, expression, opened, None if is_whole else self._canvas.window, regions)
         slide = None if opened.section is None else opened.section.slide
         settings = settings_of(display, self._state.wish, opened)
         self._run("Drawing the figure", lambda is_wanted: _last(write_figure(path, shown, slide, settings), is_wanted))
@@ -77,7 +77,7 @@ class Exporter:
             return
         if opened.study is None:
             self._state.problem = Problem(
-                f"{opened.name} was handed over without its folder: open it here to report it."
+                f"{opened.name} was handed over without its folder: open it here to write a report of it."
             )
         elif opened.prediction is not None and opened.prediction_path is None:
             stored = cache_dir("predictions") / f"{opened.name}-{time.strftime('%Y%m%d-%H%M%S')}.h5ad"

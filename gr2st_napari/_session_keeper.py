@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,9 +84,11 @@ class SessionKeeper:
 
     def _bring_back(self, restored: Restored) -> None:
         session = restored.session
-        self._state.wish = session.view
         if session.regions is not None:
+            # Two maps side by side hide the user's layers: the regions must be there before.
+            self._state.wish = replace(session.view, mode="measured")
             self._regions.put(regions_of_geojson(session.regions, "the session"))
+        self._state.wish = session.view
         if session.window is not None:
             self._canvas.look_at(session.window)
         if session.evaluation is not None and session.evaluation.exists():

@@ -28,6 +28,7 @@ _HOME = {
     "MapFigure": "gr2st.evaluation.figure",
     "ModelRank": "gr2st.evaluation.ranking",
     "NOT_MEASURED": "gr2st.colours",
+    "Outline": "gr2st.evaluation.figure",
     "PatchConfig": "gr2st.config",
     "Plan": "gr2st.evaluation.plan",
     "Prediction": "gr2st.types",

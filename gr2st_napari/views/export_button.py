@@ -48,6 +48,8 @@ class ExportButton(QPushButton):
 
     wanted = Signal(str, str)
     """What is to be written, and where."""
+    opening = Signal()
+    """The menu is about to be seen: time to say what can be written."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("E&xport", parent, objectName="gr2st_export_menu")
@@ -69,6 +71,7 @@ class ExportButton(QPushButton):
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
+        menu.aboutToShow.connect(self.opening)
         for title, choices in CHOICES.items():
             part = menu.addMenu(title)
             part.setToolTipsVisible(True)

@@ -48,6 +48,14 @@ class Map:
 
 
 @dataclass(frozen=True, eq=False)
+class Outline:
+    """An area to be outlined: rings (k, 2) in level-0 pixels, and its colour."""
+
+    rings: tuple[Float64, ...]
+    colour: str
+
+
+@dataclass(frozen=True, eq=False)
 class MapFigure:
     """All that a figure of a section shows.
 
@@ -67,6 +75,8 @@ class MapFigure:
         Without it there is no scale bar.
     heading, caption : str
         Above and below the maps.
+    outlines : tuple of Outline
+        On every map.
     """
 
     maps: tuple[Map, ...]
@@ -77,6 +87,7 @@ class MapFigure:
     um_per_px: float | None = None
     heading: str = ""
     caption: str = ""
+    outlines: tuple[Outline, ...] = ()
 
 
 def window_round(xy: Float64, margin_px: float) -> Window:
@@ -141,6 +152,9 @@ def _draw_map(axes: Axes, one: Map, shown: MapFigure) -> None:
         x0, y0, x1, y1 = shown.picture.covers
         axes.imshow(shown.picture.pixels, extent=(x0, x1, y1, y0), zorder=0)
     axes.set(xlim=(left, right), ylim=(bottom, top), aspect="auto")
+    for outline in shown.outlines:
+        for ring in outline.rings:
+            axes.fill(*ring.T, fill=False, edgecolor=outline.colour, linewidth=1, zorder=2)
     if one.values is None:
         return
     radius = shown.diameter_px / 2
