@@ -47,6 +47,11 @@ def test_comparing_regions_loads_no_torch() -> None:
     assert not loaded_after(code) & set(HEAVY)
 
 
+def test_drawing_figures_and_writing_values_load_no_torch() -> None:
+    code = "import gr2st; gr2st.write_figure, gr2st.draw_maps, gr2st.read_window, gr2st.write_values, gr2st.prediction_table"
+    assert not loaded_after(code) & set(HEAVY)
+
+
 def test_what_is_known_of_genes_needs_no_torch() -> None:
     code = "import gr2st; gr2st.detected_shares, gr2st.variability_ranks, gr2st.spatial_patterns"
     assert not loaded_after(code) & set(HEAVY)

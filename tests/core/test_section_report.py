@@ -14,6 +14,7 @@ from anndata import AnnData
 
 import gr2st
 from gr2st import Prediction, Section, keys
+from gr2st.acts import ACTS
 from gr2st.errors import DataError, UnknownName
 from gr2st.evaluation.section_cautions import section_cautions
 from gr2st.evaluation.section_report import Wanted, choose_genes, write_section_report
@@ -165,3 +166,13 @@ def test_the_commands_write_a_page_and_a_table_with_its_settings(
     assert told["values"] == "measured-gene"
     assert told["provenance"]["space"] == "gene"
     assert told["um_per_px"] == section.um_per_px
+
+
+def test_the_worker_writes_the_page_of_a_section(
+    study: Path, section: Section, prediction: Prediction, tmp_path: Path
+) -> None:
+    stored = gr2st.save_prediction(prediction, tmp_path / "A1.h5ad")
+    asked = {"study": str(study), "section": "A1", "prediction": str(stored), "out": str(tmp_path / "p.html")}
+    files = finish(ACTS["report_section"]({"do": "report_section", **asked, "genes": ["GENE2"]}))
+    assert files == {"report": str(tmp_path / "p.html")}
+    assert "GENE2: r =" in text_of((tmp_path / "p.html").read_text("utf-8"))

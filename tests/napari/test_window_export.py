@@ -301,3 +301,32 @@ def test_the_figure_of_a_session_needs_no_window(session, study, tmp_path):
     assert told["view"]["mode"] == "difference"
     assert told["window_px"] == list(session.window)
     assert told["prediction"] == str(session.prediction)
+
+
+@pytest.mark.window
+def test_a_table_is_copied_and_saved_as_sorted_with_all_its_digits(dock, filled, monkeypatch, tmp_path, qtbot):
+    dock.genes.out.copy.trigger()
+    lines = QApplication.clipboard().text().splitlines()
+    assert lines[0].split("\t")[0] == "Gene"
+    assert [line.split("\t")[0] for line in lines[1:]] == list(dock.genes.model.genes)
+    monkeypatch.setattr("gr2st_napari.views.table_out.ask_saving_table", lambda *_: str(tmp_path / "genes"))
+    dock.genes.out.save.trigger()
+    saved = pd.read_csv(tmp_path / "genes.csv").set_index("Gene")
+    scores = filled.state.expression.scores(filled.state.wish.space)
+    np.testing.assert_allclose(saved.loc[list(filled.state.expression.genes), "PCC"], scores, rtol=1e-5)
+
+
+@pytest.mark.window
+def test_a_table_without_more_digits_is_copied_as_it_is_seen(viewer, qtbot):
+    from qtpy.QtWidgets import QTableWidget, QTableWidgetItem
+
+    from gr2st_napari.views.table_out import displayed
+
+    table = QTableWidget(2, 3)
+    qtbot.addWidget(table)
+    table.setHorizontalHeaderLabels(["Run", "nothing", "PCC"])
+    for row, (name, score) in enumerate((("b", "0.10"), ("a", ""))):
+        table.setItem(row, 0, QTableWidgetItem(name))
+        table.setItem(row, 2, QTableWidgetItem(score))
+    table.sortItems(0)
+    assert displayed(table).to_dict("list") == {"Run": ["a", "b"], "PCC": ["", "0.10"]}
