@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image, Layer, Points, Vectors
 
+    from gr2st_napari._export import Window
     from gr2st_napari._expression import Expression, Float64
     from gr2st_napari._layers import LayerTuple, Placement
     from gr2st_napari._neighbours import Neighbours
@@ -70,6 +71,30 @@ class Canvas:
     def take_dropped(self) -> list[Opened]:
         """What our reader has put into the viewer; its layers are taken away."""
         return self.layers.take_dropped()
+
+    @property
+    def window(self) -> Window | None:
+        """What of the slide a map shows: left, top, right, bottom in level-0 pixels; None where nothing is drawn."""
+        if self._placement is None:
+            return None
+        camera, scale = self._viewer.scene.camera, self._placement.scale
+        down, across = (float(size) / (2 * camera.zoom * scale) for size in self._map_size())
+        y, x = (float(middle) / scale for middle in camera.center[-2:])
+        return (x - across, y - down, x + across, y + down)
+
+    def look_at(self, window: Window) -> None:
+        """Show a window of the slide whole, as large as it goes."""
+        if self._placement is None:
+            return
+        (left, top, right, bottom), scale = window, self._placement.scale
+        height, width = self._map_size()
+        camera = self._viewer.scene.camera
+        camera.center = ((top + bottom) / 2 * scale, (left + right) / 2 * scale)
+        camera.zoom = min(height / (bottom - top), width / (right - left)) / scale
+
+    def _map_size(self) -> tuple[float, float]:
+        """Height and width on the screen of one map."""
+        return self._viewer.canvas.viewbox_size(self._viewer.layers)
 
     def clear(self) -> None:
         """Take all our layers away and give the user's view back."""

@@ -19,6 +19,7 @@ from gr2st_napari._canvas import Canvas
 from gr2st_napari._closing import Closing
 from gr2st_napari._errands import Errands
 from gr2st_napari._evaluator import Evaluator
+from gr2st_napari._exporter import Exporter
 from gr2st_napari._expression import KINDS, Expression
 from gr2st_napari._gene_facts import FactsKeeper
 from gr2st_napari._neighbours import neighbours_of
@@ -28,10 +29,11 @@ from gr2st_napari._pairing import belongs, same_spots
 from gr2st_napari._pointer import Pointer
 from gr2st_napari._preferences import PreferenceKeeper
 from gr2st_napari._region_keeper import RegionKeeper
-from gr2st_napari._resolve import resolve
+from gr2st_napari._resolve import first_wish, resolve
+from gr2st_napari._session_keeper import SessionKeeper
 from gr2st_napari._shelf_keeper import ShelfKeeper
 from gr2st_napari._sketch_keeper import SketchKeeper
-from gr2st_napari._state import MODES, SPACES, Problem, State, Wish
+from gr2st_napari._state import MODES, Problem, State
 from gr2st_napari._study_builder import StudyBuilder
 from gr2st_napari._trainer import Trainer
 from gr2st_napari._worker import WorkerProcess
@@ -86,6 +88,7 @@ class Controller:
         self._viewer = viewer
         self._opener = Opener(self.state)
         self._errands = Errands(self.state, self.worker)
+        self.exporter = Exporter(self.state, self.canvas, self.worker, self._errands)
         self._pointer = Pointer(viewer, self.describe)
         self._lost: set[str] = set()
         self._is_closed = False
@@ -96,6 +99,7 @@ class Controller:
         self._connect()
         # After our own listeners: regions that come back are then drawn above the spots.
         self.regions = RegionKeeper(self.state, self.canvas.layers)
+        self.sessions = SessionKeeper(self.state, self.canvas, self.regions, self.evaluator)
         self._parts = (
             self._preferences,
             self._errands,
@@ -105,6 +109,8 @@ class Controller:
             self.builder,
             self.trainer,
             self.evaluator,
+            self.exporter,
+            self.sessions,
             self.regions,
             self.sketches,
         )
@@ -132,7 +138,7 @@ class Controller:
         self.state.wish = replace(self.state.wish, **{**without, **changes})
 
     def open(self, path: Path | str) -> None:
-        """Open a section, a study or a prediction beside the window."""
+        """Open a section, a study, a prediction or a session beside the window."""
         self._opener.open(path)
 
     def open_sample(self) -> None:
@@ -177,6 +183,7 @@ class Controller:
         if self._errands.is_told:
             self._errands.stop()
         else:
+            self.exporter.stop()
             self._opener.stop()
 
     def dismiss(self) -> None:
@@ -260,7 +267,7 @@ class Controller:
         if not belongs(self.state.expression, opened):
             expression = Expression(opened.section, opened.prediction)
             self._pointer.watch(expression.xy, placement)
-            self.state.wish = _first_wish(self.state, expression)
+            self.state.wish = first_wish(self.state.wish, self.state.expression, expression)
             self.state.expression = expression
         if is_new_picture and opened.picture is not None and opened.picture.is_preview:
             self._make_pyramid(opened.picture)
@@ -316,16 +323,3 @@ class Controller:
         opened, pyramid = self.state.opened, display_pyramid(preview.path)
         if opened is not None and opened.picture is preview and pyramid is not None:
             self.state.opened = replace(opened, picture=pyramid_picture(pyramid, preview.path))
-
-
-def _first_wish(state: State, expression: Expression) -> Wish:
-    """The gene in view where the new section has it, else its best; a first prediction is compared at once."""
-    wish, before = state.wish, state.expression
-    if expression.has_predicted and (before is None or before.prediction is not expression.prediction):
-        space = next((known for known in SPACES if known == expression.predicted_space), wish.space)
-        wish = replace(wish, space=space, mode="side by side" if expression.has_measured else "predicted")
-    if not expression.has_predicted:
-        wish = replace(wish, mode="measured")
-    here = expression.listed(wish.members or (wish.gene,))
-    known = any(map(expression.predicts, here)) if expression.has_predicted else bool(here)
-    return wish if known else replace(wish, gene=expression.default_gene(wish.space), members=(), limits=None)

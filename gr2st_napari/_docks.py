@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gr2st import COLOUR_MAPS, map_colours
 from gr2st_napari._advice import ACTION_WORDS, advise
 from gr2st_napari._controller import MODE_KEYS, controller_of
-from gr2st_napari._layers import FUNCTIONAL_COLOUR, MAPS, SPATIAL_COLOUR, map_colours
+from gr2st_napari._export import file_stem, why_not_export
+from gr2st_napari._layers import FUNCTIONAL_COLOUR, SPATIAL_COLOUR
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._resolve import available_modes
 from gr2st_napari._results_words import ranking_words
@@ -16,6 +18,8 @@ from gr2st_napari.views.gene_model import DETECTED, HIGH, LOW, MEAN, MORAN, PCC,
 from gr2st_napari.views.genes import GenesView
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari.viewer
 
     from gr2st_napari._controller import Controller
@@ -38,7 +42,7 @@ class GenesDock(GenesView):
         self._controller = controller_of(napari_viewer)
         self._listed: tuple[object, ...] = ()
         self._starred: tuple[object, ...] = ()
-        self.look.show_colormaps({name: map_colours(name) for name in MAPS})
+        self.look.show_colormaps({name: map_colours(name)[:, :3].tolist() for name in COLOUR_MAPS})
         self._send()
         self._listen()
         self.refresh_all()
@@ -57,6 +61,9 @@ class GenesDock(GenesView):
         self.dismissed.connect(controller.dismiss)
         self.foot.cancelled.connect(controller.cancel)
         self.shown_in.connect(controller.live_in)
+        self.session_saved.connect(controller.sessions.save)
+        self.export.opening.connect(self._show_exports)
+        self.export.wanted.connect(self._on_export)
         self.genes.picked.connect(lambda gene: controller.wish(gene=gene))
         self.genes.starred.connect(controller.shelf.star)
         self.lists.chosen.connect(self._narrow)
@@ -100,6 +107,7 @@ class GenesDock(GenesView):
             (self._controller.stepped, self.genes.step),
             (events.shown, self._on_shown),
             (events.spot, self._on_spot),
+            (events.saved, self.foot.show_saved),
         ]
 
     def _on_card(self) -> None:
@@ -177,6 +185,28 @@ class GenesDock(GenesView):
         self.look.show_wish(wish, (0.0, 1.0) if shown is None else shown.panels[0].limits, shown is not None)
         self.genes.show_gene("" if shown is None else shown.gene)
         self.show_notes(self._state.notes)
+
+    def _show_exports(self) -> None:
+        """What can be written of what is shown, and what it is called."""
+        shown, opened = self._state.shown, self._state.opened
+        if shown is not None and opened is not None:
+            self.export.show_names(opened.name, file_stem(shown, opened))
+            self.export.show_reasons(why_not_export(self._state, self.genes.model.genes))
+
+    def _on_export(self, what: str, path: str) -> None:
+        exporter, shelf = self._controller.exporter, self._state.shelf
+        regions = self._controller.regions.in_view
+        acts: dict[str, Callable[[], None]] = {
+            "figure-view": lambda: exporter.figure(path, regions, is_whole=False),
+            "figure-whole": lambda: exporter.figure(path, regions, is_whole=True),
+            "values-view": lambda: exporter.values_in_view(path),
+            "values-all": lambda: exporter.predicted_values(path),
+            "prediction": lambda: exporter.prediction(path),
+            "report-best": lambda: exporter.report(path),
+            "report-favourites": lambda: exporter.report(path, shelf.favourites),
+            "report-list": lambda: exporter.report(path, self.genes.model.genes),
+        }
+        acts[what]()
 
     def _on_spot(self) -> None:
         expression, spot = self._state.expression, self._state.spot

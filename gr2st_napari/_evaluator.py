@@ -134,8 +134,11 @@ class Evaluator(QObject):
 
     # -- what was evaluated ----------------------------------------------------------------------------------------
 
-    def open(self, folder: Path | str) -> None:
-        """Show an evaluation, made here or elsewhere; one that goes on is followed. Not beside one that runs here."""
+    def open(self, folder: Path | str, label: str = "") -> None:
+        """Show an evaluation, made here or elsewhere; one that goes on is followed. Not beside one that runs here.
+
+        The genes are ranked by the model `label`, where one is named.
+        """
         if self._desk.is_evaluating:
             return
         folder = Path(folder)
@@ -145,6 +148,8 @@ class Evaluator(QObject):
             self._state.ranking = None
             self._set(replace(self._desk, results=None, chosen="", section=""))
             self._show(*found)
+            if label:
+                self.choose(label)
 
         self._read(lambda: _both(folder, None), then)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+
+from gr2st import NOT_MEASURED, map_colours
 
 if TYPE_CHECKING:
     from gr2st_napari._expression import Float64
@@ -24,19 +25,8 @@ FEATURE = "expr"
 SMOOTH_UP_TO = 2000
 """Spots with smooth rims; more are drawn without, which is faster and gives small discs their exact colours."""
 
-NOT_MEASURED = (0.82, 0.82, 0.82, 0.85)
 SPATIAL_COLOUR = "#1fa2ff"
 FUNCTIONAL_COLOUR = "#ff7a00"
-
-MAPS = {
-    "viridis": "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
-    "magma": "000004 180f3d 440f76 721f81 9e2f7f cd4071 f1605d fd9668 feca8d fcfdbf",
-    "inferno": "000004 1b0c41 4a0c6b 781c6d a52c60 cf4446 ed6925 fb9b06 f7d13d fcffa4",
-    "cividis": "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 e1cc55 fee838",
-}
-"""Perceptual maps to choose from, as control points."""
-DIFFERENCE_MAP = "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f"
-LOW_ALPHA, FULL_ALPHA_FROM = 0.12, 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +52,7 @@ def rows_columns(xy: Float64) -> Float64:
 
 def colormap(name: str) -> dict[str, Any]:
     """Arguments of a napari Colormap: the low end transparent over the slide, missing values light grey."""
-    colours = _colours(MAPS.get(name, DIFFERENCE_MAP))
-    if name in MAPS:
-        at = np.linspace(0, 1, len(colours))
-        colours[:, 3] = np.interp(at, [0, FULL_ALPHA_FROM], [LOW_ALPHA, 1.0])
-    return {"colors": colours, "name": f"gr2st {name}", "display_name": name, "nan_color": NOT_MEASURED}
-
-
-def map_colours(name: str) -> list[tuple[float, float, float]]:
-    """Opaque colours of one of `MAPS`, for an icon."""
-    return [(red, green, blue) for red, green, blue, _ in _colours(MAPS[name]).tolist()]
+    return {"colors": map_colours(name), "name": f"gr2st {name}", "display_name": name, "nan_color": NOT_MEASURED}
 
 
 def picture_layer(picture: Picture, placement: Placement, *, name: str) -> LayerTuple:
@@ -154,9 +135,3 @@ def edge_vectors(ends: Float64, centre: Float64, diameter_px: float) -> Float64:
     ring = centre + 0.62 * diameter_px * np.column_stack([np.cos(angle), np.sin(angle)])
     circle = np.stack([rows_columns(ring[:-1]), rows_columns(np.diff(ring, axis=0))], axis=1)
     return np.concatenate([lines, circle])
-
-
-def _colours(text: str) -> npt.NDArray[np.float64]:
-    """(n, 4) RGBA of hexadecimal colours."""
-    rgb = [[int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)] for colour in text.split()]
-    return np.column_stack([rgb, np.ones(len(rgb))])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gr2st import read_prediction, sample_study_path
+from gr2st import sample_study_path
 from gr2st_napari._background import Background
-from gr2st_napari._opening import Opened, open_held_out, open_path, open_section
+from gr2st_napari._opening import open_held_out, open_path, open_prediction, open_section
 from gr2st_napari._pairing import belong_together, is_of_another_section, joined, strangers
 from gr2st_napari._problems import problem_of
 from gr2st_napari._state import Job, Problem
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from gr2st import Prediction
+    from gr2st_napari._opening import Opened
     from gr2st_napari._state import State
 
 
@@ -46,7 +46,7 @@ class Opener:
 
     def open_prediction(self, path: Path) -> None:
         """Open what was predicted just now."""
-        self.read("Reading the prediction", lambda: Opened(prediction=read_prediction(path)), self.take)
+        self.read("Reading the prediction", lambda: open_prediction(path), self.take)
 
     def open_held_out(
         self, study: Path | None, predictions: Mapping[str, Path], gene: str, then: Callable[[], None]
@@ -68,7 +68,8 @@ class Opener:
     def take(self, opened: Opened) -> None:
         """Show what was read: a section, a prediction or both, beside what is open where they belong together."""
         self._state.problem = None
-        present = self._state.opened
+        # A session says all that is to be seen: nothing that is open already is added.
+        present = None if opened.restores is not None else self._state.opened
         if opened.section is None and present is not None and present.section is not None:
             opened = joined(present, opened)
         elif opened.prediction is None and present is not None and present.section is None:
@@ -119,6 +120,4 @@ class Opener:
         assert study is not None
         assert prediction is not None
         entry = study.entry(prediction.section)
-        self.read(
-            f"Opening {entry.name}", lambda: replace(open_section(study, entry), prediction=prediction), self.take
-        )
+        self.read(f"Opening {entry.name}", lambda: joined(open_section(study, entry), opened), self.take)

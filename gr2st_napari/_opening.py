@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gr2st import Prediction, Section, SectionEntry, Slide, Study
+    from gr2st_napari._session import Session
 
+SESSION = ".gr2st"
+"""Ending of a session file."""
 PREVIEW_PX = 2048
 """Longer side of the picture shown while the tiled pyramid of a big slide is being made."""
 
@@ -29,6 +32,14 @@ class Picture:
 
 
 @dataclass(frozen=True, eq=False)
+class Restored:
+    """The session something was opened from, and a sentence for each part of it that is not there any more."""
+
+    session: Session
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Opened:
     """What is on the table: a section of a study, a prediction, or both."""
 
@@ -37,6 +48,9 @@ class Opened:
     prediction: Prediction | None = None
     picture: Picture | None = None
     notes: tuple[str, ...] = ()
+    prediction_path: Path | None = None
+    """The file the prediction was read from; None where it was handed over."""
+    restores: Restored | None = None
 
     @property
     def name(self) -> str:
@@ -46,7 +60,7 @@ class Opened:
 
 
 def open_path(path: Path | str, *, section: str | None = None) -> Opened:
-    """Open a section folder, a study, a section file or a prediction file.
+    """Open a section folder, a study, a section file, a prediction file or a session.
 
     Parameters
     ----------
@@ -61,10 +75,19 @@ def open_path(path: Path | str, *, section: str | None = None) -> Opened:
         What is wrong with the path, in one sentence, or all findings about the section.
     """
     path = Path(path)
+    if path.suffix == SESSION:
+        from gr2st_napari._session_opening import open_session
+
+        return open_session(path)
     if is_prediction(path):
-        return Opened(prediction=read_prediction(path))
+        return open_prediction(path)
     study = read_study(path)
     return open_section(study, study.entry(section) if section else first_entry(study))
+
+
+def open_prediction(path: Path) -> Opened:
+    """Read a prediction file."""
+    return Opened(prediction=read_prediction(path), prediction_path=path.absolute())
 
 
 def open_section(study: Study, entry: SectionEntry) -> Opened:
@@ -92,7 +115,8 @@ def open_held_out(
     for section, path in predictions.items():
         prediction = read_prediction(path)
         if gene in prediction.genes:
-            return replace(_slide_of(present, study, section), prediction=prediction), path
+            slide = _slide_of(present, study, section)
+            return replace(slide, prediction=prediction, prediction_path=path.absolute()), path
     raise DataError(f"{gene} is in no stored prediction of this model: the files of the evaluation were changed.")
 
 
@@ -140,13 +164,11 @@ def pyramid_picture(pyramid: Path, image: Path) -> Picture:
 
 
 def placement_of(opened: Opened) -> Placement:
-    """Scale and spot size; a spot diameter nobody states is half the distance between spots."""
+    """Scale and spot size; without a section the spots are half as wide as they lie apart."""
     section = opened.section
     if section is None:
         return Placement(um_per_px=None, spot_diameter_px=0.5 * _nearest_distance(opened.prediction))
-    if section.um_per_px and section.spot_diameter_um:
-        return Placement(section.um_per_px, section.spot_diameter_um / section.um_per_px)
-    return Placement(section.um_per_px, 0.5 * section.grid_pitch)
+    return Placement(section.um_per_px, section.spot_diameter_px)
 
 
 def is_prediction(path: Path) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def joined(section_side: Opened, prediction_side: Opened) -> Opened:
     """The section of one with the prediction of the other."""
-    return replace(section_side, prediction=prediction_side.prediction)
+    return replace(section_side, prediction=prediction_side.prediction, prediction_path=prediction_side.prediction_path)
 
 
 def belong_together(opened: Opened) -> bool:

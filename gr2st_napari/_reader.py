@@ -1,4 +1,4 @@
-"""npe2 reader: a section folder, a study, a section or prediction file -> layers. No other effect."""
+"""npe2 reader: a section folder, a study, a section, prediction or session file -> layers. No other effect."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def layers_of(opened: Opened) -> list[LayerTuple]:
     from gr2st_napari._state import Wish
 
     expression, placement = Expression(opened.section, opened.prediction), placement_of(opened)
-    panel = resolve(Wish(mode="measured" if opened.prediction is None else "predicted"), expression).panels[0]
+    usual = Wish(mode="measured" if opened.prediction is None else "predicted")
+    panel = resolve(usual if opened.restores is None else opened.restores.session.view, expression).panels[0]
     layers = [_layers.spots_layer(panel, expression.xy, placement, source={"opened": opened})]
     if opened.picture is not None:
         layers.insert(0, _layers.picture_layer(opened.picture, placement, name="slide"))
@@ -58,7 +59,7 @@ def layers_of(opened: Opened) -> list[LayerTuple]:
 
 def _is_ours(path: Path) -> bool:
     if not path.is_dir():
-        return path.suffix.lower() == ".h5ad" or path.name.lower().endswith("study.csv")
+        return path.suffix.lower() in (".h5ad", ".gr2st") or path.name.lower().endswith("study.csv")
     from gr2st import Gr2stError, read_study
 
     try:

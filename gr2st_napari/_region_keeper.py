@@ -105,6 +105,15 @@ class RegionKeeper:
         """Add the regions of a GeoJSON file."""
         self._try(lambda: self._write(_regions.added(self._sheet.regions, read_regions(path))))
 
+    @property
+    def in_view(self) -> tuple[Region, ...]:
+        """The regions, none where their layer is hidden."""
+        return self._sheet.regions if self._layer is not None and self._layer.visible else ()
+
+    def put(self, regions: tuple[Region, ...]) -> None:
+        """Show these regions in the place of those that are there."""
+        self._try(lambda: self._write(_regions.added((), regions)))
+
     def write(self, path: Path) -> None:
         """Write all regions as GeoJSON."""
         self._try(lambda: write_regions(_with_suffix(path, ".geojson"), self._sheet.regions))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gr2st import SPACE_NAMES
+from gr2st import SPACE_NAMES, automatic_limits, joined_limits
+from gr2st_napari._state import SPACES
 
 if TYPE_CHECKING:
     from gr2st_napari._expression import Expression, Float32, Kind
@@ -60,15 +61,16 @@ def resolve(wish: Wish, expression: Expression) -> Display:
     return Display(gene=wish.gene, mode=mode, panels=panels, notes=notes, members=wish.members)
 
 
-def automatic_limits(values: Float32, clip: float) -> Limits:
-    """Percentiles `clip` and 100 - `clip` of the finite values; a range of one where they are all equal or absent."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return (0.0, 1.0)
-    low, high = map(float, np.percentile(finite, [clip, 100 - clip]))
-    if high - low <= 1e-6 * max(1.0, abs(high)):
-        low, high = float(finite.min()), float(finite.max())
-    return (low, high) if high - low > 1e-6 * max(1.0, abs(high)) else (low, low + 1.0)
+def first_wish(wish: Wish, before: Expression | None, expression: Expression) -> Wish:
+    """The gene in view where the new section has it, else its best; a first prediction is compared at once."""
+    if expression.has_predicted and (before is None or before.prediction is not expression.prediction):
+        space = next((known for known in SPACES if known == expression.predicted_space), wish.space)
+        wish = replace(wish, space=space, mode="side by side" if expression.has_measured else "predicted")
+    if not expression.has_predicted:
+        wish = replace(wish, mode="measured")
+    here = expression.listed(wish.members or (wish.gene,))
+    known = any(map(expression.predicts, here)) if expression.has_predicted else bool(here)
+    return wish if known else replace(wish, gene=expression.default_gene(wish.space), members=(), limits=None)
 
 
 def _possible_gene(wish: Wish, expression: Expression) -> Wish:
@@ -93,7 +95,7 @@ def _maps(mode: Mode, wish: Wish, expression: Expression) -> tuple[tuple[Panel, 
     notes: tuple[str, ...] = ()
     if len(kinds) == 2 and wish.limits is None:
         if wish.members or spaces["measured"] == spaces["predicted"]:
-            shared = _joined(limits["measured"], limits["predicted"])
+            shared = joined_limits(limits["measured"], limits["predicted"])
             limits = dict.fromkeys(kinds, shared)
         else:
             notes = (_two_scales(expression, wish),)
@@ -108,10 +110,6 @@ def _maps(mode: Mode, wish: Wish, expression: Expression) -> tuple[tuple[Panel, 
         for kind in kinds
     )
     return panels, notes
-
-
-def _joined(one: Limits, other: Limits) -> Limits:
-    return (min(one[0], other[0]), max(one[1], other[1]))
 
 
 def _two_scales(expression: Expression, wish: Wish) -> str:

@@ -32,13 +32,17 @@ def show(  # noqa: PLR0913
     size: tuple[int, int] = (1600, 1000),
     model: Path | None = None,
     study: Study | None = None,
+    session: Path | None = None,
+    figure: Path | None = None,
 ) -> None:
     """Open a window with the Genes dock; with `screenshot`, save a picture of it and close again.
+
+    With `figure` no window is opened: the maps it would show are drawn.
 
     Parameters
     ----------
     section, prediction
-        What to show; at least one of them.
+        What to show; at least one of them, or a session.
     gene : str, optional
         By default the best predicted one, else the one with the highest mean.
     mode : str
@@ -51,6 +55,10 @@ def show(  # noqa: PLR0913
         A model folder: the section of `study` is predicted in the worker as soon as the window stands.
     study : Study, optional
         The study of the section: its other sections can then be chosen in the dock.
+    session : Path, optional
+        A session file: all that it says is shown, whatever `mode` and `gene` say.
+    figure : Path, optional
+        Where to draw the maps of the whole section, as .png or .svg, its settings beside it. Needs no screen.
 
     Raises
     ------
@@ -59,15 +67,18 @@ def show(  # noqa: PLR0913
     UnknownName
         Neither section nor prediction has the gene.
     """
+    from gr2st_napari._opening import open_path, opened_of
+
+    opened = opened_of(section, prediction, study) if session is None else open_path(session)
+    if figure is not None:
+        draw_figure(opened, figure, gene, mode)
+        return
     ensure_display()
     import napari
-
-    from gr2st_napari._opening import opened_of
 
     viewer = napari.Viewer(show=True, title="GR2ST")
     viewer.window.resize(*size)
     try:
-        opened = opened_of(section, prediction, study)
         controller = _fill(viewer, opened if screenshot is None else _still(opened), gene, mode)
         if model is not None:
             controller.predict(model)
@@ -82,6 +93,27 @@ def show(  # noqa: PLR0913
         _settle()
     else:
         napari.run()
+
+
+def draw_figure(opened: Opened, path: Path, gene: str | None, mode: Mode) -> None:
+    """Draw what the window would show of a section as a figure."""
+    from gr2st import finish, write_figure
+    from gr2st_napari._export import figure_of, settings_of
+    from gr2st_napari._expression import Expression
+    from gr2st_napari._resolve import first_wish, resolve
+    from gr2st_napari._state import Wish
+
+    expression = Expression(opened.section, opened.prediction)
+    if opened.restores is not None:
+        wish, window = opened.restores.session.view, opened.restores.session.window
+    else:
+        _check_gene(expression, gene)
+        wish, window = first_wish(Wish(), None, expression), None
+        wish = replace(wish, mode=mode, gene=gene or wish.gene)
+    display = resolve(wish, expression)
+    shown = figure_of(display, expression, opened, window)
+    slide = None if opened.section is None else opened.section.slide
+    finish(write_figure(path, shown, slide, settings_of(display, wish, opened)))
 
 
 def save_picture(viewer: Viewer, path: Path) -> None:
@@ -118,8 +150,9 @@ def _fill(viewer: Viewer, opened: Opened, gene: str | None, mode: Mode) -> Contr
     _settle()
     controller = controller_of(viewer)
     controller.take(opened)
-    _check_gene(controller.state.expression, gene)
-    controller.wish(mode=mode, gene=gene or controller.state.wish.gene)
+    if opened.restores is None:
+        _check_gene(controller.state.expression, gene)
+        controller.wish(mode=mode, gene=gene or controller.state.wish.gene)
     return controller
 
 

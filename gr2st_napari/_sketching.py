@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gr2st_napari._resolve import Panel, automatic_limits
+from gr2st import automatic_limits
+from gr2st_napari._resolve import Panel
 from gr2st_napari._series import SCORE
 
 if TYPE_CHECKING:

@@ -106,6 +106,7 @@ class State:
     problem: Problem | None = None
     shown: Display | None = None
     notes: tuple[str, ...] = ()
+    saved: Path | None = None
     draft: Draft = field(default_factory=Draft)
     train_draft: TrainDraft = field(default_factory=TrainDraft)
     training: Training = field(default_factory=Training)

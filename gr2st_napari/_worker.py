@@ -99,6 +99,20 @@ class WorkerProcess(QObject):
         """Write what an evaluation found as a document for people; returns the request's id."""
         return self._ask("report", evaluation=str(evaluation), out=str(out))
 
+    def report_section(
+        self, study: Path, section: str, prediction: Path | None, out: Path, genes: Sequence[str] = ()
+    ) -> int:
+        """Write the page of a section: maps of these genes, or of the best and worst predicted."""
+        stored = None if prediction is None else str(prediction)
+        return self._ask(
+            "report_section",
+            study=str(study),
+            section=section,
+            prediction=stored,
+            out=str(out),
+            genes=list(genes),
+        )
+
     def pause(self, request: int) -> None:
         """Let a request rest before its next step; `paused` tells when it does.
 

@@ -51,6 +51,11 @@ def test_explaining_a_prediction_loads_no_torch() -> None:
     assert not loaded_after("import gr2st; gr2st.explain, gr2st.Explanation, gr2st.read_prediction") & set(HEAVY)
 
 
+def test_drawing_figures_and_writing_values_load_no_torch() -> None:
+    code = "import gr2st; gr2st.write_figure, gr2st.draw_maps, gr2st.read_window, gr2st.write_values, gr2st.prediction_table"
+    assert not loaded_after(code) & set(HEAVY)
+
+
 def test_what_is_known_of_genes_needs_no_torch() -> None:
     code = "import gr2st; gr2st.detected_shares, gr2st.variability_ranks, gr2st.spatial_patterns"
     assert not loaded_after(code) & set(HEAVY)

@@ -82,6 +82,22 @@ def report_steps(request: Request) -> Steps[dict[str, str]]:
     return {"report": str(page)}
 
 
+def report_section_steps(request: Request) -> Steps[dict[str, str]]:
+    """Write the page of a section."""
+    from gr2st.evaluation.section_report import Wanted, report_files
+
+    wanted = Wanted.of(request.get("genes", ()), request.get("best"), request.get("worst"))
+    prediction = request.get("prediction")
+    page = yield from report_files(
+        Path(request["study"]),
+        request["section"],
+        None if prediction is None else Path(prediction),
+        Path(request["out"]),
+        wanted,
+    )
+    return {"report": str(page)}
+
+
 def check_training_steps(request: Request) -> Steps[dict[str, Any]]:
     """Look ahead at a training; the answer is a `Preflight` as JSON."""
     from gr2st.plans import TrainPlan
@@ -108,6 +124,7 @@ ACTS: dict[str, Callable[[Request], Steps[dict[str, Any]]]] = {
     "train": train_steps,
     "evaluate": evaluate_steps,
     "report": report_steps,
+    "report_section": report_section_steps,
     "check_training": check_training_steps,
     "check_evaluation": check_evaluation_steps,
 }

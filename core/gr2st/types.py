@@ -244,6 +244,13 @@ class Section:
         return int(self.table.n_obs)
 
     @property
+    def spot_diameter_px(self) -> float:
+        """In level-0 pixels; half the distance between spots where nobody states it."""
+        if self.um_per_px and self.spot_diameter_um:
+            return self.spot_diameter_um / self.um_per_px
+        return 0.5 * self.grid_pitch
+
+    @property
     def spot_names(self) -> tuple[str, ...]:
         return tuple(map(str, self.table.obs_names))
 

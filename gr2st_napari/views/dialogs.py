@@ -10,7 +10,10 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
-FILES = "Section, study or prediction (*.h5ad study.csv *.csv);;All files (*)"
+FILES = "Section, study, prediction or session (*.h5ad study.csv *.csv *.gr2st);;All files (*)"
+SESSIONS = "Session (*.gr2st)"
+FIGURES = "Picture of 300 dots per inch (*.png);;Drawing, text stays text (*.svg)"
+PREDICTIONS = "Prediction (*.h5ad)"
 PICTURES = "Pictures (*.jpg *.jpeg *.png *.tif *.tiff *.svs *.ndpi);;All files (*)"
 TABLES = "Study (*.csv)"
 PAGES = "Page (*.html)"
@@ -18,6 +21,7 @@ AREAS = "Regions (*.geojson *.json)"
 COMPARISONS = "Table (*.csv)"
 GENES = "Gene names (*.txt *.csv *.tsv);;All files (*)"
 LISTS = "Lists of genes (*.txt *.csv *.tsv *.gmt);;All files (*)"
+ENDINGS = (".png", ".svg", ".csv", ".h5ad", ".html", ".gr2st")
 SAVED_LISTS = "Text (*.txt);;Table (*.csv);;Gene sets (*.gmt)"
 
 
@@ -79,6 +83,18 @@ def ask_regions_target(parent: QWidget) -> str:
 def ask_saving_table(parent: QWidget, title: str, path: str) -> str:
     """Where to save a table, `path` being offered; empty where the user thought better of it."""
     return str(QFileDialog.getSaveFileName(parent, title, path, COMPARISONS)[0])
+
+
+def ask_target(parent: QWidget, title: str, path: str, kinds: str) -> str:
+    """Where to save one of these kinds, with its ending; empty where the user thought better of it."""
+    found, kind = QFileDialog.getSaveFileName(parent, title, path, kinds)
+    ending = "." + kind.partition("*.")[2].partition(")")[0] if "*." in kind else ""
+    return f"{found}{ending}" if found and ending and not found.lower().endswith(ENDINGS) else str(found)
+
+
+def ask_session(parent: QWidget) -> str:
+    """A session, empty where the user thought better of it."""
+    return str(QFileDialog.getOpenFileName(parent, "Open a session", "", SESSIONS)[0])
 
 
 def ask_leaving(parent: QWidget, work: Sequence[str]) -> Literal["background", "stop", "stay"]:

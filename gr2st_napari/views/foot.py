@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, QUrl, Signal
+from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gr2st_napari._state import Job
+
+NAME_PX = 150
+LINK = "#5b8def"
 
 
 class Foot(QWidget):
@@ -19,10 +26,12 @@ class Foot(QWidget):
     def __init__(self, parent: QWidget | None = None, *, can_cancel: bool = True) -> None:
         super().__init__(parent)
         self._can_cancel = can_cancel
+        self._saved: Path | None = None
         self.line = QLabel("Idle", objectName="gr2st_worker_line")
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.bar = QProgressBar(objectName="gr2st_worker_bar", textVisible=False)
         self.bar.setMaximumHeight(8)
+        self.line.linkActivated.connect(lambda _link: self._show_folder())
         self.button = QPushButton("Cancel", objectName="gr2st_cancel")
         self.button.clicked.connect(self.cancelled)
         row = QHBoxLayout()
@@ -36,17 +45,38 @@ class Foot(QWidget):
         self.bar.hide()
         self.button.hide()
 
+    def show_saved(self, path: Path | None) -> None:
+        """Say where something was written, until something else runs; None forgets it."""
+        self._saved = path
+        if not self.bar.isVisible():
+            self._show_words("")
+
     def show_job(self, job: Job) -> None:
         """Show a job, or that nothing runs."""
         count = f" {job.done:,} of {job.total:,}" if job.total else ""
         words = (
             f"Stopping: {job.label}" if job.is_stopping else f"{job.label}{count}{f' · {job.note}' if job.note else ''}"
         )
-        self.line.setText(words if job.is_running else "Idle")
-        self.line.setToolTip(words)
+        self._show_words(words if job.is_running else "")
         self.bar.setRange(0, job.total)
         self.bar.setValue(min(job.done, job.total))
         self.bar.setVisible(job.is_running)
         self.button.setVisible(job.is_running and self._can_cancel)
         self.button.setEnabled(not job.is_stopping)
         self.button.setText("Stopping…" if job.is_stopping else "Cancel")
+
+    def _show_words(self, words: str) -> None:
+        """What runs; else what was written last, with a link to its folder; else that nothing runs."""
+        if words:
+            self._saved = None
+        if self._saved is None:
+            self.line.setText(words or "Idle")
+            self.line.setToolTip(words)
+            return
+        name = self.line.fontMetrics().elidedText(self._saved.name, Qt.TextElideMode.ElideMiddle, NAME_PX)
+        self.line.setText(f"Saved {escape(name)} · <a style='color: {LINK}' href='folder'>show folder</a>")
+        self.line.setToolTip(str(self._saved))
+
+    def _show_folder(self) -> None:
+        if self._saved is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._saved.parent)))

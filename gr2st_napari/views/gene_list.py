@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from gr2st_napari.views.gene_model import FORMATS, GENE, PCC, STAR, TIPS, VARIABILITY, WIDTHS, GeneModel
+from gr2st_napari.views.table_out import TableOut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +43,7 @@ class GeneList(QWidget):
             "Symbol or Ensembl identifier; Enter takes the first match, arrow keys walk through the list"
         )
         self.table = _table(self.model, widths)
+        self.out = TableOut(self.table, "genes", self.model.as_table)
         self.count = QLabel(objectName="gr2st_gene_count", wordWrap=True)
         self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         layout = QVBoxLayout(self)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 if TYPE_CHECKING:
@@ -122,6 +123,12 @@ class GeneModel(QAbstractTableModel):
     def genes(self) -> tuple[str, ...]:
         """Genes that are shown, in their order."""
         return tuple(self._genes[at] for at in self._order)
+
+    def as_table(self) -> pd.DataFrame:
+        """The genes shown, in their order, with all digits of what is known of them."""
+        names = pd.Index([self._genes[at] for at in self._order])
+        known = {self._columns[column]: self._numbers[column][self._order] for column in sorted(self._numbers)}
+        return pd.DataFrame({self._columns[GENE]: names, **known})
 
     def gene_at(self, row: int) -> str:
         return self._genes[self._order[row]] if 0 <= row < len(self._order) else ""

@@ -8,7 +8,8 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gr2st_napari.views.card import StatusCard, open_menu
-from gr2st_napari.views.dialogs import ask_file, ask_folder
+from gr2st_napari.views.dialogs import SESSIONS, ask_file, ask_folder, ask_session, ask_target
+from gr2st_napari.views.export_button import ExportButton
 from gr2st_napari.views.foot import Foot
 from gr2st_napari.views.gene_columns import ColumnChooser
 from gr2st_napari.views.gene_list import GeneList
@@ -28,6 +29,8 @@ class GenesView(QWidget):
     model_chosen = Signal(str)
     sample_wanted = Signal()
     section_chosen = Signal(str)
+    session_saved = Signal(str)
+    """Where what is on the screen is to be kept."""
     dismissed = Signal()
     shown_in = Signal(QWidget)
     """The window the dock has come to stand in."""
@@ -40,6 +43,7 @@ class GenesView(QWidget):
         self.sections.setToolTip("Section of the study")
         self.sections.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.more = QPushButton("Open…", objectName="gr2st_more")
+        self.export = ExportButton()
         self.lists = ListBar()
         self.genes = GeneList()
         self.columns = ColumnChooser(self.genes)
@@ -59,6 +63,7 @@ class GenesView(QWidget):
         row = QHBoxLayout()
         row.addWidget(self.sections, 1)
         row.addWidget(self.more)
+        row.addWidget(self.export)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(8)
@@ -73,10 +78,13 @@ class GenesView(QWidget):
     def _connect(self) -> None:
         menu = open_menu(self.more, self._on_action)
         menu.addAction("The sample").triggered.connect(lambda: self._on_action("open-sample"))
+        menu.addAction("A session…").triggered.connect(lambda: self._on_action("open-session"))
+        self.keep = menu.addAction("Save session…")
+        self.keep.triggered.connect(self._on_keep)
         menu.addSeparator()
         menu.addAction("Predict with a model…").triggered.connect(lambda: self._on_action("predict"))
         self.more.setMenu(menu)
-        self.more.setToolTip("Open another section, a prediction, or predict with a model")
+        self.more.setToolTip("Open another section, a prediction or a session, or predict with a model")
         self.card.acted.connect(self._on_action)
         self.sections.textActivated.connect(self.section_chosen)
 
@@ -91,7 +99,7 @@ class GenesView(QWidget):
 
     def show_gene_tools(self, is_shown: bool) -> None:
         """Without anything open only the card is there."""
-        for part in (self.lists, self.genes, self.modes, self.look):
+        for part in (self.lists, self.genes, self.modes, self.look, self.export):
             part.setVisible(is_shown)
         self._filler.setVisible(not is_shown)
 
@@ -114,6 +122,8 @@ class GenesView(QWidget):
             self._emit_path(ask_folder(self, "Folder of a section or a study"))
         elif action == "open-file":
             self._emit_path(ask_file(self, "Section, study or prediction"))
+        elif action == "open-session":
+            self._emit_path(ask_session(self))
         elif action == "open-sample":
             self.sample_wanted.emit()
         elif action == "predict":
@@ -122,6 +132,11 @@ class GenesView(QWidget):
                 self.model_chosen.emit(model)
         else:
             self.dismissed.emit()
+
+    def _on_keep(self) -> None:
+        path = ask_target(self, "Save what is on the screen", f"{self.sections.currentText()}.gr2st", SESSIONS)
+        if path:
+            self.session_saved.emit(path)
 
     def _emit_path(self, path: str) -> None:
         if path:

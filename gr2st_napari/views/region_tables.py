@@ -10,6 +10,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from gr2st_napari._regions_words import KIND, LIST_COLUMNS, LIST_TIPS, NAME, SPOTS
+from gr2st_napari.views.table_out import TableOut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +80,7 @@ class RegionTable(QTableView):
         super().__init__(parent, objectName="gr2st_regions", showGrid=False, wordWrap=False)
         self.regions = RegionModel(self)
         self.setModel(self.regions)
+        self.out = TableOut(self, "regions")
         _set_up(self)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setMinimumHeight(90)

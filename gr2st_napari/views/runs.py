@@ -29,6 +29,7 @@ from gr2st_napari.views.curves import CurvesView
 from gr2st_napari.views.plan_choices import small_text
 from gr2st_napari.views.settings_form import CalmComboBox
 from gr2st_napari.views.study_table import SIGNS, sign_icon
+from gr2st_napari.views.table_out import TableOut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,11 +56,13 @@ class RunsView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.table = _table("gr2st_runs", RUN_COLUMNS)
+        self.out = TableOut(self.table, "trainings")
         self.hint = small_text("gr2st_runs_hint")
         self.part = CalmComboBox(objectName="gr2st_part")
         self.part.setToolTip("Part of the loss to compare")
         self.curves = CurvesView()
         self.differences = _table("gr2st_differences", ())
+        self.differences_out = TableOut(self.differences, "settings")
         self.differences_title = QLabel("Settings that differ")
         self.resume = QPushButton("Resume", objectName="gr2st_resume_run")
         self.stop = QPushButton("Stop", objectName="gr2st_stop_run")

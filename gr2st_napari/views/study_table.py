@@ -23,6 +23,7 @@ from gr2st_napari._study_words import (
     UM_PER_PX,
 )
 from gr2st_napari.views.card import STRIPES
+from gr2st_napari.views.table_out import TableOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -129,6 +130,7 @@ class StudyTable(QTableView):
         super().__init__(parent, objectName="gr2st_study_table", showGrid=False, wordWrap=False)
         self.lines = StudyModel(self)
         self.setModel(self.lines)
+        self.out = TableOut(self, "sections")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)

@@ -31,6 +31,7 @@ from gr2st_napari._evaluate_words import (
 )
 from gr2st_napari.views.card import STRIPES, let_narrow
 from gr2st_napari.views.study_table import RIGHT, SIGNS, sign_icon
+from gr2st_napari.views.table_out import TableOut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +105,7 @@ class TrainingsPage(QWidget):
         super().__init__(parent)
         self.lines = TrainingModel(self)
         self.table = _table(self.lines)
+        self.out = TableOut(self.table, "evaluation")
         self.sentence = QLabel(objectName="gr2st_training_failure", wordWrap=True)
         let_narrow(self.sentence)
         self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

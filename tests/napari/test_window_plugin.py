@@ -154,9 +154,10 @@ def test_a_prediction_is_saved_as_a_whole_or_as_a_table(tmp_path, prediction):
     np.testing.assert_array_equal(copy.table.layers[keys.PREDICTED], prediction.table.layers[keys.PREDICTED])
     write_prediction(str(tmp_path / "copy.csv"), data, keywords)
     table = pd.read_csv(tmp_path / "copy.csv", index_col=0)
-    assert list(table.columns) == ["ERBB2", "ACTB", "FASN"]
+    assert list(table.columns[2:]) == ["ERBB2", "ACTB", "FASN"]
     assert list(table.index) == list(prediction.table.obs_names)
-    np.testing.assert_allclose(table.to_numpy(), prediction.table.layers[keys.PREDICTED], rtol=1e-6)
+    np.testing.assert_array_equal(table[["x_px", "y_px"]], prediction.table.obsm[keys.SPATIAL])
+    np.testing.assert_allclose(table.iloc[:, 2:].to_numpy(), prediction.table.layers[keys.PREDICTED], rtol=1e-6)
 
 
 @pytest.mark.parametrize("ending", [".h5ad", ".csv"])

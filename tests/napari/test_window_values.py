@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from window_builders import GOOD, PITCH, UM_PER_PX, PaperSlide, make_prediction, make_section
 
-from gr2st import gene_normalise, spot_normalise
+from gr2st import NOT_MEASURED, automatic_limits, gene_normalise, spot_normalise
 from gr2st.types import Alignment
 from gr2st_napari import _layers
 from gr2st_napari._advice import advise
@@ -14,7 +14,7 @@ from gr2st_napari._expression import Expression
 from gr2st_napari._layers import Placement
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._opening import Opened, Picture, picture_of, placement_of
-from gr2st_napari._resolve import automatic_limits, available_modes, resolve
+from gr2st_napari._resolve import available_modes, resolve
 from gr2st_napari._state import Job, Problem, State, Wish
 
 
@@ -158,7 +158,7 @@ def test_the_low_end_is_transparent_and_the_missing_grey():
     assert sequential["colors"][0, 3] < 0.2
     assert sequential["colors"][-1, 3] == 1
     assert (difference["colors"][:, 3] == 1).all()
-    assert sequential["nan_color"] == _layers.NOT_MEASURED
+    assert sequential["nan_color"] == NOT_MEASURED
 
 
 def test_neighbours_come_from_the_prediction_in_the_order_of_the_section(section, prediction):

@@ -15,11 +15,12 @@ from gr2st.cli.cells import cells_command
 from gr2st.cli.common import STOPPED
 from gr2st.cli.encoders import encoders_command
 from gr2st.cli.evaluate import evaluate_command
+from gr2st.cli.export import export_command
 from gr2st.cli.fetch import fetch_command
 from gr2st.cli.import_weights import import_weights_command
 from gr2st.cli.learn import predict_command, train_command
 from gr2st.cli.look import demo_command, inspect_command, lists, view_command
-from gr2st.cli.report import report_command
+from gr2st.cli.report import report_command, report_section_command
 from gr2st.cli.resume import resume_command
 from gr2st.errors import Cancelled, Gr2stError
 from gr2st.processes import share_the_cores
@@ -40,6 +41,8 @@ app.command("resume")(resume_command)
 app.command("predict")(predict_command)
 app.command("evaluate")(evaluate_command)
 app.command("report")(report_command)
+app.command("report-section")(report_section_command)
+app.command("export")(export_command)
 app.command("cells")(cells_command)
 app.command("view")(view_command)
 app.command("demo")(demo_command)

@@ -15,11 +15,13 @@ from gr2st.cli.learn import recipe_fields
 from gr2st.config import GeneChoice
 from gr2st.errors import DataError, TrainingFailed
 from gr2st.evaluation.crossval import Evaluation, evaluate
-from gr2st.evaluation.figure import best_gene, draw_gene
+from gr2st.evaluation.figure_file import write_figure
 from gr2st.evaluation.plan import Plan
+from gr2st.evaluation.section_maps import best_gene, gene_maps, section_figure
 from gr2st.io.prediction import read_prediction
 from gr2st.io.sample import sample_study_path
 from gr2st.io.section import read_section
+from gr2st.io.sidecar import prediction_told, section_told
 from gr2st.io.store import atomic_path
 from gr2st.io.study import read_study
 from gr2st.types import Fold
@@ -59,7 +61,9 @@ def run_demo(out: Path, show: Callable[..., None] | None) -> None:
     prediction = read_prediction(prediction_path)
     read = read_section(study.entry(section))
     gene = best_gene(prediction)
-    picture = draw_gene(prediction, read, gene, out / f"{section}_{gene}.png")
+    shown = section_figure(read, prediction, gene_maps(read, prediction, gene), f"Section {section}, held out")
+    settings = {"gene": gene, **section_told(read), **prediction_told(prediction)}
+    picture = show_progress(write_figure(out / f"{section}_{gene}.png", shown, read.slide, settings))
     written = [prediction_path, out / keys.SUMMARY, out / keys.GENE_SCORES, picture]
     window = out / "window.png"
     if show is not None and not opens_window:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -19,8 +20,10 @@ from gr2st.registry import MODELS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gr2st.types import Section, SectionEntry
+    from gr2st.types import Prediction, Section, SectionEntry, Study
 
+SESSION = ".gr2st"
+"""Ending of a session file, which the window saves."""
 NUMBERS = frozenset({"spots", "genes", "um/px", "tissue"})
 
 
@@ -51,24 +54,53 @@ def inspect_command(
         raise DataError(f"{len(faulty)} of {len(rows)} sections cannot be read: {', '.join(faulty)}.")
 
 
+class ModeName(StrEnum):
+    """How a gene is looked at."""
+
+    measured = "measured"
+    predicted = "predicted"
+    side_by_side = "side by side"
+    difference = "difference"
+
+
 def view_command(
-    study: StudyArgument,
+    study: Annotated[Path, typer.Argument(help="Study, as elsewhere, or a session (.gr2st).")],
     section: Annotated[str, typer.Option(help="Section to open. Default: the first with an image.")] = "",
     prediction: Annotated[Path | None, typer.Option(help="Prediction file to lay beside the measured values.")] = None,
     gene: Annotated[str | None, typer.Option(help="Gene to show first.")] = None,
+    mode: Annotated[ModeName, typer.Option(help="How it is looked at, where that can be.")] = ModeName.side_by_side,
     screenshot: Annotated[Path | None, typer.Option(help="Save a picture of the window here and end.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the maps as .png or .svg, without a window.")] = None,
 ) -> None:
-    """Open a section in napari, or save a picture of that window.
+    """Open a section in napari, or save a picture of that window or a figure of its maps.
 
-    Example: gr2st view sample_data --section B1 --prediction demo/B1.h5ad --gene ERBB2 --screenshot B1.png
+    Example: gr2st view sample_data --section B1 --prediction demo/B1.h5ad --gene ERBB2 --figure B1.svg
     """
+    show = viewer()
+    if screenshot is not None:
+        new_file(screenshot, ".png")
+    target: dict[str, Any] = {"screenshot": screenshot, "figure": figure}
+    if study.suffix == SESSION:
+        show(None, session=study, **target)
+    else:
+        found, read, predicted = _to_be_shown(study, section, prediction)
+        _check_gene(gene, {*read.genes, *(predicted.genes if predicted else ())})
+        if gene is not None and predicted is not None and gene not in predicted.genes:
+            typer.echo(
+                f"Note: {gene} is none of the {len(predicted.genes)} predicted genes; only its measure is shown.",
+                err=True,
+            )
+        show(read, predicted, gene=gene, mode=mode.value, study=found, **target)
+    for path in filter(None, (figure or screenshot,)):
+        typer.echo(f"Written: {path}")
+
+
+def _to_be_shown(study: Path, section: str, prediction: Path | None) -> tuple[Study, Section, Prediction | None]:
+    """Read what was asked for; DataError where section and prediction do not belong together."""
     from gr2st.io.prediction import is_prediction_of, read_prediction
     from gr2st.io.section import read_section
     from gr2st.io.study import read_study
 
-    show = viewer()
-    if screenshot is not None:
-        new_file(screenshot, ".png")
     found = read_study(study)
     entry = found.entry(section) if section else _first_with_image(found.entries)
     predicted = None if prediction is None else read_prediction(prediction)
@@ -78,14 +110,7 @@ def view_command(
             f"{prediction} predicts section {predicted.section}, but section {read.name} was to be shown. "
             f"Name the section with --section {predicted.section}, or give a prediction of {read.name}."
         )
-    _check_gene(gene, {*read.genes, *(predicted.genes if predicted else ())})
-    if gene is not None and predicted is not None and gene not in predicted.genes:
-        typer.echo(
-            f"Note: {gene} is none of the {len(predicted.genes)} predicted genes; only its measure is shown.", err=True
-        )
-    show(read, predicted, gene=gene, screenshot=screenshot, study=found)
-    if screenshot is not None:
-        typer.echo(f"Written: {screenshot}")
+    return found, read, predicted
 
 
 def demo_command(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from gr2st import __version__
+from gr2st.evaluation import markup
 from gr2st.evaluation.figures import TITLES
 from gr2st.evaluation.folds import OWN_FOLDS
-from gr2st.evaluation.html import number, pictures, table
+from gr2st.evaluation.markup import code, document, fields, number, pictures, table
 from gr2st.evaluation.plan import plan_of_json
 from gr2st.evaluation.ranking import rank_models
 from gr2st.io.tables import plural
@@ -29,33 +28,11 @@ PROTOCOLS: Mapping[str, str] = {
     "may be in training",
     OWN_FOLDS: "folds of the user's own, listed in the settings",
 }
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto; padding: 0 1.2rem; }
-h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
-h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .28rem .7rem .28rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
-th { border-bottom: 2px solid #888; } td.n, th.n { text-align: right; white-space: nowrap; }
-.dim { color: #666; } .small { font-size: .85rem; }
-.warnings { border-left: 5px solid #D55E00; background: #fdf3ec; padding: .5rem 1rem; }
-.warnings p { margin: .4rem 0; }
-.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 2rem; }
-img { width: 100%; max-width: 50rem; } code, pre { font-size: .85rem; background: #f4f4f4; }
-pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; } td { overflow-wrap: anywhere; }
-@media print { body { margin: 0; max-width: none; font-size: 11pt; } h2 { break-after: avoid; }
-  tr, figure, img { break-inside: avoid; } .two { gap: 1rem; } }
-"""
 
 
 def whole(found: EvaluationFolder, parts: Iterable[str]) -> str:
     """The page with all its parts."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(_title(found))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(parts)
-        + f'\n<p class="dim small">Written by gr2st {__version__}.</p>\n</body>\n</html>\n'
-    )
+    return document(_title(found), parts)
 
 
 def heading(found: EvaluationFolder) -> str:
@@ -82,9 +59,7 @@ def warnings(found: EvaluationFolder) -> str:
     said = summary.get("warnings", [summary["warning"]] if summary.get("warning") else [])
     if found.state == "running":
         said = ["The evaluation was still running when this page was written.", *said]
-    if not said:
-        return ""
-    return '<div class="warnings">' + "".join(f"<p>{escape(text)}</p>" for text in said) + "</div>"
+    return markup.said(said)
 
 
 def models(summary: Mapping[str, Any]) -> str:
@@ -175,7 +150,7 @@ def folds(rows: Sequence[FoldRow]) -> str:
 
 def settings(found: EvaluationFolder) -> str:
     """All that is needed to do it again, and to know whether it was done with the same."""
-    asked = [[escape(name), _code(value)] for name, value in found.plan.items()]
+    asked = [[escape(name), code(value)] for name, value in found.plan.items()]
     provenance = (found.summary or {}).get("provenance", {})
     versions = [f"{name} {number}" for one in provenance.get("versions", ()) for name, number in one.items()]
     return "\n".join(
@@ -194,14 +169,14 @@ def _in_full(plan: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     """A line per row of the table of models; none where the folder does not tell what was asked."""
     rows = {row.label: row for row in plan_of_json(plan).rows()} if plan else {}
     for label, row in rows.items():
-        yield escape(label), _fields(row.config.model_dump(mode="json")), _fields(row.training.model_dump(mode="json"))
+        yield escape(label), fields(row.config.model_dump(mode="json")), fields(row.training.model_dump(mode="json"))
 
 
 def _digests(provenance: Mapping[str, Any]) -> str:
     seeds, data = provenance.get("seeds", {}), provenance.get("data", {})
     settings = provenance.get("settings", {})
-    models = [(escape(name), _code(seeds.get(name)), _fields(digests)) for name, digests in settings.items()]
-    sections = [(escape(name), _fields(digests)) for name, digests in data.items()]
+    models = [(escape(name), code(seeds.get(name)), fields(digests)) for name, digests in settings.items()]
+    sections = [(escape(name), fields(digests)) for name, digests in data.items()]
     return table(("model", "seeds", "digests"), models) + "<br>" + table(("section", "digests"), sections)
 
 
@@ -245,11 +220,3 @@ def _difference(told: Mapping[str, Any] | None) -> str:
         return ""
     sign = "+" if told["mean"] >= 0 else ""
     return f"{sign}{number(told['mean'])} {_bounds(told['low'], told['high'])}"
-
-
-def _fields(fields: Mapping[str, Any]) -> str:
-    return "<br>".join(f"{escape(name)} {_code(value)}" for name, value in fields.items())
-
-
-def _code(value: Any) -> str:
-    return f"<code>{escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))}</code>"

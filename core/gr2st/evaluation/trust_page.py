@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from gr2st.evaluation.figures import calibration_curves
-from gr2st.evaluation.html import number, pictures, table
+from gr2st.evaluation.markup import number, pictures, table
 from gr2st.evaluation.ranking import rank_models
 
 if TYPE_CHECKING:

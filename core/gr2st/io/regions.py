@@ -41,19 +41,26 @@ def read_regions(path: Path | str) -> tuple[Region, ...]:
         The file cannot be read, is no GeoJSON, or has no area.
     """
     path = Path(path)
-    features = _features(path)
+    content = _content(path)
+    found = regions_of_geojson(content, path.name)
+    if not found:
+        raise DataError(
+            f"{path.name} has no region: polygons are wanted, found "
+            f"{plural(len(_features(content, path.name)), 'feature')} without any. In QuPath, export annotations as "
+            "GeoJSON."
+        )
+    return found
+
+
+def regions_of_geojson(content: Any, where: str) -> tuple[Region, ...]:
+    """As `read_regions`, of GeoJSON that was read already, and perhaps none; `where` names it in an error."""
+    features = _features(content, where)
     annotations = [one for one in features if properties_of(one).get("objectType") == "annotation"] or features
-    found = tuple(
-        _region(feature, f"feature {number} of {path.name}")
+    return tuple(
+        _region(feature, f"feature {number} of {where}")
         for number, feature in enumerate(annotations, start=1)
         if not _is_without_area(feature)
     )
-    if not found:
-        raise DataError(
-            f"{path.name} has no region: polygons are wanted, found {plural(len(features), 'feature')} without any. "
-            "In QuPath, export annotations as GeoJSON."
-        )
-    return found
 
 
 def write_regions(path: Path | str, regions: Iterable[Region]) -> None:
@@ -66,20 +73,28 @@ def write_regions(path: Path | str, regions: Iterable[Region]) -> None:
     StorageError
         The file cannot be written.
     """
-    write_json(path, {"type": "FeatureCollection", FEATURES: [_feature(region) for region in regions]})
+    write_json(path, geojson_of_regions(regions))
 
 
-def _features(path: Path) -> list[Mapping[str, Any]]:
+def geojson_of_regions(regions: Iterable[Region]) -> dict[str, Any]:
+    """Regions as a FeatureCollection of annotations."""
+    return {"type": "FeatureCollection", FEATURES: [_feature(region) for region in regions]}
+
+
+def _content(path: Path) -> Any:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
         raise DataError(f"{path.name} is no GeoJSON: {error}. In QuPath, export annotations as GeoJSON.") from error
+
+
+def _features(content: Any, where: str) -> list[Mapping[str, Any]]:
     if isinstance(content, Mapping):
         content = content.get(FEATURES, [content] if content.get("type") == "Feature" else None)
     if not isinstance(content, list) or not all(isinstance(feature, Mapping) for feature in content):
-        raise DataError(f"{path.name} is no GeoJSON: a list of features is wanted.")
+        raise DataError(f"{where} is no GeoJSON: a list of features is wanted.")
     return content
 
 

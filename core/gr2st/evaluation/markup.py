@@ -1,0 +1,94 @@
+"""What every page is made of: the whole document with its style, tables, pictures, numbers. Values in, HTML out."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from gr2st import __version__
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto; padding: 0 1.2rem; }
+h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
+h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .28rem .7rem .28rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
+th { border-bottom: 2px solid #888; } td.n, th.n { text-align: right; white-space: nowrap; }
+.dim { color: #666; } .small { font-size: .85rem; }
+.warnings { border-left: 5px solid #D55E00; background: #fdf3ec; padding: .5rem 1rem; }
+.warnings p { margin: .4rem 0; }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 2rem; }
+figure { margin: .8rem 0; } figure.single { max-width: 26rem; } figcaption { color: #444; margin-bottom: .8rem; }
+img { width: 100%; max-width: 50rem; } code, pre { font-size: .85rem; background: #f4f4f4; }
+pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; } td { overflow-wrap: anywhere; }
+@media print { body { margin: 0; max-width: none; font-size: 11pt; } h2 { break-after: avoid; }
+  tr, figure, img { break-inside: avoid; } .two { gap: 1rem; } }
+"""
+
+
+def document(title: str, parts: Iterable[str]) -> str:
+    """A page that needs nothing beside it: no network, no script."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(parts)
+        + f'\n<p class="dim small">Written by gr2st {__version__}.</p>\n</body>\n</html>\n'
+    )
+
+
+def table(names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+    """Rows of HTML under names; columns of `numbers` stand to the right."""
+
+    def cells(kind: str, texts: Sequence[str]) -> str:
+        return "".join(
+            f'<{kind} class="n">{text}</{kind}>' if place in numbers else f"<{kind}>{text}</{kind}>"
+            for place, text in enumerate(texts)
+        )
+
+    head = f"<thead><tr>{cells('th', names)}</tr></thead>" if names else ""
+    return f"<table>{head}<tbody>" + "".join(f"<tr>{cells('td', row)}</tr>\n" for row in rows) + "</tbody></table>"
+
+
+def said(sentences: Sequence[str]) -> str:
+    """What a reader must know before the numbers; nothing where there is nothing."""
+    if not sentences:
+        return ""
+    return '<div class="warnings">' + "".join(f"<p>{escape(text)}</p>" for text in sentences) + "</div>"
+
+
+def pictures(figures: Sequence[Figure], text: str) -> str:
+    """Drawings one below the other, inside the page."""
+    return "\n".join(f'<figure><img alt="{escape(text)}" src="{inline(figure)}"></figure>' for figure in figures)
+
+
+def inline(figure: Figure, kind: Literal["png", "jpeg"] = "png", **options: Any) -> str:
+    """A figure as the source of an image; JPEG suits photographs."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def number(value: float | None) -> str:
+    """Three digits, a dash where there is no value."""
+    return DASH if value is None or pd.isna(value) else f"{value:.3f}".replace("-", MINUS)
+
+
+def fields(entries: Mapping[str, Any]) -> str:
+    """Names and values, a line each."""
+    return "<br>".join(f"{escape(name)} {code(value)}" for name, value in entries.items())
+
+
+def code(value: Any) -> str:
+    """A value as it would stand in a file."""
+    return f"<code>{escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))}</code>"

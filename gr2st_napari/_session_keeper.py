@@ -1,0 +1,109 @@
+"""Saves what is on the screen as a session, and brings it back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gr2st import cache_dir, geojson_of_regions, regions_of_geojson, save_prediction, write_json
+from gr2st_napari._background import Background
+from gr2st_napari._opening import SESSION
+from gr2st_napari._problems import problem_of
+from gr2st_napari._session import Session, session_json
+from gr2st_napari._state import Problem
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from gr2st import Prediction
+    from gr2st_napari._canvas import Canvas
+    from gr2st_napari._evaluator import Evaluator
+    from gr2st_napari._opening import Opened, Restored
+    from gr2st_napari._region_keeper import RegionKeeper
+    from gr2st_napari._state import State
+
+
+class SessionKeeper:
+    """Reads the state into a file; a state that was opened from one is completed by it."""
+
+    def __init__(self, state: State, canvas: Canvas, regions: RegionKeeper, evaluator: Evaluator) -> None:
+        self._state, self._canvas, self._regions, self._evaluator = state, canvas, regions, evaluator
+        self._background = Background()
+        self._restored: Restored | None = None
+        state.events.opened.connect(self._on_opened)
+
+    def save(self, path: Path | str) -> None:
+        """Write a session beside the window; a prediction that lies nowhere else goes beside it."""
+        opened, path = self._state.opened, _with_suffix(Path(path).absolute())
+        if opened is None:
+            return
+        if opened.section is not None and opened.study is None:
+            self._state.problem = Problem(
+                f"{opened.name} was handed over without its folder: open it here to save a session of it."
+            )
+            return
+        session, prediction = self._session(opened, path), opened.prediction
+        self._state.problem = None
+        self._background.run(lambda: _write(path, session, prediction), self._on_saved)
+
+    def close(self) -> None:
+        """Bring nothing back any more."""
+        self._state.events.opened.disconnect(self._on_opened)
+        self._background.close()
+
+    def _session(self, opened: Opened, path: Path) -> Session:
+        state, evaluation = self._state, self._state.desk.evaluation
+        stored = opened.prediction_path
+        if opened.prediction is not None and (stored is None or stored.is_relative_to(cache_dir("predictions"))):
+            stored = path.with_name(f"{path.stem}.prediction.h5ad")
+        return Session(
+            study=None if opened.study is None else opened.study.path.absolute(),
+            section=opened.name,
+            prediction=stored,
+            evaluation=None if evaluation is None else evaluation.folder.absolute(),
+            model="" if state.ranking is None else state.ranking.label,
+            view=state.wish,
+            window=self._canvas.window,
+            regions=geojson_of_regions(state.sheet.regions) if state.sheet.regions else None,
+        )
+
+    def _on_saved(self, future: Future[Path]) -> None:
+        error = future.exception()
+        if error is None:
+            self._state.saved = future.result()
+        else:
+            self._state.problem = problem_of(error)
+
+    def _on_opened(self, opened: Opened | None) -> None:
+        """Once for each session: what was opened from it may change later."""
+        restored = None if opened is None else opened.restores
+        if restored is not None and restored is not self._restored:
+            self._restored = restored
+            self._bring_back(restored)
+
+    def _bring_back(self, restored: Restored) -> None:
+        session = restored.session
+        if session.regions is not None:
+            # Two maps side by side hide the user's layers: the regions must be there before.
+            self._state.wish = replace(session.view, mode="measured")
+            self._regions.put(regions_of_geojson(session.regions, "the session"))
+        self._state.wish = session.view
+        if session.window is not None:
+            self._canvas.look_at(session.window)
+        if session.evaluation is not None and session.evaluation.exists():
+            self._evaluator.open(session.evaluation, session.model)
+        if restored.missing:
+            self._state.problem = Problem(restored.missing[0], "\n\n".join(restored.missing))
+
+
+def _write(path: Path, session: Session, prediction: Prediction | None) -> Path:
+    own = path.with_name(f"{path.stem}.prediction.h5ad")
+    if prediction is not None and session.prediction == own:
+        save_prediction(prediction, own)
+    write_json(path, session_json(session, path.parent))
+    return path
+
+
+def _with_suffix(path: Path) -> Path:
+    return path if path.suffix == SESSION else path.with_name(f"{path.name}{SESSION}")

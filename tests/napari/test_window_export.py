@@ -1,0 +1,332 @@
+"""Figures, values, reports and sessions, from the dock and from files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hands import choose_in_menu
+from qtpy.QtWidgets import QApplication
+from window_builders import make_prediction
+
+from gr2st import DataError, RecipeMismatch, Region, SectionInvalid, read_prediction, sample_study_path, save_prediction
+from gr2st_napari._export import figure_of, file_stem, settings_of, why_not_export
+from gr2st_napari._expression import Expression
+from gr2st_napari._opening import open_path, opened_of
+from gr2st_napari._resolve import resolve
+from gr2st_napari._session import Session, read_session, session_json
+from gr2st_napari._state import Problem, State, Wish
+
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture
+def shown(section, prediction):
+    """What is in view, without a window: display, expression, opened."""
+    opened, expression = opened_of(section, prediction), Expression(section, prediction)
+    return resolve(Wish(gene="ERBB2", mode="side by side", space="gene"), expression), expression, opened
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A copy of the sample study that may be moved."""
+    return Path(shutil.copytree(sample_study_path(), tmp_path / "work" / "study"))
+
+
+@pytest.fixture
+def session(study):
+    """A session of its section B1 with a prediction beside the study."""
+    opened = open_path(study)
+    prediction = make_prediction(opened.section, genes=opened.section.genes[:3])
+    stored = save_prediction(prediction, study.parent / "A1.h5ad")
+    view = Wish(gene=prediction.genes[1], mode="difference", limits=(-2.0, 2.0), colormap="magma")
+    window = (100.0, 200.0, 700.0, 600.0)
+    return Session(study=opened.study.path, section=opened.name, prediction=stored, view=view, window=window)
+
+
+def _write(session: Session, path: Path) -> Path:
+    path.write_text(json.dumps(session_json(session, path.parent)), encoding="utf-8")
+    return path
+
+
+def test_a_figure_has_the_maps_of_the_screen_and_all_spots(shown):
+    display, expression, opened = shown
+    figure = figure_of(display, expression, opened)
+    assert [one.title for one in figure.maps] == [panel.title for panel in display.panels]
+    assert [one.limits for one in figure.maps] == [panel.limits for panel in display.panels]
+    assert figure.window == (160.0, 60.0, 1040.0, 740.0)
+    assert (figure.diameter_px, figure.um_per_px) == (60.0, 0.5)
+    assert "Predicted by gr2st-v2, trained on C2, C3" in figure.caption
+
+
+def test_what_lies_beside_the_slide_is_no_part_of_a_figure(shown):
+    display, expression, opened = shown
+    assert figure_of(display, expression, opened, (-500.0, 100.0, 300.0, 5000.0)).window == (-0.5, 100.0, 300.0, 899.5)
+    away = figure_of(display, expression, opened, (5000.0, 5000.0, 6000.0, 6000.0))
+    assert away.window == figure_of(display, expression, opened).window
+
+
+def test_the_settings_of_a_figure_are_those_of_the_screen(shown):
+    display, _, opened = shown
+    told = settings_of(display, Wish(gene="ERBB2", clip=2.0), opened)
+    assert (told["section"], told["model"], told["patient"]) == ("C4", "gr2st-v2", "C")
+    assert told["view"]["clip"] == 2.0
+    assert told["view"]["mode"] == "side by side"
+    assert told["maps"][0]["limits"] == list(display.panels[0].limits)
+    json.dumps(told)
+
+
+def test_files_are_called_after_section_gene_and_mode(shown):
+    display, _, opened = shown
+    assert file_stem(display, opened) == "C4_ERBB2_side-by-side"
+    assert file_stem(replace(display, gene="a/b (mean z)", mode="measured"), opened) == "C4_a-b--mean-z-"
+
+
+def test_what_cannot_be_written_says_why(section, prediction):
+    state = State()
+    state.opened = opened_of(section, None)
+    assert why_not_export(state, ())["values-all"] == "Needs a prediction."
+    assert why_not_export(state, ())["report-favourites"] == "No gene is a favourite yet."
+    assert why_not_export(state, ("ERBB2",))["report-list"] == ""
+    state.opened = opened_of(None, prediction)
+    assert why_not_export(state, ())["report-best"] == "Needs the section of the prediction."
+
+
+def test_paths_below_a_session_are_relative_and_others_are_not(session, study):
+    told = session_json(session, study.parent)
+    assert (told["study"], told["prediction"]) == ("study/study.csv", "A1.h5ad")
+    assert session_json(session, study)["prediction"] == str(study.parent / "A1.h5ad")
+
+
+def test_a_session_comes_back_as_it_was_also_from_another_place(session, study, tmp_path):
+    path = _write(session, study.parent / "a.gr2st")
+    assert read_session(path) == session
+    moved = study.parent.rename(tmp_path / "elsewhere")
+    opened = open_path(moved / "a.gr2st")
+    assert opened.section.name == session.section
+    assert opened.prediction.genes == read_prediction(moved / "A1.h5ad").genes
+    assert opened.restores.session.view == session.view
+    assert opened.restores.missing == ()
+
+
+def test_a_session_of_a_later_version_is_refused_in_a_sentence(session, study):
+    path = _write(session, study.parent / "a.gr2st")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 9, "holograms": True}))
+    with pytest.raises(RecipeMismatch, match="a.gr2st has format 9; this version reads sessions up to 1. Update"):
+        open_path(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[1]", '{"format": 1}', '{"format": 1, "section": "A1", "view": {"mode": 3}}']
+)
+def test_what_is_no_session_is_told_so(content, tmp_path):
+    path = tmp_path / "a.gr2st"
+    path.write_text(content)
+    with pytest.raises(DataError, match="a.gr2st is no session"):
+        open_path(path)
+
+
+def test_each_missing_file_of_a_session_is_told(session, study):
+    lost = session.model_copy(update={"evaluation": study.parent / "evaluation"})
+    path = _write(lost, study.parent / "a.gr2st")
+    session.prediction.unlink()
+    opened = open_path(path)
+    assert opened.prediction is None
+    assert [sentence.split(" is not there")[0] for sentence in opened.restores.missing] == [
+        f"The prediction {session.prediction}",
+        f"The evaluation {lost.evaluation}",
+    ]
+    shutil.rmtree(study)
+    with pytest.raises(SectionInvalid, match="a.gr2st has 3 problems:\n  - The study .* Bring it back"):
+        open_path(path)
+
+
+@pytest.fixture
+def filled(controller, section, prediction):
+    controller.take(opened_of(section, prediction))
+    return controller
+
+
+@pytest.fixture
+def target(monkeypatch, tmp_path):
+    """Whatever is to be saved goes where this says."""
+    chosen = SimpleNamespace(path="", offered="")
+
+    def ask(_parent, _title, path, _kinds):
+        chosen.offered = path
+        return str(chosen.path)
+
+    for module in ("export_button", "genes"):
+        monkeypatch.setattr(f"gr2st_napari.views.{module}.ask_target", ask)
+    return chosen
+
+
+def _choose(qtbot, dock, part: str, words: str) -> None:
+    """Open the Export menu by mouse, then a part of it, and click a line."""
+    menu = dock.export.menu()
+    menu.aboutToShow.emit()
+    submenu = next(action.menu() for action in menu.actions() if action.text().replace("&", "") == part)
+    next(action for action in submenu.actions() if action.text().replace("&", "").startswith(words)).trigger()
+
+
+@pytest.mark.window
+def test_a_figure_of_the_view_is_drawn_and_its_place_is_told(dock, filled, target, tmp_path, qtbot):
+    filled.wish(gene="FASN")
+    target.path = tmp_path / "mine.svg"
+    _choose(qtbot, dock, "Figure", "Of what is in view")
+    assert target.offered == "C4_FASN_side-by-side.png"
+    qtbot.waitUntil(lambda: filled.state.saved == target.path, timeout=PATIENCE_MS)
+    assert "FASN · predicted" in target.path.read_text(encoding="utf-8")
+    told = json.loads((tmp_path / "mine.svg.json").read_text())
+    np.testing.assert_allclose(told["window_px"], figure_of(
+        filled.state.shown, filled.state.expression, filled.state.opened, filled.canvas.window).window)  # fmt: skip
+    assert dock.foot.line.text().startswith("Saved mine.svg · <a")
+    assert dock.foot.line.toolTip() == str(target.path)
+
+
+@pytest.mark.window
+def test_values_in_view_and_all_predicted_values_are_tables(dock, filled, target, tmp_path, qtbot):
+    target.path = tmp_path / "view.csv"
+    _choose(qtbot, dock, "Values", "Of what is in view")
+    qtbot.waitUntil(lambda: filled.state.saved == target.path, timeout=PATIENCE_MS)
+    table = pd.read_csv(target.path, index_col=0)
+    assert list(table.columns[:4]) == ["x_px", "y_px", "x_um", "y_um"]
+    for panel in filled.state.shown.panels:
+        np.testing.assert_allclose(table[panel.title], panel.values, rtol=1e-5)
+    target.path = tmp_path / "all.csv"
+    _choose(qtbot, dock, "Values", "Of all predicted")
+    qtbot.waitUntil(lambda: filled.state.saved == target.path, timeout=PATIENCE_MS)
+    assert list(pd.read_csv(target.path, index_col=0).columns[4:]) == list(filled.state.opened.prediction.genes)
+    assert json.loads((tmp_path / "all.csv.json").read_text())["model"] == "gr2st-v2"
+
+
+@pytest.mark.window
+def test_a_place_that_cannot_be_written_is_told_on_the_card(dock, filled, target, tmp_path, qtbot):
+    (tmp_path / "file").write_text("")
+    target.path = tmp_path / "file" / "x.png"
+    _choose(qtbot, dock, "Figure", "Of the whole section")
+    qtbot.waitUntil(lambda: filled.state.problem is not None, timeout=PATIENCE_MS)
+    assert "could not be written" in dock.card.sentence.text()
+    assert not filled.state.job.is_running
+
+
+@pytest.mark.window
+def test_the_view_goes_to_a_window_of_the_slide_and_tells_it(viewer, filled):
+    for mode in ("measured", "side by side"):
+        filled.wish(mode=mode)
+        filled.canvas.look_at((300.0, 200.0, 500.0, 400.0))
+        left, top, right, bottom = filled.canvas.window
+        assert (left + right, top + bottom) == pytest.approx((800, 600))
+        assert min(right - left, bottom - top) == pytest.approx(200)
+        assert viewer.scene.camera.center[-2:] == pytest.approx((150, 200)), "micrometres"
+
+
+@pytest.mark.window
+def test_a_session_is_saved_from_the_dock_and_shows_the_same_again(dock, controller, session, study, target, qtbot):
+    controller.open(_write(session, study.parent / "first.gr2st"))
+    qtbot.waitUntil(lambda: controller.state.shown is not None, timeout=PATIENCE_MS)
+    corners = np.add(controller.state.expression.xy[:3], [[0, 0], [90, 0], [0, 90]])
+    controller.regions.put((Region("core", "Tumor", ((corners,),)),))
+    target.path = study.parent / "second"
+    choose_in_menu(qtbot, dock.more, "Save session")
+    saved = study.parent / "second.gr2st"
+    qtbot.waitUntil(lambda: controller.state.saved == saved, timeout=PATIENCE_MS)
+    controller.wish(mode="measured", colormap="viridis", limits=None)
+    controller.canvas.look_at((0.0, 0.0, 100.0, 100.0))
+    before = controller.state.opened
+    controller.open(saved)
+    qtbot.waitUntil(
+        lambda: controller.state.opened is not before and controller.state.shown is not None, timeout=PATIENCE_MS
+    )
+    assert controller.state.wish == session.view
+    assert controller.state.shown.mode == "difference"
+    assert [region.name for region in controller.state.sheet.regions] == ["core"]
+    left, top, right, bottom = controller.canvas.window
+    assert (left + right, top + bottom) == pytest.approx((800, 800))
+    assert controller.state.problem is None
+
+
+@pytest.mark.window
+def test_a_session_is_brought_back_once_and_what_it_lacks_is_told(dock, controller, session, study, qtbot):
+    path = _write(session, study.parent / "a.gr2st")
+    session.prediction.unlink()
+    controller.open(path)
+    qtbot.waitUntil(lambda: controller.state.problem is not None, timeout=PATIENCE_MS)
+    assert dock.card.sentence.text().startswith(f"The prediction {session.prediction} is not there.")
+    controller.wish(colormap="cividis")
+    controller.state.opened = replace(controller.state.opened, notes=("changed",))
+    assert controller.state.wish.colormap == "cividis"
+
+
+@pytest.mark.window
+def test_a_prediction_that_lies_nowhere_is_kept_beside_the_session(dock, controller, study, tmp_path, qtbot):
+    opened = open_path(study)
+    prediction = make_prediction(opened.section, genes=opened.section.genes[:2])
+    controller.take(replace(opened, prediction=prediction))
+    controller.sessions.save(tmp_path / "own.gr2st")
+    qtbot.waitUntil(lambda: controller.state.saved is not None, timeout=PATIENCE_MS)
+    again = open_path(tmp_path / "own.gr2st")
+    assert again.prediction.genes == prediction.genes
+    assert again.prediction_path == tmp_path / "own.prediction.h5ad"
+
+
+@pytest.mark.window
+def test_what_was_handed_over_without_files_has_no_session(controller, section, tmp_path):
+    controller.take(opened_of(section, None))
+    controller.sessions.save(tmp_path / "a.gr2st")
+    assert controller.state.problem == Problem(
+        "C4 was handed over without its folder: open it here to save a session of it."
+    )
+
+
+@pytest.mark.window
+def test_a_session_dropped_on_the_canvas_is_taken_over(viewer, dock, controller, session, study, qtbot):
+    viewer.open(str(_write(session, study.parent / "a.gr2st")), plugin="gr2st-napari")
+    QApplication.processEvents()
+    assert controller.state.wish == session.view
+    assert controller.state.shown.mode == "difference"
+
+
+def test_the_figure_of_a_session_needs_no_window(session, study, tmp_path):
+    from gr2st_napari._show import show
+
+    show(None, session=_write(session, study.parent / "a.gr2st"), figure=tmp_path / "f.svg")
+    told = json.loads((tmp_path / "f.svg.json").read_text())
+    assert told["view"]["mode"] == "difference"
+    assert told["window_px"] == list(session.window)
+    assert told["prediction"] == str(session.prediction)
+
+
+@pytest.mark.window
+def test_a_table_is_copied_and_saved_as_sorted_with_all_its_digits(dock, filled, monkeypatch, tmp_path, qtbot):
+    dock.genes.out.copy.trigger()
+    lines = QApplication.clipboard().text().splitlines()
+    assert lines[0].split("\t")[0] == "Gene"
+    assert [line.split("\t")[0] for line in lines[1:]] == list(dock.genes.model.genes)
+    monkeypatch.setattr("gr2st_napari.views.table_out.ask_saving_table", lambda *_: str(tmp_path / "genes"))
+    dock.genes.out.save.trigger()
+    saved = pd.read_csv(tmp_path / "genes.csv").set_index("Gene")
+    scores = filled.state.expression.scores(filled.state.wish.space)
+    np.testing.assert_allclose(saved.loc[list(filled.state.expression.genes), "PCC"], scores, rtol=1e-5)
+
+
+@pytest.mark.window
+def test_a_table_without_more_digits_is_copied_as_it_is_seen(viewer, qtbot):
+    from qtpy.QtWidgets import QTableWidget, QTableWidgetItem
+
+    from gr2st_napari.views.table_out import displayed
+
+    table = QTableWidget(2, 3)
+    qtbot.addWidget(table)
+    table.setHorizontalHeaderLabels(["Run", "nothing", "PCC"])
+    for row, (name, score) in enumerate((("b", "0.10"), ("a", ""))):
+        table.setItem(row, 0, QTableWidgetItem(name))
+        table.setItem(row, 2, QTableWidgetItem(score))
+    table.sortItems(0)
+    assert displayed(table).to_dict("list") == {"Run": ["a", "b"], "PCC": ["", "0.10"]}
