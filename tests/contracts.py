@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import torch
 from torch import Tensor
 
-from gr2st.models.base import Answer, Bank, Batch, SpotModel
+from gr2st.models.base import Answer, Attention, Bank, Batch, SpotModel
 from gr2st.registry import ModelSpec, load
 
 N_GENES, N_FEATURES, GRID = 9, 12, 16
@@ -87,8 +87,10 @@ def check_model(spec: ModelSpec) -> None:
     check_same(answer, model.predict(with_other_truth(test, model.needs)), "the test section's expression was read")
     check_same(answer, reloaded(spec, model).predict(blind), "a stored model predicts something else")
     assert not any(parameter.grad_fn for parameter in model.parameters())
-    for name, edges in model.edges(test).items():
-        check_edges(name, edges, n=20)
+    check_reasons(answer, len(blind_rows(blind)))
+    check_looks(model, test, blind)
+    for name, attention in model.attention(test).items():
+        check_attention(name, attention, n=20)
 
 
 def check_declarations(model: SpotModel) -> None:
@@ -116,14 +118,44 @@ def check_reference(bank: Bank | None, answer: Answer) -> None:
     assert answer.reference is not None and answer.reference_weight is not None
     assert len(bank.key) == len(bank.value) == len(bank.section) == len(bank.spot) == 60
     assert bank.section[0] == "A1" and bank.section[-1] == "A2" and bank.spot[30] == 0
-    assert answer.reference.shape == answer.reference_weight.shape
+    assert answer.reference_distance is not None and answer.reference_similarity is not None
+    shapes = {part.shape for part in (answer.reference_weight, answer.reference_distance, answer.reference_similarity)}
+    assert shapes == {answer.reference.shape}
+    assert (answer.reference_distance >= 0).all()
+    assert answer.reference_similarity.abs().max() <= 1 + 1e-5
+    assert answer.spread is not None, "a model with references tells how far they are apart"
     assert int(answer.reference.min()) >= 0 and int(answer.reference.max()) < len(bank.key)
     torch.testing.assert_close(answer.reference_weight.sum(dim=1), torch.ones(len(answer.reference)))
 
 
-def check_edges(name: str, edges: Tensor, *, n: int) -> None:
-    assert edges.dtype == torch.int64 and edges.ndim == 2 and len(edges) == 2, name
-    assert int(edges.min()) >= 0 and int(edges.max()) < n, name
+def check_reasons(answer: Answer, n: int) -> None:
+    """What stands behind a prediction has its shape, is finite and is no less than 0."""
+    for values in (answer.spread, answer.disagreement):
+        if values is not None:
+            assert values.shape == (n, N_GENES)
+            assert values.isfinite().all() and (values >= 0).all()
+    if answer.experts is not None:
+        assert len(answer.experts) == n
+        torch.testing.assert_close(answer.experts.sum(dim=1), torch.ones(n))
+    assert not answer.shares or abs(sum(answer.shares.values()) - 1) < 1e-12
+
+
+def check_looks(model: SpotModel, test: Batch, blind: Batch) -> None:
+    """What a model says it sees of the pictures is there for a blind batch, and knows nothing of the expression."""
+    seen = model.looks_at(blind)
+    assert seen is None or seen.shape == (len(blind_rows(blind)), N_FEATURES)
+    assert seen is None or torch.equal(seen, model.looks_at(with_other_truth(test, model.needs)))
+
+
+def check_attention(name: str, attention: Attention, *, n: int) -> None:
+    first, source, weight = attention.first, attention.source, attention.weight
+    assert first.shape == (n + 1,) and int(first[0]) == 0 and int(first[-1]) == len(source) == len(weight), name
+    assert int(source.min()) >= 0 and int(source.max()) < n, name
+    assert weight.dtype == torch.float32 and (weight > 0).all(), name
+    for row in range(n):
+        own = slice(int(first[row]), int(first[row + 1]))
+        assert (source[own].diff() > 0).all() and row not in source[own].tolist(), name
+        assert float(weight[own].sum()) < 1 + 1e-6, name
 
 
 def check_same(one: Answer, other: Answer, message: str) -> None:

@@ -14,15 +14,24 @@ from gr2st.errors import RecipeMismatch
 from gr2st.models.base import Batch
 from gr2st.registry import MODELS
 from gr2st.training.batches import shown_to, to_batch
-from gr2st.training.loop import limited_threads
+from gr2st.training.loop import device_of, limited_threads
 from gr2st.types import Prediction, Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anndata import AnnData
 
-    from gr2st.models.base import Answer
+    from gr2st.models.base import Answer, Attention, Bank
     from gr2st.training.checkpoint import TrainedModel
-    from gr2st.types import Prepared, Steps
+    from gr2st.types import Float32, Prepared, Steps
+
+GRAPHS = {"spatial": keys.SPATIAL_GRAPH, "functional": keys.FUNCTIONAL_GRAPH}
+
+STORED_EARLIER = (
+    "An earlier version stored this model: how far each spot lies from those of training, and where the training spots "
+    "behind it lie, is not known. Train it again to see both."
+)
 
 
 def predict(trained: TrainedModel, prepared: Prepared) -> Steps[Prediction]:
@@ -34,8 +43,9 @@ def predict(trained: TrainedModel, prepared: Prepared) -> Steps[Prediction]:
     Returns
     -------
     Prediction
-        ``layers["predicted"]`` (spots x genes, float32), the spatial graph, and the functional graph the model draws
-        over its *predicted* expression.
+        ``layers["predicted"]`` (spots x genes, float32), and what stands behind it: the training spots, the attention
+        over the graphs that the model draws over its *predicted* expression, how far each value can be trusted
+        (docs/data.md).
 
     Raises
     ------
@@ -45,19 +55,20 @@ def predict(trained: TrainedModel, prepared: Prepared) -> Steps[Prediction]:
     _check_recipe(trained, prepared)
     yield Progress(f"Predicting {prepared.section}", 0, 1)
     seen = shown_to(MODELS[trained.name], prepared)
-    device = device_of(trained)
+    device = device_of(trained.module)
     # Sums depend on the number of threads in their last bits: prediction takes as many as training.
     with torch.no_grad(), limited_threads(trained.training.threads):
-        answer = trained.module.predict(to_batch(seen, trained.module.needs, device))
-        graphs = _graphs(trained, seen, answer, device)
-    table = _table(trained, seen, answer, graphs)
+        batch = to_batch(seen, trained.module.needs, device)
+        answer = trained.module.predict(batch)
+        table = _table(trained, seen, answer)
+        _add_distance(table, trained, batch)
+        _add_attention(table, _attention(trained, seen, answer, device))
     yield Progress(f"Predicting {prepared.section}", 1, 1)
-    return Prediction(section=prepared.section, model=trained.name, table=table).noted(answer.notes)
+    return Prediction(section=prepared.section, model=trained.name, table=table).noted(_notes(trained, answer))
 
 
-def device_of(trained: TrainedModel) -> torch.device:
-    """Where the model's numbers lie; the CPU for a model without any."""
-    return next((tensor.device for tensor in trained.module.state_dict().values()), torch.device("cpu"))
+def _notes(trained: TrainedModel, answer: Answer) -> tuple[str, ...]:
+    return answer.notes if trained.facts is not None else (*answer.notes, STORED_EARLIER)
 
 
 def _check_recipe(trained: TrainedModel, prepared: Prepared) -> None:
@@ -75,8 +86,8 @@ def _check_recipe(trained: TrainedModel, prepared: Prepared) -> None:
             )
 
 
-def _graphs(trained: TrainedModel, seen: Prepared, answer: Answer, device: torch.device) -> dict[str, torch.Tensor]:
-    """Graphs over the section, with the prediction in the place of the measured expression."""
+def _attention(trained: TrainedModel, seen: Prepared, answer: Answer, device: torch.device) -> dict[str, Attention]:
+    """Attention over the graphs of the section, with the prediction in the place of the measured expression."""
     shown = to_batch(seen, frozenset({"grid", "position", "cell_type"}), device)
     batch = Batch(
         section=seen.section,
@@ -87,7 +98,7 @@ def _graphs(trained: TrainedModel, seen: Prepared, answer: Answer, device: torch
         spot_expression=answer.expression,
         gene_expression=answer.expression,
     )
-    return trained.module.edges(batch)
+    return trained.module.attention(batch)
 
 
 def _fits_grid(trained: TrainedModel, seen: Prepared) -> bool:
@@ -95,38 +106,81 @@ def _fits_grid(trained: TrainedModel, seen: Prepared) -> bool:
     return int(seen.grid.min()) >= 0 and int(seen.grid.max()) < trained.grid_size
 
 
-def _table(trained: TrainedModel, seen: Prepared, answer: Answer, graphs: dict[str, torch.Tensor]) -> AnnData:
+def _table(trained: TrainedModel, seen: Prepared, answer: Answer) -> AnnData:
     import pandas as pd
     from anndata import AnnData
 
-    predicted = answer.expression.cpu().numpy().astype(np.float32)
+    predicted = _floats(answer.expression)
     obs = pd.DataFrame(
         {keys.ARRAY_COL: seen.grid[:, 0], keys.ARRAY_ROW: seen.grid[:, 1]},
         index=pd.Index(seen.spots, name="spot"),
     )
     if answer.confidence is not None:
         obs[keys.CONFIDENCE] = answer.confidence.cpu().numpy()
-    table = AnnData(X=predicted, obs=obs, var=pd.DataFrame(index=list(trained.recipe.genes)))
+    var = pd.DataFrame(_columns_of_genes(trained, answer), index=list(trained.recipe.genes))
+    table = AnnData(X=predicted, obs=obs, var=var)
     table.layers[keys.PREDICTED] = predicted
     table.obsm[keys.SPATIAL] = seen.pixel
-    for name, key in (("spatial", keys.SPATIAL_GRAPH), ("functional", keys.FUNCTIONAL_GRAPH)):
-        if name in graphs:
-            table.obsp[key] = _adjacency(graphs[name], len(seen.spots))
     table.uns[keys.PROVENANCE] = _provenance(trained, seen, answer, fits_grid=_fits_grid(trained, seen))
-    if answer.reference is not None and answer.reference_weight is not None:
-        table.obsm["gr2st_reference"] = answer.reference.cpu().numpy().astype(np.int32)
-        table.obsm["gr2st_reference_weight"] = answer.reference_weight.cpu().numpy().astype(np.float32)
+    if answer.reference is not None:
+        table.obsm[keys.REFERENCE] = answer.reference.cpu().numpy().astype(np.int32)
+    for name, values in _of_references(answer).items():
+        table.obsm[name] = values
+    for name, layer in ((keys.SPREAD, answer.spread), (keys.DISAGREEMENT, answer.disagreement)):
+        if layer is not None:
+            table.layers[name] = _floats(layer)
     return table
 
 
-def _adjacency(edges: torch.Tensor, n_spots: int) -> Any:
-    """Sparse 0/1 matrix; row = target spot, column = the spot it listens to."""
+def _of_references(answer: Answer) -> dict[str, Float32]:
+    """What is told of each spot beside its row: of the training spots behind it, and of the experts."""
+    told = {
+        keys.REFERENCE_WEIGHT: answer.reference_weight,
+        keys.REFERENCE_DISTANCE: answer.reference_distance,
+        keys.REFERENCE_SIMILARITY: answer.reference_similarity,
+        keys.EXPERTS: answer.experts,
+    }
+    return {name: _floats(values) for name, values in told.items() if values is not None}
+
+
+def _columns_of_genes(trained: TrainedModel, answer: Answer) -> dict[str, Any]:
+    """Per gene: what it varies by in training, on the scale of the answer, and the shares of the model's parts."""
+    columns: dict[str, Any] = {keys.SHARES[part]: np.float32(share) for part, share in answer.shares.items()}
+    usual = None if trained.facts is None else trained.facts.spread.get(answer.space)
+    return columns if usual is None else columns | {keys.USUAL_SPREAD: usual.numpy()}
+
+
+def _add_distance(table: AnnData, trained: TrainedModel, batch: Batch) -> None:
+    """How far the picture of each spot lies from those of training, where the model looks and that is known."""
+    pictures = None if trained.facts is None else trained.facts.pictures
+    features = trained.module.looks_at(batch)
+    if pictures is None or features is None:
+        return
+    distance = _floats(pictures.distance(features))
+    table.obs[keys.DISTANCE] = distance
+    table.obs[keys.OUTSIDE] = distance > pictures.beyond
+    table.uns[keys.PROVENANCE] |= {
+        keys.OUTSIDE_BEYOND: pictures.beyond,
+        keys.COMPARED_WITH: len(pictures.features),
+    }
+
+
+def _add_attention(table: AnnData, graphs: Mapping[str, Attention]) -> None:
+    for name, attention in graphs.items():
+        table.obsp[GRAPHS[name]] = _adjacency(attention)
+        table.uns[keys.PROVENANCE][keys.ATTENTION] = "mean over heads"
+
+
+def _floats(values: torch.Tensor) -> Float32:
+    return values.cpu().numpy().astype(np.float32)
+
+
+def _adjacency(attention: Attention) -> Any:
+    """Sparse matrix; row = target spot, column = the spot it listens to, value = how much."""
     from scipy.sparse import csr_matrix
 
-    source, target = edges.cpu().numpy()
-    kept = source != target
-    ones = np.ones(int(kept.sum()), np.float32)
-    return csr_matrix((ones, (target[kept], source[kept])), shape=(n_spots, n_spots))
+    first, source, weight = (part.cpu().numpy() for part in (attention.first, attention.source, attention.weight))
+    return csr_matrix((weight, source, first), shape=(len(first) - 1, len(first) - 1))
 
 
 def _graph_note(trained: TrainedModel, seen: Prepared, *, fits_grid: bool) -> str:
@@ -166,12 +220,25 @@ def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, fits_g
         "training_data": _digest_of_data(trained),
         "image": seen.digests.get("image", ""),
         "seed": trained.training.seed,
-        "trained_on": list(trained.sections),
+        keys.TRAINED_ON: list(trained.sections),
         "training_patients": list(trained.patients),
         "versions": dict(trained.versions),
         "graphs": _graph_note(trained, seen, fits_grid=fits_grid),
     }
-    if bank is not None:
-        provenance["bank_section"] = np.asarray(bank.section, dtype=str)
-        provenance["bank_spot"] = np.asarray(bank.spot, dtype=np.int64)
-    return provenance
+    return provenance if bank is None else provenance | _of_bank(trained, bank)
+
+
+def _of_bank(trained: TrainedModel, bank: Bank) -> dict[str, Any]:
+    """Where the training spots are from, that the rows of references can be looked up."""
+    told: dict[str, Any] = {
+        keys.BANK_SECTION: np.asarray(bank.section, dtype=str),
+        keys.BANK_SPOT: np.asarray(bank.spot, dtype=np.int64),
+    }
+    if (places := trained.places) is None:
+        return told
+    patients = dict(zip(bank.section, places.patient, strict=True))
+    return told | {
+        keys.BANK_NAME: np.asarray(places.name, dtype=str),
+        keys.BANK_XY: places.xy,
+        keys.SECTION_PATIENTS: [patients[section] for section in trained.sections],
+    }

@@ -14,8 +14,10 @@ from gr2st.graph.masks import edges_of, sparse_mask
 from gr2st.models.attention import Graph, Part, attend
 from gr2st.models.dropout import Dropout, keep_mask
 from gr2st.models.gr2st import Gr2st
+from gr2st.models.listening import heard_over
 from gr2st.models.losses import contrastive
-from gr2st.registry import V1, V2
+from gr2st.models.spot_graphs import SpotGraphs
+from gr2st.registry import OURS, V1, V2
 from tests.contracts import GRID, N_FEATURES, N_GENES, shown, toy_batch
 
 if TYPE_CHECKING:
@@ -270,9 +272,55 @@ def test_the_fields_a_model_learns_from_follow_its_spaces():
     assert built().needs == {"features"}
 
 
-def test_edges_of_a_trained_model_are_drawn_for_any_expression():
+def test_attention_of_a_trained_model_is_told_for_any_expression():
     batch = toy_batch("B1")
-    edges = remembered().edges(shown(batch, frozenset({"grid", "position", "spot_expression"})))
-    distance = (batch.position[edges["spatial"][0]] - batch.position[edges["spatial"][1]]).norm(dim=1)
-    assert float(distance.max()) < 3.0
-    assert edges["functional"].shape[1] >= 30
+    found = remembered().attention(shown(batch, frozenset({"grid", "position", "spot_expression"})))
+    source, target = found["spatial"].source.long(), torch.arange(30).repeat_interleave(found["spatial"].first.diff())
+    assert float((batch.position[source] - batch.position[target]).norm(dim=1).max()) < 3.0
+    assert len(found["functional"].source) > 0
+
+
+@pytest.mark.parametrize("sparse_below", [0.0, 1.0])
+@pytest.mark.parametrize("score_bias", [0.0, 1.0])
+def test_the_attention_told_is_the_one_that_the_state_is_gathered_with(sparse_below: float, score_bias: float):
+    """Identity as the state: what attention gathers of it is the attention itself."""
+    config = built(score_bias=score_bias, temperature=16.0).config
+    graphs, made = SpotGraphs(config), torch.Generator().manual_seed(0)
+    head, tail = torch.randn(2, 40, 8, generator=made)
+    source, target = torch.randn(2, 40, 4, generator=made)
+    kinds = torch.zeros(40, dtype=torch.int64)
+    graph = Graph.of(graphs.functional_mask(head, tail, kinds), heads=4, sparse_below=sparse_below)
+    added = graphs.bias(head, tail, kinds)
+    weighed = graph if added is None else graph.with_added(added)
+    gathered, _ = weighed.attend(torch.eye(40), source, target, dropout=0.0, with_entropy=False)
+    heard = heard_over(graph, source, target, added)
+    dense = torch.zeros(40, 40)
+    dense[torch.arange(40).repeat_interleave(heard.first.diff()), heard.source.long()] = heard.weight
+    expected = gathered.mean(dim=1).fill_diagonal_(0.0)
+    assert 100 < len(heard.source) == int((expected > 0).sum())
+    torch.testing.assert_close(dense, expected)
+
+
+def test_an_edge_of_no_attention_that_float32_can_hold_is_still_an_edge():
+    graph = Graph.of(torch.ones(3, 3, dtype=torch.bool), heads=1)
+    heard = heard_over(graph, torch.tensor([[500.0], [0.0], [-900.0]]), torch.zeros(3, 1))
+    assert len(heard.source) == 6 and float(heard.weight.min()) > 0
+
+
+def test_disagreement_is_told_where_both_halves_answer_on_one_scale():
+    model = remembered(bank_space="spot", blend=0.5)
+    answer, batch = model.predict(toy_batch("B1")), toy_batch("B1")
+    image = model.image_projection(batch.features)
+    retrieved, (regressed, _) = model._retrieve(image, model.config.retrieval_k).value, model.moe_head(image, image)
+    torch.testing.assert_close(answer.disagreement, (retrieved - regressed).abs().detach())
+    assert remembered(bank_space="gene").predict(batch).disagreement is None
+    assert remembered(bank_space="spot", blend=1.0).predict(batch).disagreement is None
+
+
+def test_spread_and_disagreement_are_on_the_scale_of_the_prediction():
+    one = remembered(OURS, kernel_share=0.0, programmes=0)
+    answer = one.predict(toy_batch("B1"))
+    one.gene_scale.spread *= 3
+    other = one.predict(toy_batch("B1"))
+    torch.testing.assert_close(other.spread, 3 * answer.spread)
+    torch.testing.assert_close(other.disagreement, 3 * answer.disagreement)

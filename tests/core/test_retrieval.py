@@ -10,7 +10,7 @@ import torch
 
 from gr2st.errors import DataError
 from gr2st.models.base import Bank, Batch
-from gr2st.models.retrieval import appended, filled, retrieve
+from gr2st.models.retrieval import appended, filled, retrieve, similarities
 from tests.conftest import REAL_DATA
 
 RECORDED = REAL_DATA.parent / "golden" / "retrieval.npz"
@@ -91,3 +91,21 @@ def test_a_section_cannot_enter_the_bank_twice():
 def test_an_empty_bank_is_refused():
     with pytest.raises(DataError, match="nothing|no training spots"):
         filled(None, "GR2ST")
+
+
+def test_the_spread_is_the_weighted_deviation_among_the_rows_found():
+    bank, query = bank_of(), torch.randn(70, 8, dtype=torch.float64)
+    found = retrieve(bank, query, k=6, distance="l2", epsilon=1e-8)
+    values = bank.value[found.row[69]].numpy()
+    weights = found.weight[69].numpy()
+    mean = np.average(values, axis=0, weights=weights)
+    expected = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
+    np.testing.assert_allclose(found.spread(bank)[69].numpy(), expected)
+    assert torch.equal(retrieve(bank, query, k=1, distance="l2", epsilon=1e-8).spread(bank), torch.zeros(70, 5).double())
+
+
+def test_similarity_and_distance_belong_to_the_rows_found():
+    bank, query = bank_of(), torch.randn(70, 8, dtype=torch.float64)
+    found = retrieve(bank, query, k=4, distance="l1", epsilon=1e-8)
+    torch.testing.assert_close(found.distance, (query[:, None] - bank.key[found.row]).abs().sum(dim=2))
+    torch.testing.assert_close(found.similarity, similarities(query, bank.key, found.row))

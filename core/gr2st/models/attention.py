@@ -134,6 +134,15 @@ def attend(
     return gathered, total / graph.n_edges
 
 
+def soft_weights(part: Part, source: Tensor, target: Tensor) -> Tensor:
+    """Attention (t, heads, d) of the targets of one part, without dropout; 0 where there is no edge.
+
+    ``source`` and ``target`` (n, heads) are the two parts of the logits.
+    """
+    scratch = source.new_empty(part.is_edge.numel() * source.shape[1])
+    return _weights(part, source, target, 0.0, 0, scratch).soft
+
+
 def _inward_lists(edges: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """Sources of all targets, one target after the other, and how many each has, self-loops among them."""
     source, target = edges

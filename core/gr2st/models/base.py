@@ -63,6 +63,21 @@ class Bank:
 
 
 @dataclass(frozen=True, eq=False)
+class Attention:
+    """Which spots of a section each spot listens to over one graph, and how much.
+
+    Spot t listens to ``source[first[t]:first[t + 1]]``, rows in ascending order; the spot itself is left out. What its
+    weights, means over the heads, lack to 1 is the weight it keeps for itself.
+
+    ``first`` (n + 1,) int64; ``source`` (e,) int32; ``weight`` (e,) float32, above 0.
+    """
+
+    first: Tensor
+    source: Tensor
+    weight: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Answer:
     """What a model says about one section.
 
@@ -73,10 +88,18 @@ class Answer:
         "spot" (S), "gene" (T) or "mixed": the scale the values are on.
     reference, reference_weight : (n, k) or None
         Rows of the bank behind each spot, nearest first, and their weights (rows sum to 1).
+    reference_distance, reference_similarity : (n, k) or None
+        The distance that chose or weighted them, and the cosine similarity.
+    spread : (n, genes) or None
+        Weighted standard deviation among them, on the scale of the expression.
+    disagreement : (n, genes) or None
+        Absolute difference of the retrieved and the regressed expression, where both answer on its scale.
+    shares : mapping
+        Name of a part ("retrieval", "regression", "kernel") to its share in the expression.
+    experts : (n, experts) or None
+        Weights of the experts of the regression; rows sum to 1.
     confidence : (n,) or None
         0 (no support among the training spots) to 1.
-    graphs : mapping
-        Name ("spatial", "functional") to edges (2, e) int64, source row above target row.
     notes : tuple of str
         What the user should know about this answer, one sentence each.
     """
@@ -85,8 +108,13 @@ class Answer:
     space: str
     reference: Tensor | None = None
     reference_weight: Tensor | None = None
+    reference_distance: Tensor | None = None
+    reference_similarity: Tensor | None = None
+    spread: Tensor | None = None
+    disagreement: Tensor | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
+    experts: Tensor | None = None
     confidence: Tensor | None = None
-    graphs: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -142,6 +170,10 @@ class SpotModel(nn.Module):
         """
         return {}
 
-    def edges(self, batch: Batch) -> dict[str, Tensor]:
-        """Edges (2, e), source row above target row, of the graphs the model would draw over this batch, by name."""
+    def attention(self, batch: Batch) -> dict[str, Attention]:
+        """Attention over the graphs ("spatial", "functional") that the model would draw over this batch, by name."""
         return {}
+
+    def looks_at(self, batch: Batch) -> Tensor | None:
+        """The features (n, width) of a batch as this model sees them; None for a model that does not look."""
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,10 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gr2st.models.dropout import Dropout
+from gr2st.models.listening import heard_over
 
 if TYPE_CHECKING:
-    from gr2st.models.attention import Graph
+    from gr2st.models.attention import Graph, Part
     from gr2st.models.attention_plain import PlainGraph
+    from gr2st.models.base import Attention
 
 CELL_TYPES = 6
 """Unlabelled, necrotic, neoplastic, inflammatory, connective, non-neoplastic epithelial: ids 0 to 5."""
@@ -56,6 +59,11 @@ class GraphAttention(nn.Module):
         gathered, entropy = graph.attend(state, source, target, dropout=share, with_entropy=with_entropy)
         heads = torch.bmm(gathered.transpose(0, 1), theta.transpose(1, 2))
         return heads.transpose(0, 1).reshape(len(state), -1).add_(self.bias), entropy
+
+    def heard(self, state: Tensor, graph: Graph, added: Callable[[Part], Tensor] | None = None) -> Attention:
+        """The attention itself, mean over the heads, of states (n, width); `added` as in `heard_over`."""
+        theta = self.lin.weight.view(self.heads, -1, state.shape[1])
+        return heard_over(graph, *self._scores(state, theta), added)
 
     def _scores(self, state: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Both parts of the logits, each (n, heads): a . (Theta x) = (Theta^T a) . x."""

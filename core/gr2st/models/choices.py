@@ -57,17 +57,21 @@ def blend_scores(
     scores: dict[Settings, float] = {}
     for k, found in retrieved.items():
         same_k = [config for config in configs if config.retrieval_k == k]
-        shares = torch.tensor([_shares(config) for config in same_k], dtype=torch.float64)
+        shares = torch.tensor([list(shares_of(config).values()) for config in same_k], dtype=torch.float64)
         parts = _centred(torch.stack([found, regressed, by_kernel]).double().cpu())
         means = torch.stack([_mean_pcc(shares, parts, _centred(target.double().cpu())) for target in targets])
         scores |= dict(zip(same_k, means.mean(dim=0).tolist(), strict=True))
     return scores
 
 
-def _shares(config: Gr2stConfig) -> tuple[float, float, float]:
-    """Shares of retrieval, regression and kernel branch."""
+def shares_of(config: Gr2stConfig) -> dict[str, float]:
+    """Shares of retrieval, regression and kernel branch in a prediction, in this order."""
     network = 1 - config.kernel_share
-    return config.blend * network, (1 - config.blend) * network, config.kernel_share
+    return {
+        "retrieval": config.blend * network,
+        "regression": (1 - config.blend) * network,
+        "kernel": config.kernel_share,
+    }
 
 
 def _centred(values: Tensor) -> Tensor:

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from gr2st.errors import DataError
-from gr2st.graph.masks import edges_of
 from gr2st.graph.spatial import averaging_matrix
 from gr2st.models import losses
+from gr2st.models.attention import Graph
 from gr2st.models.base import Answer, Batch, Loss, SpotModel
 from gr2st.models.blocks import CELL_TYPES, ExpertHead, GraphAttention, ProjectionHead
-from gr2st.models.choices import blend_scores, candidates
+from gr2st.models.choices import blend_scores, candidates, shares_of
 from gr2st.models.dropout import Dropout
 from gr2st.models.fields import expression_field, required
 from gr2st.models.footprint import step_bytes
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gr2st.config import Gr2stConfig, Settings
+    from gr2st.models.base import Attention
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,9 +165,9 @@ class Gr2st(SpotModel):
         view, config = self._view(batch), self.config
         image = self.image_projection(view.picture)
         found = self._retrieve(image, config.retrieval_k)
-        expression = found.value
+        expression, regressed, logits = found.value, None, None
         if self.moe_head is not None:
-            regressed, _ = self.moe_head(image, self._seen_by_gate(view.batch, image))
+            regressed, logits = self.moe_head(image, self._seen_by_gate(view.batch, image))
             expression = torch.lerp(regressed, found.value, config.blend)
         expression = self._kept(expression)
         if self.kernel is not None:
@@ -178,6 +179,12 @@ class Gr2st(SpotModel):
             self._space,
             reference=found.row,
             reference_weight=found.weight,
+            reference_distance=found.distance,
+            reference_similarity=found.similarity,
+            spread=self._restored(found.spread(filled(self.bank, "GR2ST"))),
+            disagreement=self._disagreement(found.value, regressed),
+            shares=shares_of(config),
+            experts=None if logits is None else logits.softmax(dim=1),
             confidence=found.confidence(),
             notes=notes_on_scale(batch, config),
         )
@@ -197,14 +204,24 @@ class Gr2st(SpotModel):
         return blend_scores(configs, retrieved, regressed, by_kernel, targets)
 
     @torch.no_grad()
-    def edges(self, batch: Batch) -> dict[str, Tensor]:
-        """Functional and spatial edges (2, e) of a batch with expression, source above target."""
+    def attention(self, batch: Batch) -> dict[str, Attention]:
+        """What the spots of a batch with expression listen to over both graphs."""
         batch = on_common_scale(batch, self.config)
         (position,) = required(batch, "position")
-        state = self._state(batch)
-        head, tail = self.dynamic_head_proj(state), self.dynamic_tail_proj(state)
-        functional = self._graphs.functional_mask(head, tail, _cell_types(batch, state))
-        return {"functional": edges_of(functional), "spatial": edges_of(self._graphs.spatial_mask(position))}
+        state, heads = self._state(batch), self.config.heads
+        head, tail, near = self.dynamic_head_proj(state), self.dynamic_tail_proj(state), self.spatial_proj(state)
+        cell_type = _cell_types(batch, state)
+        functional = Graph.of(self._graphs.functional_mask(head, tail, cell_type), heads=heads)
+        spatial = Graph.of(self._graphs.spatial_mask(position), heads=heads)
+        return {
+            "functional": self.dynamic_gat.heard(head, functional, self._graphs.bias(head, tail, cell_type)),
+            "spatial": self.spatial_gat.heard(near, spatial),
+        }
+
+    def looks_at(self, batch: Batch) -> Tensor:
+        """The features of the spots, standardised within the section where the settings say so."""
+        (features,) = required(on_common_scale(batch, self.config), "features")
+        return features
 
     # -------------------------------------------------------------------------------------------------- network
 
@@ -259,6 +276,18 @@ class Gr2st(SpotModel):
     def _kept(self, expression: Tensor) -> Tensor:
         """What the programmes leave of an answer of the network."""
         return expression if self.programmes is None else self.programmes.projected(expression)
+
+    def _restored(self, difference: Tensor) -> Tensor:
+        """A difference of expressions on the scale of the answer."""
+        return difference if self.gene_scale is None else difference * self.gene_scale.spread
+
+    def _disagreement(self, retrieved: Tensor, regressed: Tensor | None) -> Tensor | None:
+        """How far retrieval and regression are apart; None where one has no say, or they answer on two scales."""
+        config = self.config
+        is_one_scale = config.expression_scale == "section" or config.bank_space == config.input_space
+        if regressed is None or config.blend in (0, 1) or not is_one_scale:
+            return None
+        return self._restored((self._kept(retrieved) - self._kept(regressed)).abs())
 
     def _seen_by_gate(self, batch: Batch, image: Tensor) -> Tensor:
         """The picture embedding (n, width), with surroundings beside it their mean (n, 2 * width)."""

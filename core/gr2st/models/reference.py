@@ -14,7 +14,7 @@ from torch import Tensor
 from gr2st.errors import DataError
 from gr2st.models.base import Answer, Bank, Batch, SpotModel
 from gr2st.models.fields import expression_field, required
-from gr2st.models.retrieval import appended, filled
+from gr2st.models.retrieval import Retrieved, appended, filled, similarities
 
 if TYPE_CHECKING:
     from gr2st.config import ConstantConfig, NeighboursConfig, RidgeConfig
@@ -73,10 +73,13 @@ class Ridge(SpotModel):
     @torch.no_grad()
     def predict(self, batch: Batch) -> Answer:
         """Expression in the target space, linear in the features."""
-        (features,) = required(batch, "features")
         _check_solved(self.solved, "Ridge")
-        standard = (features - self.centre) / self.scale
-        return Answer(torch.addmm(self.intercept, standard, self.weight), self.config.target)
+        return Answer(torch.addmm(self.intercept, self.looks_at(batch), self.weight), self.config.target)
+
+    def looks_at(self, batch: Batch) -> Tensor:
+        """Features standardised over the training spots."""
+        (features,) = required(batch, "features")
+        return (features - self.centre) / self.scale
 
 
 class NearestPatches(SpotModel):
@@ -116,20 +119,29 @@ class NearestPatches(SpotModel):
     @torch.no_grad()
     def predict(self, batch: Batch) -> Answer:
         """Mean expression of the nearest training spots, in the target space."""
-        (features,) = required(batch, "features")
         bank = filled(self.bank, "The nearest-patches model")
         k = min(self.config.k, len(bank.key))
-        query = self._standardised(features)
-        row = torch.cat(
-            [torch.cdist(part, bank.key).topk(k, largest=False).indices for part in torch.split(query, CHUNK)]
-        )
+        query = self.looks_at(batch)
+        nearest = [torch.cdist(part, bank.key).topk(k, largest=False) for part in torch.split(query, CHUNK)]
+        distance, row = (torch.cat(parts) for parts in zip(*nearest, strict=True))
         expression = torch.stack([bank.value[rows].mean(dim=0) for rows in row])
+        weight = torch.full_like(query[:, :1], 1 / k).expand(-1, k)
+        found = Retrieved(expression, row, weight, similarities(query, bank.key, row), distance)
         return Answer(
             expression,
             self.config.target,
             reference=row,
-            reference_weight=torch.full_like(query[:, :1], 1 / k).expand(-1, k),
+            reference_weight=weight,
+            reference_distance=distance,
+            reference_similarity=found.similarity,
+            spread=found.spread(bank),
+            shares={"retrieval": 1.0, "regression": 0.0, "kernel": 0.0},
         )
+
+    def looks_at(self, batch: Batch) -> Tensor:
+        """Features standardised over the training spots."""
+        (features,) = required(batch, "features")
+        return self._standardised(features)
 
     def _standardised(self, features: Tensor) -> Tensor:
         return (features - self.centre) / self.scale

@@ -31,16 +31,28 @@ class Retrieved:
         Rows of the bank, most similar first, and their weights (each line sums to 1).
     similarity : (n, k)
         Cosine similarity of query and key.
+    distance : (n, k)
+        Distance of query and key.
     """
 
     value: Tensor
     row: Tensor
     weight: Tensor
     similarity: Tensor
+    distance: Tensor
 
     def confidence(self) -> Tensor:
         """Weighted mean cosine similarity of the rows found, negative means cut to 0: (n,), 0 to 1."""
         return (self.weight * self.similarity).sum(dim=1).clamp(0, 1)
+
+    def spread(self, bank: Bank) -> Tensor:
+        """Weighted standard deviation of the values of the rows found: (n, genes)."""
+        parts = (torch.split(tensor, CHUNK) for tensor in (self.row, self.weight, self.value))
+        square = [
+            torch.einsum("nk,nkg->ng", weight, (bank.value[row] - value[:, None]).square_())
+            for row, weight, value in zip(*parts, strict=True)
+        ]
+        return torch.cat(square).sqrt_()
 
 
 @torch.no_grad()
@@ -69,7 +81,12 @@ def retrieve(bank: Bank, query: Tensor, *, k: int, distance: Literal["l1", "l2"]
     apart = torch.cat([_distances(q, bank.key[r], distance) for q, r in _chunked(query, row)])
     weight = _shares(apart.square().add_(epsilon))
     value = F.embedding_bag(row, bank.value.to(weight.dtype), mode="sum", per_sample_weights=weight)
-    return Retrieved(value, row, weight, similarity)
+    return Retrieved(value, row, weight, similarity, apart)
+
+
+def similarities(query: Tensor, key: Tensor, row: Tensor) -> Tensor:
+    """Cosine similarity (n, k) of each query (n, width) and its own rows (n, k) of the keys (m, width)."""
+    return torch.cat([F.cosine_similarity(q[:, None], key[r], dim=2) for q, r in _chunked(query, row)])
 
 
 def appended(bank: Bank | None, batch: Batch, key: Tensor, value: Tensor) -> Bank:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -77,6 +79,10 @@ class SpotGraphs:
         if len(head) ** 2 <= PAIRS_AT_ONCE:
             return graph.with_added(lambda part: self._bias(part, head, tail, cell_type))
         return graph.with_added(lambda part: self._bias_again(part, head, tail, cell_type))
+
+    def bias(self, head: Tensor, tail: Tensor, cell_type: Tensor) -> Callable[[Part], Tensor] | None:
+        """What the functional edges of a part add to their logits; None where they add nothing."""
+        return partial(self._bias, head=head, tail=tail, cell_type=cell_type) if self.config.score_bias else None
 
     def _bias_again(self, part: Part, head: Tensor, tail: Tensor, cell_type: Tensor) -> Tensor:
         """`_bias` made again in the backward pass: its steps, if kept, would each take 4 bytes a pair."""

@@ -21,18 +21,22 @@ from gr2st.io.store import atomic_folder, file_digest, write_h5ad, write_json
 from gr2st.models.base import Bank
 from gr2st.preparation import encoder_identity
 from gr2st.registry import MODELS, load
+from gr2st.training.facts import Places, facts_from, tensors_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from torch import Tensor
 
     from gr2st.models.base import SpotModel
+    from gr2st.training.facts import Facts
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
     """A model that can predict, with all that is needed to say where it came from.
 
-    ``digests`` maps each training section to the digests of its image, counts, encoder and recipe.
+    ``digests`` maps each training section to the digests of its image, counts, encoder and recipe. ``places`` are those
+    of the spots in the bank, None without one; both they and ``facts`` are None where an earlier version stored it.
     """
 
     name: str
@@ -46,6 +50,8 @@ class TrainedModel:
     patients: tuple[str, ...]
     digests: Mapping[str, Mapping[str, str]]
     versions: Mapping[str, str]
+    places: Places | None = None
+    facts: Facts | None = None
 
 
 class ModelCard(Settings):
@@ -77,9 +83,11 @@ def save_model(trained: TrainedModel, folder: Path) -> Path:
     """Write a model folder; an existing *model* folder of that name is replaced in one step, at the end."""
     folder = check_model_folder(folder)
     with atomic_folder(folder) as part:
-        _save_weights(trained.module, part / keys.MODEL_WEIGHTS)
+        _save_tensors(trained.module.state_dict(), part / keys.MODEL_WEIGHTS)
         if trained.module.bank is not None:
-            write_h5ad(part / keys.MODEL_BANK, _bank_table(trained.module.bank, trained.recipe))
+            write_h5ad(part / keys.MODEL_BANK, _bank_table(trained.module.bank, trained.recipe, trained.places))
+        if trained.facts is not None:
+            _save_tensors(tensors_of(trained.facts), part / keys.MODEL_FACTS)
         write_json(part / keys.MODEL_CARD, _card(trained, part))
     return folder
 
@@ -117,7 +125,7 @@ def load_model(folder: Path, *, device: str = "cpu") -> TrainedModel:
         config, n_genes=len(card.recipe.genes), n_features=card.n_features, grid_size=card.grid_size
     )
     _load_weights(module, folder)
-    module.bank = _read_bank(folder / keys.MODEL_BANK) if keys.MODEL_BANK in card.files else None
+    module.bank, places = _read_bank(folder / keys.MODEL_BANK) if keys.MODEL_BANK in card.files else (None, None)
     return TrainedModel(
         name=card.model,
         module=module.to(device).eval(),
@@ -130,6 +138,8 @@ def load_model(folder: Path, *, device: str = "cpu") -> TrainedModel:
         patients=card.patients,
         digests=card.digests,
         versions=card.versions,
+        places=places,
+        facts=facts_from(_read_tensors(folder / keys.MODEL_FACTS)) if keys.MODEL_FACTS in card.files else None,
     )
 
 
@@ -195,11 +205,11 @@ def _check_card(folder: Path, card: ModelCard) -> None:
             )
 
 
-def _save_weights(module: SpotModel, path: Path) -> None:
+def _save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     path.touch()
     mode = path.stat().st_mode
     try:
@@ -211,40 +221,54 @@ def _save_weights(module: SpotModel, path: Path) -> None:
         raise OSError(str(error)) from error
 
 
-def _load_weights(module: SpotModel, folder: Path) -> None:
+def _read_tensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = folder / keys.MODEL_WEIGHTS
     try:
-        module.load_state_dict(load_file(path))
+        return load_file(path)
     except SafetensorError as error:
         raise DataError(f"{path} is not readable as safetensors ({error}); train the model again.") from error
+
+
+def _load_weights(module: SpotModel, folder: Path) -> None:
+    path = folder / keys.MODEL_WEIGHTS
+    try:
+        module.load_state_dict(_read_tensors(path))
     except RuntimeError as error:
         raise RecipeMismatch(f"{path} does not fit the model its card describes: {error}") from error
 
 
-def _bank_table(bank: Bank, recipe: Recipe) -> AnnData:
+def _bank_table(bank: Bank, recipe: Recipe, places: Places | None) -> AnnData:
     import pandas as pd
     from anndata import AnnData
 
     rows = [f"{section}:{spot}" for section, spot in zip(bank.section, bank.spot, strict=True)]
+    columns: dict[str, Any] = {"section": list(bank.section), "spot": list(bank.spot)}
+    if places is not None:
+        columns |= {"name": list(places.name), "patient": list(places.patient)}
+        columns |= {"x": places.xy[:, 0], "y": places.xy[:, 1]}
     table = AnnData(
         X=bank.value.cpu().numpy().astype(np.float32),
-        obs=pd.DataFrame({"section": list(bank.section), "spot": list(bank.spot)}, index=rows),
+        obs=pd.DataFrame(columns, index=rows),
         var=pd.DataFrame(index=list(recipe.genes)),
     )
     table.obsm["key"] = bank.key.cpu().numpy()
     return table
 
 
-def _read_bank(path: Path) -> Bank:
+def _read_bank(path: Path) -> tuple[Bank, Places | None]:
     from anndata import read_h5ad
 
     table = read_h5ad(path)
-    return Bank(
+    obs = table.obs
+    bank = Bank(
         key=torch.from_numpy(np.asarray(table.obsm["key"])),
         value=torch.from_numpy(np.asarray(table.X)),
-        section=tuple(map(str, table.obs["section"])),
-        spot=tuple(int(row) for row in table.obs["spot"]),
+        section=tuple(map(str, obs["section"])),
+        spot=tuple(int(row) for row in obs["spot"]),
     )
+    if "name" not in obs:
+        return bank, None
+    xy = obs[["x", "y"]].to_numpy(np.float64)
+    return bank, Places(tuple(map(str, obs["name"])), tuple(map(str, obs["patient"])), xy)

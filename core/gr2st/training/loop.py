@@ -16,6 +16,7 @@ from gr2st.preparation import MEASURED
 from gr2st.registry import MODELS, ModelSpec, load
 from gr2st.training.batches import refuse_mixing, to_batch
 from gr2st.training.checkpoint import TrainedModel, versions
+from gr2st.training.facts import Facts, Places
 from gr2st.training.fit import fit
 from gr2st.training.inner import best_choice, inner_folds
 from gr2st.training.keeper import Keeper
@@ -92,7 +93,7 @@ def train(
         setting = _Setting(spec, recipe, training, device, keeper, watches=watched is not None)
         config = yield from _chosen(setting, config, sections)
         module = yield from _learned(setting, config, sections, setting.place("whole"), watched or ())
-    return trained_model(spec, module, config, training, recipe, sections)
+        return trained_model(spec, module, config, training, recipe, sections)
 
 
 def trained_model(
@@ -103,7 +104,7 @@ def trained_model(
     recipe: Recipe,
     sections: Sequence[Prepared],
 ) -> TrainedModel:
-    """A trained network with all that is needed to say where it came from."""
+    """A trained network with all that is needed to say where it came from, and what its predictions rest on."""
     return TrainedModel(
         name=spec.name,
         module=module,
@@ -116,6 +117,8 @@ def trained_model(
         patients=tuple(sorted({section.patient for section in sections if section.patient})),
         digests={section.section: dict(section.digests) for section in sections},
         versions=versions(),
+        places=None if module.bank is None else Places.of(sections),
+        facts=Facts.of(module, sections, device_of(module)),
     )
 
 
@@ -263,6 +266,11 @@ def pick_device(name: str) -> torch.device:
         return torch.device(name)
     except RuntimeError as error:
         raise DataError(f"{name!r} is no device of torch; use auto, cpu, cuda or cuda:1.") from error
+
+
+def device_of(module: SpotModel) -> torch.device:
+    """Where the numbers of a model lie; the CPU for a model without any."""
+    return next((tensor.device for tensor in module.state_dict().values()), torch.device("cpu"))
 
 
 def cuda_devices(device: torch.device) -> list[torch.device]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,7 @@ from gr2st.io.store import file_digest
 from gr2st.io.tensors import faults_of, read_tensors
 from gr2st.registry import MODELS, load
 from gr2st.training.batches import to_batch
-from gr2st.training.checkpoint import TrainedModel, versions
-from gr2st.training.loop import check_sections, n_features_of, pick_device, remember
+from gr2st.training.loop import check_sections, n_features_of, pick_device, remember, trained_model
 from gr2st.types import Progress
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gr2st.config import Recipe
     from gr2st.io.tensors import State
     from gr2st.models.gr2st import Gr2st
+    from gr2st.training.checkpoint import TrainedModel
     from gr2st.types import Prepared, Steps
 
 INSIDE = ("state_dict", "model_state_dict")
@@ -101,19 +102,10 @@ def import_checkpoint(
     fields = network.needs | network.learns_from
     yield from remember(network, [to_batch(section, fields, place) for section in sections])
     spec = MODELS[model]
-    return TrainedModel(
-        name=model,
-        module=network,
-        config=spec.config,
-        training=spec.training.model_copy(update={"epochs": 0, "device": device}),
-        recipe=recipe,
-        n_features=n_features,
-        grid_size=network.x_embed.num_embeddings,
-        sections=tuple(section.section for section in sections),
-        patients=tuple(sorted({section.patient for section in sections if section.patient})),
-        digests={section.section: dict(section.digests) for section in sections},
-        versions=versions() | {ORIGIN: origin},
-    )
+    training = spec.training.model_copy(update={"epochs": 0, "device": device})
+    trained = trained_model(spec, network, spec.config, training, recipe, sections)
+    rows = network.x_embed.num_embeddings
+    return replace(trained, grid_size=rows, versions={**trained.versions, ORIGIN: origin})
 
 
 def _check_published(model: str) -> None:
