@@ -21,7 +21,7 @@ from gr2st_napari._errands import Errands
 from gr2st_napari._evaluator import Evaluator
 from gr2st_napari._expression import KINDS, Expression
 from gr2st_napari._gene_facts import FactsKeeper
-from gr2st_napari._neighbours import neighbours_of
+from gr2st_napari._marks import MARKS
 from gr2st_napari._opener import Opener
 from gr2st_napari._opening import Opened, placement_of, pyramid_picture
 from gr2st_napari._pairing import belongs, same_spots
@@ -29,6 +29,7 @@ from gr2st_napari._pointer import Pointer
 from gr2st_napari._region_keeper import RegionKeeper
 from gr2st_napari._resolve import resolve
 from gr2st_napari._shelf_keeper import ShelfKeeper
+from gr2st_napari._spot_keeper import SpotKeeper
 from gr2st_napari._state import MODES, SPACES, Problem, State, Wish
 from gr2st_napari._study_builder import StudyBuilder
 from gr2st_napari._trainer import Trainer
@@ -90,6 +91,7 @@ class Controller:
         self._connect()
         # After our own listeners: regions that come back are then drawn above the spots.
         self.regions = RegionKeeper(self.state, self.canvas.layers)
+        self.spot = SpotKeeper(self.state, self.canvas, self._pointer, self._opener)
         self._parts = (
             self._errands,
             self._opener,
@@ -99,6 +101,7 @@ class Controller:
             self.trainer,
             self.evaluator,
             self.regions,
+            self.spot,
         )
         for mode, key in MODE_KEYS.items():
             viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)
@@ -111,7 +114,6 @@ class Controller:
         events.opened.connect(self._on_opened)
         events.expression.connect(self._draw)
         events.wish.connect(self._draw)
-        events.spot.connect(self._draw_edges)
         self._pointer.clicked.connect(self._on_clicked)
         self.canvas.lost.connect(self._on_lost)
         self.canvas.layers.dropped.connect(self._on_dropped)
@@ -119,8 +121,10 @@ class Controller:
     # -- what docks ask for ----------------------------------------------------------------------------------------
 
     def wish(self, **changes: Any) -> None:
-        """Change what is shown: gene, mode, space, limits, clip, colormap; a gene ends the map of a list."""
-        without = {"members": ()} if "gene" in changes else {}
+        """Change what is shown: fields of `Wish`. A gene ends the map of a list, a mode that of a measure of trust."""
+        without: dict[str, Any] = {"members": ()} if "gene" in changes else {}
+        if "mode" in changes:
+            without["measure"] = "expression"
         self.state.wish = replace(self.state.wish, **{**without, **changes})
 
     def open(self, path: Path | str) -> None:
@@ -269,11 +273,6 @@ class Controller:
         self.state.shown = shown
         self._pointer.refresh(outdated=() if before is None else [panel.title for panel in before.panels])
 
-    def _draw_edges(self, spot: int | None) -> None:
-        expression = self.state.expression
-        if expression is not None:
-            self.canvas.show_edges(None if spot is None else neighbours_of(expression, spot), expression.xy)
-
     def _on_clicked(self, spot: int | None) -> None:
         self.state.spot = spot
 
@@ -294,6 +293,9 @@ class Controller:
             if self.state.wish.mode == "side by side":
                 self.wish(mode="measured")
             self.canvas.drop_second()
+        for mark in MARKS:
+            if mark in lost:
+                self.spot.forget_mark(mark)
         if "edges" in lost:
             self.canvas.drop_edges()
             self.state.spot = None
