@@ -92,9 +92,7 @@ class ScatterPage(QWidget):
         let_narrow(self.hint)
         self.lighting = QComboBox(objectName="gr2st_lighting")
         self.lighting.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.lighting.setToolTip(
-            "Spots lit up on the slide and here: those chosen in the plot, or a drawn region"
-        )
+        self.lighting.setToolTip("Spots lit up on the slide and here: those chosen in the plot, or a drawn region")
         self.clear = QPushButton("Clear", objectName="gr2st_clear_lit")
         self.clear.setToolTip("Light nothing up")
         self._rows = np.empty(0, np.int64)
