@@ -47,6 +47,10 @@ def test_comparing_regions_loads_no_torch() -> None:
     assert not loaded_after(code) & set(HEAVY)
 
 
+def test_explaining_a_prediction_loads_no_torch() -> None:
+    assert not loaded_after("import gr2st; gr2st.explain, gr2st.Explanation, gr2st.read_prediction") & set(HEAVY)
+
+
 def test_what_is_known_of_genes_needs_no_torch() -> None:
     code = "import gr2st; gr2st.detected_shares, gr2st.variability_ranks, gr2st.spatial_patterns"
     assert not loaded_after(code) & set(HEAVY)

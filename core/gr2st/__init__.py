@@ -87,6 +87,7 @@ _HOME = {
     "predict": "gr2st.prediction",
     "prepare": "gr2st.preparation",
     "rank_models": "gr2st.evaluation.ranking",
+    "read_calibration": "gr2st.io.evaluations",
     "read_curves": "gr2st.io.runs",
     "read_evaluation": "gr2st.io.evaluations",
     "read_evaluation_card": "gr2st.io.evaluations",

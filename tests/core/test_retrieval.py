@@ -101,7 +101,9 @@ def test_the_spread_is_the_weighted_deviation_among_the_rows_found():
     mean = np.average(values, axis=0, weights=weights)
     expected = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
     np.testing.assert_allclose(found.spread(bank)[69].numpy(), expected)
-    assert torch.equal(retrieve(bank, query, k=1, distance="l2", epsilon=1e-8).spread(bank), torch.zeros(70, 5).double())
+    assert torch.equal(
+        retrieve(bank, query, k=1, distance="l2", epsilon=1e-8).spread(bank), torch.zeros(70, 5).double()
+    )
 
 
 def test_similarity_and_distance_belong_to_the_rows_found():

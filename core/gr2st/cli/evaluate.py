@@ -116,7 +116,7 @@ def evaluate_command(
     print_reported(evaluation.summary)
     _report_failures(evaluation)
     say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
-    typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, folds/")
+    typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, calibration.csv, folds/")
     typer.echo(f"Report: gr2st report {out}")
 
 

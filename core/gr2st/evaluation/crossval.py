@@ -16,7 +16,7 @@ from gr2st.evaluation.folder import Ledger, Outcome, begin_evaluation
 from gr2st.evaluation.folds import make_folds
 from gr2st.evaluation.results import FoldFailure, FoldResult, read_result, with_listed
 from gr2st.evaluation.sections import refuse_unreadable
-from gr2st.evaluation.summary import summarise, write_results
+from gr2st.evaluation.summary import calibration_of, summarise, write_results
 from gr2st.evaluation.together import Bundle, bundles, folds_together
 from gr2st.io.lock import held
 from gr2st.io.stop import heeding
@@ -40,7 +40,7 @@ class Evaluation:
     Attributes
     ----------
     out : Path
-        Folder with summary.json, sections.csv, genes.csv and one folder per model and fold.
+        Folder with summary.json, sections.csv, genes.csv, calibration.csv and one folder per model and fold.
     summary : mapping
         What summary.json holds.
     failures : tuple of FoldFailure
@@ -143,8 +143,9 @@ def _summed_up(out: Path, ledger: Ledger, plan: Plan, patients: Patients) -> Eva
         done = [(job, with_listed(job, result, plan.score_genes)) for job, result in done]
     failures = tuple(outcome for _, outcome in ended if isinstance(outcome, FoldFailure))
     results = [result for _, result in done]
-    summary = summarise(results, failures, plan, patients, planned=ledger.planned)
-    write_results(out, done, summary)
+    calibration = calibration_of(done)
+    summary = summarise(results, failures, plan, patients, planned=ledger.planned, calibration=calibration)
+    write_results(out, done, summary, calibration)
     return Evaluation(out, summary, failures, _notes_of_folds(results))
 
 

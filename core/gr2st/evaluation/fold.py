@@ -17,6 +17,7 @@ from gr2st.cells import cache as cells
 from gr2st.config import GeneChoice, Recipe
 from gr2st.errors import DataError, Gr2stError
 from gr2st.evaluation import scores as scoring
+from gr2st.evaluation.calibration import calibration_table
 from gr2st.evaluation.labels import label_agreement
 from gr2st.evaluation.measured import predict_section
 from gr2st.evaluation.metrics import mean_score
@@ -168,6 +169,7 @@ def _score(
     save_prediction(prediction, job.folder / f"{name}.h5ad")
     table = scoring.score_table(prediction, section, variable)
     write_csv(job.folder / f"{name}.genes.csv", table)
+    write_csv(job.folder / f"{name}.{keys.CALIBRATION}", calibration_table(prediction))
     score = SectionScore(
         section=name,
         pcc_spot=mean_score(table["pcc_spot"].to_numpy(np.float64)),

@@ -91,6 +91,13 @@ def gene_scores(job: FoldJob) -> pd.DataFrame:
     return pd.read_csv(job.folder / GENES, keep_default_na=False, na_values=[""], dtype=names)
 
 
+def calibrations(job: FoldJob) -> list[pd.DataFrame]:
+    """The calibration table of every section of a finished job."""
+    names = {"section": str, "measure": str}
+    files = (job.folder / f"{name}.{keys.CALIBRATION}" for name in job.fold.test)
+    return [pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=names) for path in files]
+
+
 def write_result(job: FoldJob, result: FoldResult) -> None:
     """Join the score tables of the job's sections and store its result; its predictions lie in its folder already."""
     tables = [
@@ -126,7 +133,8 @@ def with_listed(job: FoldJob, result: FoldResult, genes: Collection[str]) -> Fol
 
 def _sizes(job: FoldJob) -> dict[str, int]:
     """Bytes of every file the job leaves behind; a cut or missing one makes it run again."""
-    names = [GENES, *(f"{name}.h5ad" for name in job.fold.test)]
+    of_sections = (f"{name}.{kind}" for name in job.fold.test for kind in ("h5ad", keys.CALIBRATION))
+    names = [GENES, *of_sections]
     return {name: path.stat().st_size if path.is_file() else 0 for name in names for path in [job.folder / name]}
 
 

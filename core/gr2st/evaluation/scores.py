@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from gr2st.types import Prediction, Section
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a score is added or computed differently: folds that were scored otherwise are done again."""
 SPACES = {"spot": (keys.MEASURED_SPOT, spot_normalise), "gene": (keys.MEASURED_GENE, gene_normalise)}
 SCORES = {"pcc": gene_pcc, "spearman": gene_spearman, "rmse": gene_rmse, "mae": gene_mae}

@@ -1,4 +1,4 @@
-"""What an evaluation amounts to: summary.json, sections.csv and genes.csv."""
+"""What an evaluation amounts to: summary.json, sections.csv, genes.csv and calibration.csv."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gr2st import __version__, keys
+from gr2st.evaluation.calibration import joined as joined_calibrations
+from gr2st.evaluation.calibration import told_of
 from gr2st.evaluation.cautions import BASELINE, Patients, cautions, departures, sisters_warning
 from gr2st.evaluation.metrics import mean_of_known, median_of_known
 from gr2st.evaluation.provenance import joined
-from gr2st.evaluation.results import gene_scores
+from gr2st.evaluation.results import calibrations, gene_scores
 from gr2st.evaluation.scores import MAIN
 from gr2st.evaluation.statistics import Estimate, estimate, paired_difference
 from gr2st.io.store import write_csv, write_json
@@ -30,11 +32,18 @@ Sections = dict[str, dict[str, Any]]
 
 
 def summarise(
-    results: Sequence[FoldResult], failures: Sequence[FoldFailure], plan: Plan, patients: Patients, *, planned: int
+    results: Sequence[FoldResult],
+    failures: Sequence[FoldFailure],
+    plan: Plan,
+    patients: Patients,
+    *,
+    planned: int,
+    calibration: pd.DataFrame,
 ) -> dict[str, Any]:
     """The content of summary.json: per model the section scores, their mean over sections and what it is worth.
 
-    ``planned`` is the number of folds to be done in all, of which `results` are those that are.
+    ``planned`` is the number of folds to be done in all, of which `results` are those that are; ``calibration`` is
+    that of all of these.
     """
     labels = list(dict.fromkeys(row.label for row in plan.rows()))
     sections = {label: _sections_of([r for r in results if r.label == label]) for label in labels}
@@ -50,6 +59,9 @@ def summarise(
         "models": {label: _model_row(label, sections, results, patients) for label in labels},
         "provenance": joined(results),
     }
+    for label, row in summary["models"].items():
+        if found := told_of(calibration, label):
+            row["calibration"] = found
     if plan.preset:
         summary["preset"] = dict(plan.preset)
     if failures:
@@ -58,13 +70,24 @@ def summarise(
     return summary
 
 
-def write_results(out: Path, done: Sequence[tuple[FoldJob, FoldResult]], summary: Mapping[str, Any]) -> None:
-    """Write summary.json and, with a line per model, seed and section or gene, sections.csv and genes.csv."""
+def calibration_of(done: Sequence[tuple[FoldJob, FoldResult]]) -> pd.DataFrame:
+    """How error grows with each measure of doubt, over all sections and seeds of each model."""
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for job, result in done:
+        tables.setdefault(result.label, []).extend(calibrations(job))
+    return joined_calibrations(tables)
+
+
+def write_results(
+    out: Path, done: Sequence[tuple[FoldJob, FoldResult]], summary: Mapping[str, Any], calibration: pd.DataFrame
+) -> None:
+    """Write summary.json, calibration.csv and, with a line per model, seed and section or gene, the scores."""
     lines = [row for _, result in done for row in _section_rows(result)]
     write_csv(out / keys.SECTION_SCORES, pd.DataFrame(lines, columns=None if lines else SECTION_COLUMNS))
     tables = [_gene_rows(job, result) for job, result in done]
     if tables:
         write_csv(out / keys.GENE_SCORES, pd.concat(tables))
+    write_csv(out / keys.CALIBRATION, calibration)
     write_json(out / keys.SUMMARY, summary)
 
 

@@ -5,7 +5,7 @@
     evaluation.json  what was asked: study, plan, every planned fold, versions, when it was begun
     state.json       running, finished, failed or stopped; how far; whose process, and when it last said a word
     folds/           a folder per row and fold: result.json when it is done, failed.json where it failed
-    summary.json     what the folds done so far amount to, with sections.csv and genes.csv
+    summary.json     what the folds done so far amount to, with sections.csv, genes.csv and calibration.csv
 """
 
 from __future__ import annotations
@@ -25,6 +25,20 @@ from gr2st.errors import DataError, Gr2stError
 from gr2st.io.runs import AT_WORK, State, StateCard, read_card, state_of
 from gr2st.io.store import cause_of
 from gr2st.types import Progress
+
+CALIBRATION_COLUMNS = (
+    "model",
+    "section",
+    "measure",
+    "bin",
+    "n",
+    "mean_measure",
+    "mae",
+    "rmse",
+    "rank",
+    "rank_within_genes",
+)
+"""Columns of calibration.csv; see docs/evaluation.md."""
 
 FoldState = Literal["waiting", "done", "failed"]
 
@@ -221,6 +235,22 @@ def read_gene_scores(folder: Path | str) -> pd.DataFrame:
     return _table(Path(folder) / keys.GENE_SCORES, ("model", "section", "gene"))
 
 
+def read_calibration(folder: Path | str) -> pd.DataFrame:
+    """How error grows with each measure of doubt: a line per model, measure, and bin or held-out section.
+
+    Empty where an earlier version wrote the folder.
+
+    Raises
+    ------
+    DataError
+        The file is damaged.
+    """
+    path = Path(folder) / keys.CALIBRATION
+    if not path.is_file():
+        return pd.DataFrame(columns=list(CALIBRATION_COLUMNS))
+    return _read_table(path, ("model", "section", "measure"), CALIBRATION_COLUMNS)
+
+
 def asked_in(folder: Path) -> EvaluationCard:
     """What was asked, whole; DataError where the folder does not tell, or its card is damaged."""
     path = folder / keys.EVALUATION_CARD
@@ -293,6 +323,10 @@ def _summary(folder: Path) -> dict[str, Any] | None:
 def _table(path: Path, names: tuple[str, ...]) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"{path} is not there: no fold of this evaluation is done yet.")
+    return _read_table(path, names, ("model", "seed", "section", "pcc_spot", "pcc_gene"))
+
+
+def _read_table(path: Path, names: tuple[str, ...], wanted: tuple[str, ...]) -> pd.DataFrame:
     try:
         # "NA" may be the name of a gene or of a section.
         table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(names, str))
@@ -300,7 +334,7 @@ def _table(path: Path, names: tuple[str, ...]) -> pd.DataFrame:
         raise DataError(f"{path} cannot be read: {cause_of(error)}.") from error
     except ValueError as error:
         raise DataError(f"{path} is no table ({error}): delete it, and evaluate again; finished folds stay.") from error
-    missing = [name for name in ("model", "seed", "section", "pcc_spot", "pcc_gene") if name not in table]
+    missing = [name for name in wanted if name not in table]
     if missing:
         raise DataError(f"{path} is no table of scores: it has no column {', '.join(missing)}.")
     return table

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gr2st.models.attention import Graph
 from gr2st.models.dropout import Dropout
 from gr2st.models.listening import heard_over
 
 if TYPE_CHECKING:
-    from gr2st.models.attention import Graph, Part
+    from gr2st.models.attention import Part
     from gr2st.models.attention_plain import PlainGraph
     from gr2st.models.base import Attention
 
@@ -60,8 +61,12 @@ class GraphAttention(nn.Module):
         heads = torch.bmm(gathered.transpose(0, 1), theta.transpose(1, 2))
         return heads.transpose(0, 1).reshape(len(state), -1).add_(self.bias), entropy
 
-    def heard(self, state: Tensor, graph: Graph, added: Callable[[Part], Tensor] | None = None) -> Attention:
-        """The attention itself, mean over the heads, of states (n, width); `added` as in `heard_over`."""
+    def heard(self, state: Tensor, mask: Tensor, added: Callable[[Part], Tensor] | None = None) -> Attention:
+        """The attention itself, mean over the heads, of states (n, width) over a graph's mask; `added` as `heard_over`.
+
+        No state is gathered here, so the dense form of a graph is the quicker one until its mask is sparse.
+        """
+        graph = Graph.of(mask, heads=self.heads, sparse_below=0.0)
         theta = self.lin.weight.view(self.heads, -1, state.shape[1])
         return heard_over(graph, *self._scores(state, theta), added)
 

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from gr2st.errors import DataError
 from gr2st.graph.spatial import averaging_matrix
 from gr2st.models import losses
-from gr2st.models.attention import Graph
 from gr2st.models.base import Answer, Batch, Loss, SpotModel
 from gr2st.models.blocks import CELL_TYPES, ExpertHead, GraphAttention, ProjectionHead
 from gr2st.models.choices import blend_scores, candidates, shares_of
@@ -208,14 +207,13 @@ class Gr2st(SpotModel):
         """What the spots of a batch with expression listen to over both graphs."""
         batch = on_common_scale(batch, self.config)
         (position,) = required(batch, "position")
-        state, heads = self._state(batch), self.config.heads
+        state = self._state(batch)
         head, tail, near = self.dynamic_head_proj(state), self.dynamic_tail_proj(state), self.spatial_proj(state)
         cell_type = _cell_types(batch, state)
-        functional = Graph.of(self._graphs.functional_mask(head, tail, cell_type), heads=heads)
-        spatial = Graph.of(self._graphs.spatial_mask(position), heads=heads)
+        functional = self._graphs.functional_mask(head, tail, cell_type)
         return {
             "functional": self.dynamic_gat.heard(head, functional, self._graphs.bias(head, tail, cell_type)),
-            "spatial": self.spatial_gat.heard(near, spatial),
+            "spatial": self.spatial_gat.heard(near, self._graphs.spatial_mask(position)),
         }
 
     def looks_at(self, batch: Batch) -> Tensor:

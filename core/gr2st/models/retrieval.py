@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 CHUNK = 64
 """Queries compared at once: (64, k, width) differences stay in the cache."""
 
+FEW = 8
+"""The same of values: there are more genes than numbers in a key."""
+
 
 @dataclass(frozen=True, eq=False)
 class Retrieved:
@@ -47,7 +50,7 @@ class Retrieved:
 
     def spread(self, bank: Bank) -> Tensor:
         """Weighted standard deviation of the values of the rows found: (n, genes)."""
-        parts = (torch.split(tensor, CHUNK) for tensor in (self.row, self.weight, self.value))
+        parts = (torch.split(tensor, FEW) for tensor in (self.row, self.weight, self.value))
         square = [
             torch.einsum("nk,nkg->ng", weight, (bank.value[row] - value[:, None]).square_())
             for row, weight, value in zip(*parts, strict=True)
