@@ -46,7 +46,7 @@ class GraphKeeper(QObject):
         self._resting: list[Vectors] = []
         self._rest, self._thin = _timer(self, REST_MS, self._come_back), _timer(self, ZOOM_REST_MS, self._make_thin)
         pointer.moved.connect(self._on_moved)
-        canvas.zoomed.connect(self._thin.start)
+        canvas.zoomed.connect(self._on_zoomed)
         canvas.layers.removed.connect(self._on_removed)
         state.events.expression.connect(self._on_expression)
         state.events.shown.connect(self._on_shown)
@@ -68,7 +68,7 @@ class GraphKeeper(QObject):
         self._thin.stop()
         self._background.close()
         self._pointer.moved.disconnect(self._on_moved)
-        self._canvas.zoomed.disconnect(self._thin.start)
+        self._canvas.zoomed.disconnect(self._on_zoomed)
         self._canvas.layers.removed.disconnect(self._on_removed)
         self._state.events.expression.disconnect(self._on_expression)
         self._state.events.shown.disconnect(self._on_shown)
@@ -130,6 +130,10 @@ class GraphKeeper(QObject):
         for layer in seen:
             layer.visible = False
         self._rest.start()
+
+    def _on_zoomed(self) -> None:
+        if self._layers:
+            self._thin.start()
 
     def _on_shown(self) -> None:
         if self._resting:

@@ -35,6 +35,7 @@ class SpotDock(SpotView):
         self._controller = controller_of(napari_viewer)
         self._edged: object = None
         self._plotted: tuple[object, ...] = ()
+        self._calibrated: tuple[object, ...] = ()
         self._send()
         self._send_pages()
         self._listen()
@@ -155,18 +156,23 @@ class SpotDock(SpotView):
         self.trust.show_outside(
             words.outside_words(outside, expression), is_known=outside is not None, is_marked=why.marks_outside
         )
-        self._show_calibration(why)
+        self._show_calibration(why, expression)
         missing = {
             str(kind): "" if _has_graph(expression, kind) else words.no_graph_sentence(expression, kind)
             for kind in EDGE_KINDS
         }
         self.trust.show_graphs(why.graphs, missing, words.graphs_words(why, missing))
 
-    def _show_calibration(self, why: Why) -> None:
-        measure = self._state.wish.measure
+    def _show_calibration(self, why: Why, expression: Expression | None) -> None:
+        """How error grows with the measure on the slide; with the distance where the slide shows expression."""
+        known, measure = why.calibration, self._state.wish.measure
         measure = "distance" if measure == "expression" else measure
-        curve = None if why.calibration is None else why.calibration.curves.get(measure)
-        self.trust.show_curve(curve, words.curve_axis(measure), words.calibration_words(why.calibration, measure))
+        label = words.calibrated_label(known, expression, self._state.desk.chosen)
+        key = (known, label, measure)
+        if self._calibrated != key:
+            self._calibrated = key
+            curve = None if known is None else known.curves.get(label, {}).get(measure)
+            self.trust.show_curve(curve, words.curve_axis(measure), words.calibration_words(known, label, measure))
 
     def _show_scatter(self, why: Why, expression: Expression | None) -> None:
         shown, wish, spot = self._state.shown, self._state.wish, self._state.spot

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gr2st_napari._calibration import CalibrationKeeper
 from gr2st_napari._graph_keeper import GraphKeeper
 from gr2st_napari._neighbours import EDGE_KINDS, neighbours_of
 from gr2st_napari._picture_keeper import PictureKeeper
@@ -33,7 +34,7 @@ class SpotKeeper:
         self._state, self._canvas, self._opener = state, canvas, opener
         self._left: tuple[Opened, int | None] | None = None
         self.graphs = GraphKeeper(state, canvas, pointer)
-        self._pictures = PictureKeeper(state)
+        self._pictures, self._calibration = PictureKeeper(state), CalibrationKeeper(state)
         self._listeners = (
             (state.events.spot, self._on_spot),
             (state.events.shown, self._on_shown),
@@ -50,6 +51,7 @@ class SpotKeeper:
             signal.disconnect(listener)
         self.graphs.close()
         self._pictures.close()
+        self._calibration.close()
 
     # -- what the dock asks for ------------------------------------------------------------------------------------
 

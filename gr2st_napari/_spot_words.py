@@ -268,7 +268,7 @@ def attention_words(top: float | None, listening: Listening | None, *, by_distan
     if top is None:
         return "" if by_distance else "attention not stored"
     own = None if listening is None else listening.itself
-    return f"attention 0 to {top:.2g}" + ("" if own is None else f"; itself {own:.2g}")
+    return f"attention 0 to {top:.2g}" + ("" if own is None else f", itself {own:.2g}")
 
 
 def graph_sentence(lines: GraphLines) -> str:
@@ -311,24 +311,35 @@ def curve_axis(measure: Measure) -> str:
     return MEASURE_WORDS[measure].lower()
 
 
-def calibration_words(calibration: Calibration | None, measure: Measure) -> str:
+def calibrated_label(calibration: Calibration | None, expression: Expression | None, chosen: str) -> str:
+    """Whose curve is shown: the model that predicted, where the evaluation has it, else the one chosen there."""
+    prediction = None if expression is None else expression.prediction
+    own = "" if prediction is None else prediction.model
+    return own if calibration is not None and own in calibration.curves else chosen
+
+
+def calibration_words(calibration: Calibration | None, label: str, measure: Measure) -> str:
     """How the curve is to be read, or how to get one."""
     if calibration is None:
         return (
             "To see whether error grows with it, evaluate models in the Evaluate dock, or open an evaluation there: "
             "it is worked out on slides that were held out."
         )
-    curve = calibration.curves.get(measure)
+    if not calibration.curves:
+        return f"The evaluation {calibration.evaluation} does not tell: it is of an earlier version. Evaluate again."
+    curve = calibration.curves.get(label, {}).get(measure)
     if curve is None:
-        return f"The evaluation has no curve of this measure for {calibration.label}."
-    if curve.correlation is None:
-        return f"{calibration.label}, held-out slides."
-    strength = "hardly" if abs(curve.correlation) < WEAK else "clearly" if curve.correlation > STRONG else "somewhat"
-    direction = "falls" if curve.correlation < -WEAK else "grows"
-    return (
-        f"{calibration.label}, held-out slides: error {strength} {direction} with it "
-        f"(rank correlation {curve.correlation:.2f})."
-    )
+        return f"The evaluation {calibration.evaluation} does not tell {MEASURE_WORDS[measure].lower()} for {label}."
+    rank = "" if curve.correlation is None else f" (rank correlation {curve.correlation:.2f})"
+    return f"{label}, slides held out in {calibration.evaluation}: {_trend(curve.correlation)}{rank}."
+
+
+def _trend(correlation: float | None) -> str:
+    if correlation is None or abs(correlation) < WEAK:
+        return "error does not grow with it"
+    if correlation < 0:
+        return "error falls with it: do not go by it"
+    return "error grows with it clearly" if correlation >= STRONG else "error grows with it a little"
 
 
 def no_scatter_sentence(expression: Expression | None, shown: Display | None) -> str:

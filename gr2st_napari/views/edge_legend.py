@@ -14,7 +14,7 @@ from gr2st_napari._neighbours import EDGE_KINDS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-STRIP_PX = (70, 8)
+STRIP_PX = (44, 8)
 
 
 @dataclass(frozen=True, slots=True)

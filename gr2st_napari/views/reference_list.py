@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gr2st_napari._patch_pictures import Pixels
     from gr2st_napari._spot_words import ReferenceLine
 
-COLUMNS = ("", "Slide", "Patient", "Distance", "Weight")
+COLUMNS = ("", "Slide", "Patient", "Dist.", "Weight")
 TIPS = (
     "The training spot and its surroundings",
     "Training slide the spot lies on",

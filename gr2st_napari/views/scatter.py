@@ -72,6 +72,13 @@ class LassoBox(pg.ViewBox):
             self.pointed.emit((at.x(), at.y()))
 
 
+class Dots(pg.ScatterPlotItem):
+    """Points that leave the mouse to the plot, which knows the nearest one."""
+
+    def mouseClickEvent(self, event: Any) -> None:
+        event.ignore()
+
+
 class ScatterPage(QWidget):
     """Title, plot, and what is lit up."""
 
@@ -104,9 +111,9 @@ class ScatterPage(QWidget):
     def _make_items(self) -> None:
         colour = QColor(POINT)
         colour.setAlpha(POINT_ALPHA)
-        self._dots = pg.ScatterPlotItem(size=6, pen=None, brush=pg.mkBrush(colour))
-        self._lit = pg.ScatterPlotItem(size=8, pen=pg.mkPen("#000000", width=1), brush=pg.mkBrush(LIT))
-        self._picked = pg.ScatterPlotItem(size=13, pen=pg.mkPen(PICKED, width=2.5), brush=None)
+        self._dots = Dots(size=6, pen=None, brush=pg.mkBrush(colour))
+        self._lit = Dots(size=8, pen=pg.mkPen("#000000", width=1), brush=pg.mkBrush(LIT))
+        self._picked = Dots(size=13, pen=pg.mkPen(PICKED, width=2.5), brush=None)
         self._identity = pg.InfiniteLine(angle=45, pen=pg.mkPen(AXIS, style=Qt.PenStyle.DashLine))
         self.plot.addItem(self._identity, ignoreBounds=True)
         for at, item in enumerate((self._dots, self._lit, self._picked)):
