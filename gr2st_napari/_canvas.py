@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,10 @@ from napari.utils.colormaps import Colormap
 from psygnal import Signal
 
 from gr2st_napari import _layers
+from gr2st_napari._attention import PLAIN, edge_colours, top_of
 from gr2st_napari._layer_list import LayerList
+from gr2st_napari._marks import MARKS, Marks, mark_of
+from gr2st_napari._neighbours import EDGE_KINDS
 from gr2st_napari._side_by_side import SideBySide, set_visible
 from gr2st_napari._vispy_programs import keep_programs
 
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
     from gr2st_napari._export import Window
     from gr2st_napari._expression import Expression, Float64
     from gr2st_napari._layers import LayerTuple, Placement
-    from gr2st_napari._neighbours import Neighbours
+    from gr2st_napari._marks import Mark
+    from gr2st_napari._neighbours import EdgeKind, Neighbours
     from gr2st_napari._opening import Opened, Picture
     from gr2st_napari._resolve import Display, Panel
 
@@ -40,23 +44,29 @@ class Cell:
     slide: Image | None = None
     spots: Points | None = None
     edges: tuple[Vectors, ...] = ()
+    marks: dict[Mark, Points] = field(default_factory=dict)
 
     @property
     def layers(self) -> list[Layer]:
-        return [layer for layer in (self.slide, self.spots, *self.edges) if layer is not None]
+        ours = (self.slide, self.spots, *(self.marks[mark] for mark in MARKS if mark in self.marks), *self.edges)
+        return [layer for layer in ours if layer is not None]
 
 
 class Canvas:
     """Projects a display onto a viewer."""
 
     lost = Signal(str)
-    """The user deleted one of our layers: "slide", "spots", "edges" or "second"."""
+    """The user deleted one of our layers: "slide", "spots", "edges", "second" or a mark."""
+
+    zoomed = Signal()
+    """A screen pixel has another size now."""
 
     def __init__(self, viewer: Viewer) -> None:
         keep_programs()
         self.layers = LayerList(viewer)
         self._viewer = viewer
         self._pair = SideBySide(viewer, self.layers)
+        self._marks = Marks(self.layers)
         self._first = Cell()
         self._second: Cell | None = None
         self._placement: Placement | None = None
@@ -99,6 +109,7 @@ class Canvas:
     def clear(self) -> None:
         """Take all our layers away and give the user's view back."""
         self.drop_second()
+        self._marks.forget()
         self.layers.remove(self._first.layers)
         self._first, self._placement = Cell(), None
 
@@ -138,15 +149,36 @@ class Canvas:
         if self._first.spots is not None:
             set_visible([self._first.spots], is_visible=not is_aside)
 
-    def show_edges(self, neighbours: Neighbours | None, xy: Float64) -> None:
-        """Draw the edges of one spot in every cell, or none."""
+    def show_edges(self, neighbours: Neighbours | None, xy: Float64, kinds: tuple[EdgeKind, ...] = EDGE_KINDS) -> None:
+        """Draw the edges of one spot in every cell, those of some kinds or none."""
         for cell in self._cells:
             is_visible = cell is self._first or self._pair.is_on
-            self._show_edges(
-                cell, [] if neighbours is None else self._edge_tuples(neighbours, xy), is_visible=is_visible
-            )
+            wanted = [] if neighbours is None else self._edge_tuples(neighbours, xy, kinds)
+            self._show_edges(cell, wanted, is_visible=is_visible)
         self._pair.arrange([cell.layers for cell in self._cells])
         self._on_zoom()
+
+    def show_marks(self, mark: Mark, xy: Float64) -> None:
+        """Mark these spots in every cell, and no others."""
+        if self._placement is not None:
+            self._marks.want(mark, xy, self._placement)
+            self._arrange_marks()
+
+    def drop_mark(self, mark: Mark) -> None:
+        """Take a mark away for good."""
+        self._marks.drop([cell.marks for cell in self._cells], mark)
+        self._pair.arrange([cell.layers for cell in self._cells])
+
+    def put_under_spots(self, layer: Layer) -> Any:
+        """Put a layer that was made between slide and spots, which stay to be seen."""
+        self.layers.put(layer)
+        self.layers.lower(layer, self._first.spots)
+        return layer
+
+    def width_on_screen(self, px: float) -> float:
+        """Level-0 pixels that are `px` wide on the screen."""
+        scale = 1.0 if self._placement is None else self._placement.scale
+        return float(px / (self._viewer.scene.camera.zoom * scale))
 
     def drop_second(self) -> None:
         """Take the second cell away for good."""
@@ -209,7 +241,9 @@ class Canvas:
             if second.slide is None and self._first.slide is not None:
                 second.slide = self.layers.add(_twin(self._first.slide))
             self._show_panel(second, panel, expression, source)
-            self._show_edges(second, [_twin(layer) for layer in self._first.edges if layer.visible], is_visible=True)
+            edges = self._first.edges if any(layer.visible for layer in self._first.edges) else ()
+            self._show_edges(second, [_twin(layer) for layer in edges], is_visible=True)
+            self._marks.show([cell.marks for cell in self._cells], ("", SECOND_SUFFIX))
             set_visible([layer for layer in (second.slide, second.spots) if layer is not None], is_visible=True)
             self._pair.enter([cell.layers for cell in self._cells])
 
@@ -222,25 +256,37 @@ class Canvas:
 
     # -- edges -----------------------------------------------------------------------------------------------------
 
-    def _edge_tuples(self, neighbours: Neighbours, xy: Float64) -> list[LayerTuple]:
+    def _edge_tuples(self, neighbours: Neighbours, xy: Float64, kinds: tuple[EdgeKind, ...]) -> list[LayerTuple]:
         assert self._placement is not None, "a placement is set before anything is drawn"
-        groups = [("spatial neighbours", neighbours.spatial, _layers.SPATIAL_COLOUR)]
-        if neighbours.functional is not None:
-            groups.append(("functional neighbours", neighbours.functional, _layers.FUNCTIONAL_COLOUR))
-        centre = xy[neighbours.spot]
-        return [
-            _layers.edges_layer(xy[rows], centre, self._placement, name=name, colour=colour)
-            for name, rows, colour in groups
-        ]
+        found: list[LayerTuple] = []
+        for kind in EDGE_KINDS:
+            rows, attention = neighbours.rows(kind), neighbours.attention(kind)
+            if rows is None:
+                continue
+            colour = PLAIN[kind] if attention is None else edge_colours(kind, attention, top_of(attention))
+            name, centre = f"{kind} neighbours", xy[neighbours.spot]
+            found.append(
+                _layers.edges_layer(xy[rows], centre, self._placement, name=name, colour=colour, visible=kind in kinds)
+            )
+        return found
 
     def _show_edges(self, cell: Cell, wanted: list[LayerTuple], *, is_visible: bool) -> None:
         """Put new lines into the layers that are there; without any the layers are only hidden."""
         if wanted and len(wanted) != len(cell.edges):
             self.layers.remove(cell.edges)
             cell.edges = tuple(self.layers.add(layer) for layer in map(self._named_for(cell), wanted))
-        for layer, (data, _, _) in zip(cell.edges, wanted, strict=False):
-            layer.data = data
-        set_visible(cell.edges, is_visible=bool(wanted) and is_visible)
+        if not wanted:
+            set_visible(cell.edges, is_visible=False)
+        for layer, (data, keywords, _) in zip(cell.edges, wanted, strict=False):
+            layer.data, layer.edge_color = data, keywords["edge_color"]
+            set_visible([layer], is_visible=is_visible and keywords["visible"])
+
+    def _arrange_marks(self) -> None:
+        cells = self._cells
+        self._marks.show([cell.marks for cell in cells], ("", SECOND_SUFFIX)[: len(cells)])
+        if len(cells) == 2 and not self._pair.is_on:
+            set_visible(cells[1].marks.values(), is_visible=False)
+        self._pair.arrange([cell.layers for cell in cells])
 
     def _named_for(self, cell: Cell) -> Any:
         suffix = "" if cell is self._first else SECOND_SUFFIX
@@ -250,7 +296,8 @@ class Canvas:
         """Edges keep their width on the screen; Vectors give it in data units."""
         if self._placement is None:
             return
-        width = EDGE_SCREEN_PX / (self._viewer.scene.camera.zoom * self._placement.scale)
+        self.zoomed.emit()
+        width = self.width_on_screen(EDGE_SCREEN_PX)
         for layer in (layer for cell in self._cells for layer in cell.edges if layer.visible):
             if layer.edge_width != width:
                 layer.edge_width = width
@@ -265,6 +312,10 @@ class Canvas:
     def _forget(self, layer: Layer) -> str:
         """Drop a layer the user deleted, and say which part is lost."""
         for cell in self._cells:
+            mark = mark_of(cell.marks, layer)
+            if mark is not None:
+                del cell.marks[mark]
+                return mark
             if layer in cell.edges:
                 cell.edges = tuple(edge for edge in cell.edges if edge is not layer)
                 return "edges"

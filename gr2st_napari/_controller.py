@@ -22,7 +22,7 @@ from gr2st_napari._evaluator import Evaluator
 from gr2st_napari._exporter import Exporter
 from gr2st_napari._expression import KINDS, Expression
 from gr2st_napari._gene_facts import FactsKeeper
-from gr2st_napari._neighbours import neighbours_of
+from gr2st_napari._marks import MARKS
 from gr2st_napari._opener import Opener
 from gr2st_napari._opening import Opened, placement_of, pyramid_picture
 from gr2st_napari._pairing import belongs, same_spots
@@ -33,6 +33,7 @@ from gr2st_napari._resolve import first_wish, resolve
 from gr2st_napari._session_keeper import SessionKeeper
 from gr2st_napari._shelf_keeper import ShelfKeeper
 from gr2st_napari._sketch_keeper import SketchKeeper
+from gr2st_napari._spot_keeper import SpotKeeper
 from gr2st_napari._state import MODES, Problem, State
 from gr2st_napari._study_builder import StudyBuilder
 from gr2st_napari._trainer import Trainer
@@ -100,6 +101,7 @@ class Controller:
         # After our own listeners: regions that come back are then drawn above the spots.
         self.regions = RegionKeeper(self.state, self.canvas.layers)
         self.sessions = SessionKeeper(self.state, self.canvas, self.regions, self.evaluator)
+        self.spot = SpotKeeper(self.state, self.canvas, self._pointer, self._opener)
         self._parts = (
             self._preferences,
             self._errands,
@@ -113,6 +115,7 @@ class Controller:
             self.sessions,
             self.regions,
             self.sketches,
+            self.spot,
         )
         for mode, key in MODE_KEYS.items():
             viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)
@@ -125,7 +128,6 @@ class Controller:
         events.opened.connect(self._on_opened)
         events.expression.connect(self._draw)
         events.wish.connect(self._draw)
-        events.spot.connect(self._draw_edges)
         self._pointer.clicked.connect(self._on_clicked)
         self.canvas.lost.connect(self._on_lost)
         self.canvas.layers.dropped.connect(self._on_dropped)
@@ -133,8 +135,10 @@ class Controller:
     # -- what docks ask for ----------------------------------------------------------------------------------------
 
     def wish(self, **changes: Any) -> None:
-        """Change what is shown: gene, mode, space, limits, clip, colormap; a gene ends the map of a list."""
-        without = {"members": ()} if "gene" in changes else {}
+        """Change what is shown: fields of `Wish`. A gene ends the map of a list, a mode that of a measure of trust."""
+        without: dict[str, Any] = {"members": ()} if "gene" in changes else {}
+        if "mode" in changes:
+            without["measure"] = "expression"
         self.state.wish = replace(self.state.wish, **{**without, **changes})
 
     def open(self, path: Path | str) -> None:
@@ -284,11 +288,6 @@ class Controller:
         self.state.shown = shown
         self._pointer.refresh(outdated=() if before is None else [panel.title for panel in before.panels])
 
-    def _draw_edges(self, spot: int | None) -> None:
-        expression = self.state.expression
-        if expression is not None:
-            self.canvas.show_edges(None if spot is None else neighbours_of(expression, spot), expression.xy)
-
     def _on_clicked(self, spot: int | None) -> None:
         self.state.spot = spot
 
@@ -309,6 +308,9 @@ class Controller:
             if self.state.wish.mode == "side by side":
                 self.wish(mode="measured")
             self.canvas.drop_second()
+        for mark in MARKS:
+            if mark in lost:
+                self.spot.forget_mark(mark)
         if "edges" in lost:
             self.canvas.drop_edges()
             self.state.spot = None

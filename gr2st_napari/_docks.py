@@ -8,9 +8,9 @@ import numpy as np
 
 from gr2st import COLOUR_MAPS, map_colours
 from gr2st_napari._advice import ACTION_WORDS, advise
+from gr2st_napari._attention import PLAIN
 from gr2st_napari._controller import MODE_KEYS, controller_of
 from gr2st_napari._export import file_stem, why_not_export
-from gr2st_napari._layers import FUNCTIONAL_COLOUR, SPATIAL_COLOUR
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._resolve import available_modes
 from gr2st_napari._results_words import ranking_words
@@ -220,8 +220,8 @@ def _legend(controller: Controller, spot: int) -> str:
     found = neighbours_of(expression, spot)
     how = " (by distance)" if found.by_distance else ""
     lines = [f"<b>Spot {expression.spots[spot]}</b>"]
-    lines.append(f"<span style='color:{SPATIAL_COLOUR}'>━</span> {len(found.spatial)} spatial neighbours{how}")
+    lines.append(f"<span style='color:{PLAIN['spatial']}'>━</span> {len(found.spatial)} spatial neighbours{how}")
     if found.functional is not None:
         words = f"{len(found.functional)} functional neighbours (similar expression)"
-        lines.append(f"<span style='color:{FUNCTIONAL_COLOUR}'>━</span> {words}")
+        lines.append(f"<span style='color:{PLAIN['functional']}'>━</span> {words}")
     return "<br>".join(lines)

@@ -134,6 +134,18 @@ class Expression:
             self._means_of_lists[wanted] = mean_z(np.column_stack([np.empty((len(self.spots), 0)), *columns]))
         return self._means_of_lists[wanted]
 
+    def stored(self, layer: str, gene: str) -> Float32 | None:
+        """Values (n,) of one gene in a layer of the prediction file; None where it has no such layer or gene."""
+        table = self._layer(layer)
+        return None if table is None or not self.predicts(gene) else self._from_layer(table, gene)
+
+    def of_spots(self, column: str) -> Float64 | None:
+        """A number (n,) of each spot in the prediction file, NaN for a spot it lacks; None without such a column."""
+        if self.prediction is None or column not in self.prediction.table.obs:
+            return None
+        told, rows = self.prediction.table.obs[column].to_numpy(np.float64), self.rows_of_prediction
+        return np.where(rows >= 0, told[rows], np.nan)
+
     def listed(self, genes: Sequence[str]) -> tuple[str, ...]:
         """Those of some genes that are measured or predicted here; a list may have symbols or identifiers."""
         return tuple(dict.fromkeys(self._gene_called[gene] for gene in genes if gene in self._gene_called))
@@ -160,6 +172,14 @@ class Expression:
         """For each spot its row in the prediction, -1 where the prediction lacks it."""
         known = {name: row for row, name in enumerate(self._predicted_spots)}
         return np.array([known.get(name, -1) for name in self.spots], dtype=np.int64)
+
+    @cached_property
+    def spots_of_prediction(self) -> Int64:
+        """For each spot of the prediction its row here, -1 where the section lacks it."""
+        known, rows = self.rows_of_prediction >= 0, self.rows_of_prediction
+        back = np.full(len(self._predicted_spots), -1, dtype=np.int64)
+        back[rows[known]] = np.flatnonzero(known)
+        return back
 
     @cached_property
     def _predicted_spots(self) -> tuple[str, ...]:

@@ -53,11 +53,19 @@ class LayerList:
 
     def add(self, layer: LayerTuple) -> Any:
         """Add a layer on top, and leave the user's selection as it is."""
+        return self.put(self.made(layer))
+
+    @staticmethod
+    def made(layer: LayerTuple) -> Layer:
+        """A layer that is not in the viewer yet; may be made in a thread."""
         data, keywords, kind = layer
         if isinstance(keywords.get("face_colormap"), dict):
             keywords = {**keywords, "face_colormap": Colormap(**keywords["face_colormap"])}
+        return Layer.create(data, keywords, kind)
+
+    def put(self, made: Layer) -> Any:
+        """Put a layer on top that was made, and leave the user's selection as it is."""
         selected = set(self._layers.selection)
-        made = Layer.create(data, keywords, kind)
         self._layers.append(made)
         if selected:
             self._layers.selection = selected
@@ -76,6 +84,11 @@ class LayerList:
         for at, layer in enumerate(present):
             if self._layers[at] is not layer:
                 self._layers.move(self._layers.index(layer), at)
+
+    def lower(self, layer: Layer, below: Layer | None) -> None:
+        """Move a layer under another one, where that is there."""
+        if below in self._layers:
+            self._layers.move(self._layers.index(layer), self._layers.index(below))
 
     def select(self, layer: Layer) -> None:
         """Make one layer the active one."""

@@ -10,7 +10,7 @@ import numpy as np
 from gr2st import NOT_MEASURED, map_colours
 
 if TYPE_CHECKING:
-    from gr2st_napari._expression import Float64
+    from gr2st_napari._expression import Float64, Int64
     from gr2st_napari._opening import Picture
     from gr2st_napari._resolve import Panel
 
@@ -25,8 +25,25 @@ FEATURE = "expr"
 SMOOTH_UP_TO = 2000
 """Spots with smooth rims; more are drawn without, which is faster and gives small discs their exact colours."""
 
-SPATIAL_COLOUR = "#1fa2ff"
-FUNCTIONAL_COLOUR = "#ff7a00"
+
+RING_COLOUR = (0.02, 0.02, 0.02, 1.0)
+"""Of the ring round the clicked spot where its edges are coloured by attention."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkLook:
+    """How a mark over spots looks; size in spot diameters."""
+
+    name: str
+    symbol: str
+    size: float
+    colour: str
+
+
+MARK_LOOK = {
+    "outside": MarkLook("unlike the training slides", "x", 0.6, "white"),
+    "lit": MarkLook("lit up", "ring", 1.25, "#ffe600"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +128,20 @@ def regions_layer(placement: Placement, *, name: str) -> LayerTuple:
     return None, keywords, "shapes"
 
 
-def edges_layer(ends: Float64, centre: Float64, placement: Placement, *, name: str, colour: str) -> LayerTuple:
-    """Lines from one spot (x, y) to its neighbours (n, 2), and a ring round the spot itself."""
+def edges_layer(
+    ends: Float64, centre: Float64, placement: Placement, *, name: str, colour: Any, visible: bool = True
+) -> LayerTuple:
+    """Lines from one spot (x, y) to its neighbours (n, 2), and a ring round the spot itself.
+
+    `colour` is one for all, or (n, 4) RGBA.
+    """
+    vectors = edge_vectors(ends, centre, placement.spot_diameter_px)
+    if not isinstance(colour, str):
+        ring = np.tile(RING_COLOUR, (len(vectors) - len(colour), 1))
+        colour = np.concatenate([colour, ring]).astype(np.float32)
     keywords = {
         "name": name,
+        "visible": visible,
         "edge_color": colour,
         "vector_style": "line",
         "edge_width": placement.spot_diameter_px / 16,
@@ -124,7 +151,46 @@ def edges_layer(ends: Float64, centre: Float64, placement: Placement, *, name: s
         "axis_labels": ("y", "x"),
         "metadata": {METADATA: {"role": "edges"}},
     }
-    return edge_vectors(ends, centre, placement.spot_diameter_px), keywords, "vectors"
+    return vectors, keywords, "vectors"
+
+
+def graph_layer(
+    pairs: Int64, colour: Any, xy: Float64, placement: Placement, *, name: str, width_px: float
+) -> LayerTuple:
+    """A line between the spots of every pair (m, 2); `colour` is one for all, or (m, 4) RGBA."""
+    starts, ends = rows_columns(xy[pairs[:, 0]]), rows_columns(xy[pairs[:, 1]])
+    keywords = {
+        "name": name,
+        "edge_color": colour,
+        "vector_style": "line",
+        "edge_width": width_px,
+        "opacity": 0.8,
+        "scale": (placement.scale, placement.scale),
+        "units": placement.units,
+        "axis_labels": ("y", "x"),
+        "metadata": {METADATA: {"role": "graph"}},
+    }
+    return np.stack([starts, ends - starts], axis=1).astype(np.float32), keywords, "vectors"
+
+
+def marks_layer(mark: str, xy: Float64, placement: Placement, *, suffix: str = "") -> LayerTuple:
+    """Marks over spots, white with a black rim: seen over every colour of slide and map."""
+    look = MARK_LOOK[mark]
+    keywords = {
+        "name": f"{look.name}{suffix}",
+        "size": look.size * placement.spot_diameter_px,
+        "symbol": look.symbol,
+        "face_color": look.colour,
+        "border_color": "black",
+        "border_width": 0.08,
+        "antialiasing": 0.5,
+        "canvas_size_limits": (5, 10000),
+        "scale": (placement.scale, placement.scale),
+        "units": placement.units,
+        "axis_labels": ("y", "x"),
+        "metadata": {METADATA: {"role": mark}},
+    }
+    return rows_columns(xy), keywords, "points"
 
 
 def edge_vectors(ends: Float64, centre: Float64, diameter_px: float) -> Float64:

@@ -1,16 +1,20 @@
-"""Which spots a spot is joined to, in the graphs of a prediction or by distance alone. Pure."""
+"""Which spots a spot is joined to, and how much it listens to each: from a prediction, or by distance alone. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from gr2st import keys
 
 if TYPE_CHECKING:
-    from gr2st_napari._expression import Expression, Int64
+    from gr2st_napari._expression import Expression, Float32, Int64
+
+EdgeKind: TypeAlias = Literal["spatial", "functional"]
+EDGE_KINDS: tuple[EdgeKind, ...] = get_args(EdgeKind)
+GRAPH_KEY: dict[EdgeKind, str] = {"spatial": keys.SPATIAL_GRAPH, "functional": keys.FUNCTIONAL_GRAPH}
 
 RADIUS_IN_PITCHES = 3.0
 """Reach of the spatial graph where no model says otherwise: that of GR2ST's published settings."""
@@ -18,35 +22,61 @@ RADIUS_IN_PITCHES = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """Rows of the neighbours of one spot; `functional` is None where no model has drawn that graph."""
+    """Rows of the neighbours of one spot; `functional` is None where no model has drawn that graph.
+
+    The shares of its attention that go to each of them, in the same order, are None where the file does not tell.
+    """
 
     spot: int
     spatial: Int64
     functional: Int64 | None
     by_distance: bool
+    spatial_attention: Float32 | None = None
+    functional_attention: Float32 | None = None
+
+    def rows(self, kind: EdgeKind) -> Int64 | None:
+        return self.spatial if kind == "spatial" else self.functional
+
+    def attention(self, kind: EdgeKind) -> Float32 | None:
+        return self.spatial_attention if kind == "spatial" else self.functional_attention
 
 
 def neighbours_of(expression: Expression, spot: int) -> Neighbours:
     """Neighbours of one spot (row of `expression.spots`)."""
-    spatial = _from_graph(expression, keys.SPATIAL_GRAPH, spot)
+    spatial = _from_graph(expression, "spatial", spot)
+    functional = _from_graph(expression, "functional", spot)
     return Neighbours(
         spot=spot,
-        spatial=_within_reach(expression, spot) if spatial is None else spatial,
-        functional=_from_graph(expression, keys.FUNCTIONAL_GRAPH, spot),
+        spatial=_within_reach(expression, spot) if spatial is None else spatial[0],
+        functional=None if functional is None else functional[0],
         by_distance=spatial is None,
+        spatial_attention=None if spatial is None else spatial[1],
+        functional_attention=None if functional is None else functional[1],
     )
 
 
-def _from_graph(expression: Expression, key: str, spot: int) -> Int64 | None:
-    """Spots the given one listens to in a stored graph; None where the graph or the spot is not in it."""
+def graph_of(expression: Expression, kind: EdgeKind) -> Any:
+    """The stored graph (sparse, rows and columns of the prediction), None where there is none."""
+    return None if expression.prediction is None else expression.prediction.table.obsp.get(GRAPH_KEY[kind])
+
+
+def tells_attention(expression: Expression) -> bool:
+    """Whether the numbers in the graphs are attention; earlier versions wrote 1 for every edge."""
     prediction = expression.prediction
-    row = -1 if prediction is None else int(expression.rows_of_prediction[spot])
-    if prediction is None or row < 0 or key not in prediction.table.obsp:
+    return prediction is not None and keys.ATTENTION in prediction.table.uns.get(keys.PROVENANCE, {})
+
+
+def _from_graph(expression: Expression, kind: EdgeKind, spot: int) -> tuple[Int64, Float32 | None] | None:
+    """Spots the given one listens to in a stored graph, with their shares; None where graph or spot are not there."""
+    graph, row = graph_of(expression, kind), int(expression.rows_of_prediction[spot])
+    if graph is None or row < 0:
         return None
-    graph = prediction.table.obsp[key][[row]]
-    columns = np.unique(graph.nonzero()[1])
-    back = {int(at): index for index, at in enumerate(expression.rows_of_prediction) if at >= 0}
-    return np.array(sorted(back[at] for at in columns.tolist() if at != row and at in back), dtype=np.int64)
+    line = graph[[row]].tocoo()
+    here = expression.spots_of_prediction[line.col]
+    kept = (here >= 0) & (line.col != row)
+    order = np.argsort(here[kept], kind="stable")
+    shares = line.data[kept][order].astype(np.float32)
+    return here[kept][order], shares if tells_attention(expression) else None
 
 
 def _within_reach(expression: Expression, spot: int) -> Int64:

@@ -37,12 +37,20 @@ class Opener:
         """Open the sample study."""
         self.read("Opening the sample", lambda: open_path(sample_study_path()), self.take)
 
-    def choose_section(self, name: str) -> None:
-        """Show another section of the open study."""
+    def choose_section(self, name: str, then: Callable[[], None] | None = None) -> None:
+        """Show another section of the open study; `then` is called when it is there."""
         opened = self._state.opened
         study = None if opened is None else opened.study
+
+        def take(found: Opened) -> None:
+            self.take(found)
+            if then is not None:
+                then()
+
         if opened is not None and study is not None and name != opened.name:
-            self.read(f"Opening {name}", lambda: open_section(study, study.entry(name)), self.take)
+            self.read(f"Opening {name}", lambda: open_section(study, study.entry(name)), take)
+        elif then is not None:
+            then()
 
     def open_prediction(self, path: Path) -> None:
         """Open what was predicted just now."""

@@ -26,6 +26,9 @@ class Pointer:
     clicked = Signal(object)
     """Row of the clicked spot, None for a click beside all of them."""
 
+    moved = Signal()
+    """The mouse has come to another spot, or left one."""
+
     def __init__(self, viewer: Viewer, describe: Callable[[int], str]) -> None:
         self._viewer = viewer
         self._describe = describe
@@ -74,6 +77,7 @@ class Pointer:
         if spot != self.hovered:
             self.hovered = spot
             self.refresh()
+            self.moved.emit()
 
     def _on_status(self, event: Any) -> None:
         # napari works out its own line in a thread and sets it later: ours comes back while the mouse is on a spot.

@@ -9,10 +9,14 @@ import numpy as np
 
 from gr2st import SPACE_NAMES, automatic_limits, joined_limits
 from gr2st_napari._state import SPACES
+from gr2st_napari._trust import MEASURE_WORDS, trust_of, why_not
 
 if TYPE_CHECKING:
     from gr2st_napari._expression import Expression, Float32, Kind
     from gr2st_napari._state import Limits, Mode, Wish
+
+TRUST_MAP = "magma"
+TRUST_NOTE = "The map shows how sure the prediction is, not expression: bright is less sure. A view above ends it."
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,11 @@ def resolve(wish: Wish, expression: Expression) -> Display:
         return Display("", "measured", (panel,), ("This section has no counts: its spots are grey.",))
     wish = _possible_gene(wish, expression)
     mode, notes = _possible_mode(wish.mode, expression)
+    if wish.measure != "expression":
+        reason = why_not(wish.measure, wish, expression)
+        if not reason:
+            return Display(gene=wish.gene, mode=mode, panels=(_trust(wish, expression),), notes=(TRUST_NOTE,))
+        notes = (*notes, reason)
     panels, more = _difference(wish, expression) if mode == "difference" else _maps(mode, wish, expression)
     notes = (*notes, *more, *_of_list(wish, expression), *_absences(wish, mode, panels, expression))
     return Display(gene=wish.gene, mode=mode, panels=panels, notes=notes, members=wish.members)
@@ -71,6 +80,15 @@ def first_wish(wish: Wish, before: Expression | None, expression: Expression) ->
     here = expression.listed(wish.members or (wish.gene,))
     known = any(map(expression.predicts, here)) if expression.has_predicted else bool(here)
     return wish if known else replace(wish, gene=expression.default_gene(wish.space), members=(), limits=None)
+
+
+def _trust(wish: Wish, expression: Expression) -> Panel:
+    """How far the predicted values can be trusted, in the place of the gene; limits set for its values do not apply."""
+    trust = trust_of(wish.measure, wish.gene, expression)
+    whose = "" if wish.measure == "distance" else f"{wish.gene} · "
+    words = MEASURE_WORDS[wish.measure]
+    title = f"{whose}{words if not whose else words.lower()} · {trust.unit}"
+    return Panel(wish.measure, title, trust.values, automatic_limits(trust.values, wish.clip), TRUST_MAP)
 
 
 def _possible_gene(wish: Wish, expression: Expression) -> Wish:

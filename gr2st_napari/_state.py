@@ -12,6 +12,7 @@ from gr2st_napari._gene_shelf import Shelf
 from gr2st_napari._regions import Sheet
 from gr2st_napari._runs import RunsSeen
 from gr2st_napari._sketching import Sketched
+from gr2st_napari._spot import Why
 from gr2st_napari._study import Draft
 from gr2st_napari._training import TrainDraft, Training
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 Mode: TypeAlias = Literal["measured", "predicted", "side by side", "difference"]
 MODES: tuple[Mode, ...] = get_args(Mode)
+
+Measure: TypeAlias = Literal["expression", "spread", "disagreement", "distance"]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 Space: TypeAlias = Literal["spot", "gene"]
 SPACES: tuple[Space, ...] = get_args(Space)
@@ -42,6 +46,8 @@ class Wish:
         Empty until a section is known; the name of a list of genes where `members` are shown.
     members : tuple of str
         Genes whose mean z-score is shown in the place of one gene; empty for one gene.
+    measure : str
+        "expression", or how far its predicted values can be trusted.
     limits : (low, high) or None
         Colour limits fixed by hand; None takes percentiles of the values shown.
     clip : float
@@ -52,6 +58,7 @@ class Wish:
     members: tuple[str, ...] = ()
     mode: Mode = "measured"
     space: Space = "spot"
+    measure: Measure = "expression"
     limits: Limits | None = None
     clip: float = 1.0
     colormap: str = "viridis"
@@ -116,3 +123,4 @@ class State:
     evaluating: Job = Job()
     ranking: Ranking | None = None
     sheet: Sheet = field(default_factory=Sheet)
+    why: Why = field(default_factory=Why)

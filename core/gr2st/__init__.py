@@ -70,6 +70,7 @@ _HOME = {
     "build_pyramid": "gr2st.io.pyramid",
     "cache_dir": "gr2st.io.store",
     "compare_regions": "gr2st.regions",
+    "cut_patches": "gr2st.preprocess.patches",
     "data_dir": "gr2st.io.store",
     "detected_shares": "gr2st.evaluation.gene_facts",
     "display_pyramid": "gr2st.io.pyramid",

@@ -47,6 +47,12 @@ class PaperSlide:
         step = max(1, max(self.width, self.height) // longest_px)
         return self.pixels[::step, ::step]
 
+    def read_region(self, x: int, y: int, width: int, height: int, level: int = 0) -> Any:
+        return self.pixels[y : y + height, x : x + width]
+
+    def close(self) -> None:
+        """There is no file to let go of."""
+
 
 def make_section(
     name: str = "C4",
@@ -114,6 +120,46 @@ def make_prediction(
         "trained_on": list(trained_on),
     }
     return Prediction(section=section.name, model="gr2st-v2", table=table)
+
+
+def explained(
+    prediction: Prediction, *, bank: Section | None = None, patients: Sequence[str] = ("C",), n_references: int = 12
+) -> Prediction:
+    """The same prediction with all that stands behind it: each spot has the first spots of `bank` as references."""
+    table, (n, g) = prediction.table, prediction.table.shape
+    place = np.arange(n)
+    names = list(bank.spot_names) if bank is not None else [f"{at}x0" for at in range(20)]
+    k = min(n_references, len(names))
+    table.obsm[keys.REFERENCE] = np.tile(np.arange(k, dtype=np.int32), (n, 1))
+    table.obsm[keys.REFERENCE_WEIGHT] = np.tile(np.arange(k, 0, -1) / (k * (k + 1) / 2), (n, 1)).astype(np.float32)
+    table.obsm[keys.REFERENCE_DISTANCE] = np.tile(np.arange(1, k + 1), (n, 1)).astype(np.float32)
+    table.obsm[keys.REFERENCE_SIMILARITY] = np.full((n, k), 0.9, np.float32)
+    table.obsm[keys.EXPERTS] = np.tile([0.5, 0.1, 0.1, 0.1, 0.1, 0.1], (n, 1)).astype(np.float32)
+    table.obs[keys.DISTANCE] = np.where(place < 3, 3.0, 1.0)
+    table.obs[keys.OUTSIDE] = place < 3
+    table.layers[keys.SPREAD] = np.tile(0.1 + 0.01 * place[:, None], (1, g)).astype(np.float32)
+    table.layers[keys.DISAGREEMENT] = np.full((n, g), 0.02, np.float32)
+    table.var[keys.USUAL_SPREAD] = 0.2
+    for part, share in (("retrieval", 0.2), ("regression", 0.1), ("kernel", 0.7)):
+        table.var[keys.SHARES[part]] = share
+    for key, strength in ((keys.SPATIAL_GRAPH, 0.1), (keys.FUNCTIONAL_GRAPH, 0.2)):
+        graph = table.obsp[key].tocsr()
+        graph.data = np.linspace(strength, 2 * strength, graph.nnz).astype(np.float32)
+        table.obsp[key] = graph
+    trained = table.uns[keys.PROVENANCE][keys.TRAINED_ON] if bank is None else [bank.name]
+    xy = np.zeros((len(names), 2)) if bank is None else np.asarray(bank.table.obsm[keys.SPATIAL])
+    table.uns[keys.PROVENANCE] |= {
+        keys.TRAINED_ON: list(trained),
+        keys.SECTION_PATIENTS: [patients[at % len(patients)] for at in range(len(trained))],
+        keys.BANK_SECTION: np.array([trained[at % len(trained)] for at in range(len(names))]),
+        keys.BANK_SPOT: np.arange(len(names)),
+        keys.BANK_NAME: np.array(names),
+        keys.BANK_XY: xy,
+        keys.ATTENTION: "mean over heads",
+        keys.OUTSIDE_BEYOND: 2.5,
+        keys.COMPARED_WITH: 100,
+    }
+    return prediction
 
 
 def make_evaluation(folder: Path, genes: Sequence[str] = ("ERBB2", "ACTB")) -> Path:

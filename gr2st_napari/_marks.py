@@ -1,0 +1,75 @@
+"""Marks over the spots of every cell of the canvas: crosses, rings. Each is made once, then changed in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from gr2st_napari import _layers
+from gr2st_napari._side_by_side import set_visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Layer, Points
+
+    from gr2st_napari._expression import Float64
+    from gr2st_napari._layer_list import LayerList
+    from gr2st_napari._layers import Placement
+
+Mark: TypeAlias = Literal["outside", "lit"]
+MARKS: tuple[Mark, ...] = get_args(Mark)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Spots (n, 2), x and y, to be marked."""
+
+    xy: Float64
+    placement: Placement
+
+
+class Marks:
+    """Keeps the marks of every cell alike; a mark without a spot has no layer, or a hidden one."""
+
+    def __init__(self, layers: LayerList) -> None:
+        self._layers = layers
+        self._wanted: dict[Mark, Wanted] = {}
+
+    def want(self, mark: Mark, xy: Float64, placement: Placement) -> None:
+        """Mark these spots, and no others."""
+        self._wanted[mark] = Wanted(xy, placement)
+
+    def forget(self) -> None:
+        """Mark nothing."""
+        self._wanted.clear()
+
+    def show(self, cells: Sequence[dict[Mark, Points]], suffixes: Sequence[str]) -> None:
+        """Bring the layers of all cells up to date; cells have the same ones, so that groups stay equally large."""
+        for mark, wanted in self._wanted.items():
+            if len(wanted.xy) or any(mark in cell for cell in cells):
+                for cell, suffix in zip(cells, suffixes, strict=True):
+                    self._show(cell, mark, wanted, suffix)
+
+    def drop(self, cells: Sequence[dict[Mark, Points]], mark: Mark) -> None:
+        """Take a mark away from every cell, for good."""
+        self._wanted.pop(mark, None)
+        self._layers.remove([layer for cell in cells if (layer := cell.pop(mark, None)) is not None])
+
+    def _show(self, cell: dict[Mark, Points], mark: Mark, wanted: Wanted, suffix: str) -> None:
+        if mark not in cell:
+            made = self._layers.add(_layers.marks_layer(mark, wanted.xy, wanted.placement, suffix=suffix))
+            made.editable = False
+            cell[mark] = made
+        layer, data = cell[mark], _layers.rows_columns(wanted.xy)
+        if not np.array_equal(layer.data, data):
+            layer.selected_data = set()
+            layer.data = data
+        set_visible([layer], is_visible=bool(len(data)))
+
+
+def mark_of(cell: dict[Mark, Points], layer: Layer) -> Mark | None:
+    """Which mark a layer is."""
+    return next((mark for mark, known in cell.items() if known is layer), None)
