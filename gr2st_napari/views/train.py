@@ -79,7 +79,7 @@ class PlanView(QScrollArea):
         self.other = QPushButton("Other study…", objectName="gr2st_other_study")
         self.sections = SectionList()
         self.watch = OptionBox("watch")
-        self.sketch = QCheckBox("Draw it on the slide as it is learned", objectName="gr2st_sketch")
+        self.sketch = QCheckBox("Draw it on the slide", objectName="gr2st_sketch")
         self.sketch_about = small_text("gr2st_sketch_about")
         self.genes = GenesChoice()
         self.model = OptionBox("model")

@@ -270,6 +270,28 @@ def test_a_training_that_finds_the_disk_full_goes_on_when_there_is_room(house, q
     assert_gone_on_with(house, qtbot, folder)
 
 
+def test_a_map_that_finds_the_disk_full_and_then_loses_its_worker_is_gone_on_with(house, qtbot):
+    folder = name_run(house, qtbot, "drawn")
+    plan = house.train.plan
+    choose(plan.watch, "B1")
+    plan.sketch.click()
+    house.fault("full", "/sketches/", under=str(folder))
+    house.train.start.click()
+    wait_full(house, qtbot)
+    wait_runs(house, qtbot, drawn="interrupted")
+    assert_at_rest(house)
+    house.fault("kill", "/sketches/")
+    house.train.rest.click()
+    told(house, qtbot, DIED)
+    assert_at_rest(house)
+    assert_gone_on_with(house, qtbot, folder)
+    assert not list((folder / keys.RUN_SKETCHES).glob(".*"))
+    plan.sketch.click()
+    choose(plan.watch, "")
+    plan.sections.none.click()
+    plan.sections.list.item(0).setCheckState(Qt.CheckState.Checked)
+
+
 def wait_full(house: House, qtbot) -> int:
     """The card says what could not be written and what to do; number of the worker, which lives on."""
     sentence = told(house, qtbot, f"{data_dir('runs')}")
