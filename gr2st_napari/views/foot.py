@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from gr2st_napari._state import Job
 
-NAME_PX = 150
+BESIDE_NAME_PX, NAME_PX = 140, 60
+"""Room for the words round the name of a file, and the least for the name."""
 LINK = "#5b8def"
 
 
@@ -73,7 +74,8 @@ class Foot(QWidget):
             self.line.setText(words or "Idle")
             self.line.setToolTip(words)
             return
-        name = self.line.fontMetrics().elidedText(self._saved.name, Qt.TextElideMode.ElideMiddle, NAME_PX)
+        room = max(NAME_PX, self.width() - BESIDE_NAME_PX)
+        name = self.line.fontMetrics().elidedText(self._saved.name, Qt.TextElideMode.ElideMiddle, room)
         self.line.setText(f"Saved {escape(name)} · <a style='color: {LINK}' href='folder'>show folder</a>")
         self.line.setToolTip(str(self._saved))
 

@@ -24,7 +24,7 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .28rem .7rem .28rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
 th { border-bottom: 2px solid #888; } td.n, th.n { text-align: right; white-space: nowrap; }
-.dim { color: #666; } .small { font-size: .85rem; }
+.dim { color: #666; } .whole { white-space: nowrap; } .small { font-size: .85rem; }
 .warnings { border-left: 5px solid #D55E00; background: #fdf3ec; padding: .5rem 1rem; }
 .warnings p { margin: .4rem 0; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 2rem; }

@@ -23,15 +23,15 @@ COLUMNS: Mapping[str, str] = {
     "pcc_gene": "r (T)",
     "spearman_spot": "rank r (S)",
     "ceiling_spot": "ceiling (S)",
-    "moran_measured": "Moran, measured",
-    "moran_predicted": "Moran, predicted",
+    "moran_measured": "Moran",
+    "moran_predicted": "Moran, pred.",
 }
 ENDS = 20
 """Genes shown from each end of the ranking; all of them can be unfolded."""
 MEANING = (
     "r: Pearson's correlation of predicted and measured over the spots. S: against spot-normalised expression "
     "(depth of the spot taken out), T: against gene-normalised expression (depth stays in). Ceiling: what a perfect "
-    "prediction could reach against counts as noisy as these. Moran's I: 0 without pattern, near 1 where neighbours "
+    "prediction could reach against counts as noisy as these. Moran's I of the measured and of the predicted values: 0 without pattern, near 1 where neighbours "
     "are alike; predicted far above measured means that the prediction is smoother than the tissue."
 )
 
@@ -142,5 +142,8 @@ def _predicted(prediction: Prediction) -> dict[str, str]:
 
 
 def _of_genes(rows: pd.DataFrame) -> str:
-    told = [[escape(str(one["gene"])), *(number(one[name]) for name in COLUMNS)] for _, one in rows.iterrows()]
+    told = [
+        [f'<span class="whole">{escape(str(one["gene"]))}</span>', *(number(one[name]) for name in COLUMNS)]
+        for _, one in rows.iterrows()
+    ]
     return table(("gene", *COLUMNS.values()), told, numbers=range(1, 1 + len(COLUMNS)))
