@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+
+from gr2st_napari._colours import NOT_MEASURED, NOTHING, colormap
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gr2st_napari._expression import Float64
+    from gr2st_napari._ground import Ground
     from gr2st_napari._opening import Picture
     from gr2st_napari._resolve import Panel
 
@@ -24,19 +28,10 @@ FEATURE = "expr"
 SMOOTH_UP_TO = 2000
 """Spots with smooth rims; more are drawn without, which is faster and gives small discs their exact colours."""
 
-NOT_MEASURED = (0.82, 0.82, 0.82, 0.85)
 SPATIAL_COLOUR = "#1fa2ff"
 FUNCTIONAL_COLOUR = "#ff7a00"
 
-MAPS = {
-    "viridis": "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
-    "magma": "000004 180f3d 440f76 721f81 9e2f7f cd4071 f1605d fd9668 feca8d fcfdbf",
-    "inferno": "000004 1b0c41 4a0c6b 781c6d a52c60 cf4446 ed6925 fb9b06 f7d13d fcffa4",
-    "cividis": "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 e1cc55 fee838",
-}
-"""Perceptual maps to choose from, as control points."""
-DIFFERENCE_MAP = "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f"
-LOW_ALPHA, FULL_ALPHA_FROM = 0.12, 0.35
+DIVIDER_COLOUR = "#00a78e"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +55,6 @@ def rows_columns(xy: Float64) -> Float64:
     return np.ascontiguousarray(xy[:, ::-1])
 
 
-def colormap(name: str) -> dict[str, Any]:
-    """Arguments of a napari Colormap: the low end transparent over the slide, missing values light grey."""
-    colours = _colours(MAPS.get(name, DIFFERENCE_MAP))
-    if name in MAPS:
-        at = np.linspace(0, 1, len(colours))
-        colours[:, 3] = np.interp(at, [0, FULL_ALPHA_FROM], [LOW_ALPHA, 1.0])
-    return {"colors": colours, "name": f"gr2st {name}", "display_name": name, "nan_color": NOT_MEASURED}
-
-
-def map_colours(name: str) -> list[tuple[float, float, float]]:
-    """Opaque colours of one of `MAPS`, for an icon."""
-    return [(red, green, blue) for red, green, blue, _ in _colours(MAPS[name]).tolist()]
-
-
 def picture_layer(picture: Picture, placement: Placement, *, name: str) -> LayerTuple:
     """The slide as a multiscale image; a reduced picture is scaled up so that pixel centres stay in place."""
     keywords = {
@@ -93,8 +74,16 @@ def picture_place(picture: Picture, placement: Placement) -> dict[str, Any]:
     return {"scale": tuple(scale), "translate": tuple(shift), "units": placement.units, "axis_labels": ("y", "x")}
 
 
-def spots_layer(panel: Panel, xy: Float64, placement: Placement, *, source: dict[str, Any]) -> LayerTuple:
+def heatmap_layers(panel: Panel, ground: Ground, *, source: Mapping[str, Any]) -> list[LayerTuple]:
+    """What a heatmap is made of, bottom first."""
+    if ground.raster is None:
+        return [spots_layer(panel, ground, source=source)]
+    return [gaps_layer(panel, ground), pixels_layer(panel, ground, source=source)]
+
+
+def spots_layer(panel: Panel, ground: Ground, *, source: Mapping[str, Any]) -> LayerTuple:
     """Spots as discs of true size, coloured by one feature."""
+    xy, placement = ground.expression.xy, ground.placement
     keywords = {
         "name": panel.title,
         "size": placement.spot_diameter_px,
@@ -111,6 +100,57 @@ def spots_layer(panel: Panel, xy: Float64, placement: Placement, *, source: dict
         "metadata": {METADATA: {"role": "spots", **source}},
     }
     return rows_columns(xy), keywords, "points"
+
+
+def pixels_layer(panel: Panel, ground: Ground, *, source: Mapping[str, Any]) -> LayerTuple:
+    """Many spots as one picture."""
+    assert ground.raster is not None, "spots become pixels where there is a raster"
+    keywords = {
+        "name": panel.title,
+        "colormap": colormap(panel.colormap),
+        "contrast_limits": panel.limits,
+        "metadata": {METADATA: {"role": "spots", **source}},
+    }
+    return ground.raster.picture(panel.values), {**keywords, **_raster_place(ground)}, "image"
+
+
+def gaps_layer(panel: Panel, ground: Ground) -> LayerTuple:
+    """The spots of such a picture that have no value, in light grey."""
+    assert ground.raster is not None, "spots become pixels where there is a raster"
+    keywords = {
+        "name": "spots without a value",
+        "colormap": {"colors": [NOTHING, NOT_MEASURED], "name": "gr2st gaps"},
+        "contrast_limits": (0, 1),
+        "metadata": {METADATA: {"role": "gaps"}},
+    }
+    return ground.raster.gaps(panel.values), {**keywords, **_raster_place(ground)}, "image"
+
+
+def _raster_place(ground: Ground) -> dict[str, Any]:
+    assert ground.raster is not None, "spots become pixels where there is a raster"
+    to_world = np.diag([ground.placement.scale, ground.placement.scale, 1.0])
+    return {
+        "affine": to_world @ ground.raster.affine,
+        "interpolation2d": "nearest",
+        "units": ground.placement.units,
+        "axis_labels": ("y", "x"),
+    }
+
+
+def divider_layer(line: Float64, placement: Placement) -> LayerTuple:
+    """The line between two maps that lie over each other: (1, 2, 2) start and displacement in row, column."""
+    keywords = {
+        "name": "divider",
+        "edge_color": DIVIDER_COLOUR,
+        "vector_style": "line",
+        "edge_width": placement.spot_diameter_px / 16,
+        "opacity": 1.0,
+        "scale": (placement.scale, placement.scale),
+        "units": placement.units,
+        "axis_labels": ("y", "x"),
+        "metadata": {METADATA: {"role": "divider"}},
+    }
+    return line, keywords, "vectors"
 
 
 def regions_layer(placement: Placement, *, name: str) -> LayerTuple:
@@ -154,9 +194,3 @@ def edge_vectors(ends: Float64, centre: Float64, diameter_px: float) -> Float64:
     ring = centre + 0.62 * diameter_px * np.column_stack([np.cos(angle), np.sin(angle)])
     circle = np.stack([rows_columns(ring[:-1]), rows_columns(np.diff(ring, axis=0))], axis=1)
     return np.concatenate([lines, circle])
-
-
-def _colours(text: str) -> npt.NDArray[np.float64]:
-    """(n, 4) RGBA of hexadecimal colours."""
-    rgb = [[int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)] for colour in text.split()]
-    return np.column_stack([rgb, np.ones(len(rgb))])

@@ -44,17 +44,14 @@ def _from_graph(expression: Expression, key: str, spot: int) -> Int64 | None:
     if prediction is None or row < 0 or key not in prediction.table.obsp:
         return None
     graph = prediction.table.obsp[key][[row]]
-    columns = np.unique(graph.nonzero()[1])
-    back = {int(at): index for index, at in enumerate(expression.rows_of_prediction) if at >= 0}
-    return np.array(sorted(back[at] for at in columns.tolist() if at != row and at in back), dtype=np.int64)
+    joined = np.setdiff1d(graph.nonzero()[1], row)
+    return np.flatnonzero(np.isin(expression.rows_of_prediction, joined))
 
 
 def _within_reach(expression: Expression, spot: int) -> Int64:
-    from scipy.spatial import cKDTree
-
     if expression.section is None:
         return np.empty(0, np.int64)
     reach = RADIUS_IN_PITCHES * expression.section.grid_pitch
     # Positions are jittered by a few pixels: a hair's breadth keeps the outermost ring in.
-    found = cKDTree(expression.xy).query_ball_point(expression.xy[spot], 1.02 * reach)
+    found = expression.tree.query_ball_point(expression.xy[spot], 1.02 * reach)
     return np.array(sorted(set(found) - {spot}), dtype=np.int64)

@@ -56,6 +56,7 @@ _HOME = {
     "box_plot": "gr2st.evaluation.figures",
     "build_pyramid": "gr2st.io.pyramid",
     "cache_dir": "gr2st.io.store",
+    "clusters": "gr2st.evaluation.labels",
     "compare_regions": "gr2st.regions",
     "data_dir": "gr2st.io.store",
     "detected_shares": "gr2st.evaluation.gene_facts",
