@@ -6,14 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
-from gr2st import CELL_CLASSES, DataError, PatchConfig, clusters, finish, keys, spot_cells_of, variability_ranks
+from gr2st import (
+    CELL_CLASSES,
+    DataError,
+    PatchConfig,
+    clusters,
+    finish,
+    keys,
+    spot_cells_of,
+    spot_normalise,
+    variability_ranks,
+)
 from gr2st_napari._colours import NOT_MEASURED, class_colours
 from gr2st_napari._raster import POINTS_UP_TO
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
     from gr2st_napari._expression import Expression, Float32
@@ -130,7 +139,9 @@ def _is_class(column: pd.Series) -> bool:
     if column.dtype.kind in "fiu" or column.name in (keys.ARRAY_ROW, keys.ARRAY_COL, "in_tissue"):
         return False
     # The first thousand tell most columns of names apart, without looking through all.
-    return column.iloc[:1000].nunique() <= MOST_CLASSES and 0 < column.nunique() <= MOST_CLASSES
+    if column.iloc[:1000].nunique() > MOST_CLASSES:
+        return False
+    return 0 < column.nunique() <= min(MOST_CLASSES, len(column) // 2)
 
 
 def _texts(column: pd.Series) -> list[str]:
@@ -149,7 +160,7 @@ def _can_be_clustered(expression: Expression) -> bool:
 
 
 def _clustered(expression: Expression, count: int) -> list[str]:
-    values = np.column_stack([expression.fresh(gene, "measured", "spot") for gene in _genes_to_cluster(expression)])
+    values = _values_to_cluster(expression)
     known = np.isfinite(values).all(axis=1)
     found = clusters(values[known], count) if known.sum() > count else None
     if found is None:
@@ -159,15 +170,19 @@ def _clustered(expression: Expression, count: int) -> list[str]:
     return names.tolist()
 
 
-def _genes_to_cluster(expression: Expression) -> Sequence[str]:
-    """The predicted genes, or the most variable ones: what an evaluation clusters, too."""
-    if expression.prediction is not None:
-        return [gene for gene in expression.prediction.genes if expression.measures(gene)]
-    assert expression.section is not None, "an expression is made of a section, a prediction or both"
-    ranks = variability_ranks(expression.section)
-    best = np.argsort(ranks)[: min(CLUSTERED_GENES, np.isfinite(ranks).sum())]
-    # In a section of few spots no gene is counted often enough to be ranked.
-    return [expression.section.genes[at] for at in best] or expression.section.genes
+def _values_to_cluster(expression: Expression) -> Float32:
+    """Spot-normalised values (n, genes) of the most variable genes; without counts, of those beside the prediction."""
+    section = expression.section
+    if section is None or not section.genes:
+        assert expression.prediction is not None, "clusters are offered where something is measured"
+        genes = expression.prediction.genes
+        return np.column_stack([expression.fresh(gene, "measured", "spot") for gene in genes])
+    ranks = variability_ranks(section)
+    # In a section of few spots no gene may be counted often enough to be ranked.
+    n_ranked = int(np.isfinite(ranks).sum()) or len(ranks)
+    counts = sparse.csc_array(section.table.X)
+    depth = np.asarray(counts.sum(axis=1), np.float64).ravel()
+    return spot_normalise(counts[:, np.argsort(ranks)[: min(CLUSTERED_GENES, n_ranked)]], depth)
 
 
 def _largest_first(found: Any) -> Any:

@@ -44,6 +44,11 @@ class ClassColours:
         return (-0.5, max(self.count, 2) - 0.5)
 
 
+def see_through_nan(wanted: str | ClassColours) -> dict[str, Any]:
+    """The same as `colormap`, for pictures, in which NaN is where no spot is."""
+    return {**colormap(wanted), "nan_color": NOTHING}
+
+
 def colormap(wanted: str | ClassColours) -> dict[str, Any]:
     """Arguments of a napari Colormap, missing values light grey; the name tells whether two are the same."""
     if isinstance(wanted, ClassColours):

@@ -181,7 +181,7 @@ class GenesDock(GenesView):
     def _on_shown(self) -> None:
         self._on_expression()
         shown, wish = self._state.shown, self._state.wish
-        mode = wish.mode if shown is None else shown.mode
+        mode = wish.mode if shown is None else "" if shown.classes is not None else shown.mode
         reasons = available_modes(self._state.expression)
         self.modes.show_modes(mode, {str(name): reason for name, reason in reasons.items()}, KEY_WORDS)
         self.modes.show_flicker(wish.flicker_s)

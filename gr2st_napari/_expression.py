@@ -152,9 +152,6 @@ class Expression:
     def predicts(self, gene: str) -> bool:
         return gene in self._predicted_column
 
-    def measures(self, gene: str) -> bool:
-        return gene in self._measured_column or (self.predicts(gene) and self._layer(keys.MEASURED_SPOT) is not None)
-
     def values(self, gene: str, kind: Kind, space: Space) -> Float32:
         """Values (n,) of one gene in the order of `spots`; NaN where there is none."""
         return self._column(gene, kind, space)

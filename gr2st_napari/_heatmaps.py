@@ -9,7 +9,7 @@ import numpy as np
 from napari.utils.colormaps import Colormap
 
 from gr2st_napari import _layers
-from gr2st_napari._colours import ClassColours, colormap, map_name
+from gr2st_napari._colours import ClassColours, colormap, map_name, see_through_nan
 from gr2st_napari._side_by_side import set_visible
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Heatmap(ABC):
 
     layers: list[Layer]
     main: Layer
+    _colours_of = staticmethod(colormap)
 
     def __init__(self, layers: LayerList, panel: Panel, ground: Ground, source: Mapping[str, Any]) -> None:
         self._panel = panel
@@ -61,10 +62,8 @@ class Heatmap(ABC):
 
     def stand(self, side: Side) -> None:
         """Put title and colour bar to one side of the cell."""
-        title, bar = ("top_left", "bottom_left") if side == "left" else ("top_right", "bottom_right")
-        if self.main.name_overlay.position != title:
-            self.main.name_overlay.position = title
-            self._colorbar.position = bar
+        self.main.name_overlay.position = f"top_{side}"
+        self._colorbar.position = f"bottom_{side}"
 
     def _dress(self) -> None:
         """Colour bar with numbers, title; nothing to edit."""
@@ -76,7 +75,7 @@ class Heatmap(ABC):
 
     def _set_colours(self) -> None:
         if self._colormap.name != map_name(self._panel.colormap):
-            self._colormap = Colormap(**colormap(self._panel.colormap))
+            self._colormap = Colormap(**self._colours_of(self._panel.colormap))
             self._show_colorbar()
 
     def _show_colorbar(self) -> None:
@@ -150,6 +149,7 @@ class Pixels(Heatmap):
     """An Image, and below it another one for spots without a value: no value must look other than no spot."""
 
     main: Image
+    _colours_of = staticmethod(see_through_nan)
 
     @property
     def _colorbar(self) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from gr2st_napari._colours import NOT_MEASURED, NOTHING, colormap
+from gr2st_napari._colours import NOT_MEASURED, NOTHING, colormap, see_through_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +30,8 @@ SMOOTH_UP_TO = 2000
 
 SPATIAL_COLOUR = "#1fa2ff"
 FUNCTIONAL_COLOUR = "#ff7a00"
-
-DIVIDER_COLOUR = "#00a78e"
+DIVIDER_COLOUR = "#ff6600"
+"""Seen on slide, white and black, and in none of the colour maps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def pixels_layer(panel: Panel, ground: Ground, *, source: Mapping[str, Any]) -> 
     assert ground.raster is not None, "spots become pixels where there is a raster"
     keywords = {
         "name": panel.title,
-        "colormap": colormap(panel.colormap),
+        "colormap": see_through_nan(panel.colormap),
         "contrast_limits": panel.limits,
         "metadata": {METADATA: {"role": "spots", **source}},
     }

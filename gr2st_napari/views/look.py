@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QSlider,
     QWidget,
 )
@@ -96,11 +97,14 @@ class ModeButtons(QWidget):
             self.flicker.setValue(seconds)
 
     def show_modes(self, mode: str, reasons: Mapping[str, str], keys: Mapping[str, str]) -> None:
-        """Check the mode in use; a button that cannot be used is off and says why."""
+        """Check the mode in use, none where it is empty; a button that cannot be used is off and says why."""
+        # An exclusive group would keep one of them checked.
+        self._group.setExclusive(False)
         for name, button in self.buttons.items():
             button.setEnabled(not reasons[name])
             button.setChecked(name == mode)
             button.setToolTip(reasons[name] or f"{MODE_TIPS[name]} ({keys[name]})")
+        self._group.setExclusive(bool(mode))
         self.divider.setVisible(mode == "swipe")
         self.flicker.setVisible(mode == "flicker")
 
@@ -121,6 +125,7 @@ class LookControls(QWidget):
             self.space.addItem(words, space)
             self.space.setItemData(at, SPACE_TIPS[space], Qt.ItemDataRole.ToolTipRole)
         self.colormap = QComboBox(objectName="gr2st_colormap")
+        self.colormap.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.log = QCheckBox("Log", objectName="gr2st_log", checked=True, toolTip=LOG_TIP)
         self.keep = QCheckBox("Keep these limits", objectName="gr2st_keep", toolTip=KEEP_TIP)
         self.clip = _spin(
@@ -133,10 +138,10 @@ class LookControls(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Values", _row(self.space, self.log))
-        form.addRow("Colours", self.colormap)
+        form.addRow("Values", self.space)
+        form.addRow("Colours", _row(self.colormap, self.clip))
         form.addRow("Limits", _row(self.low, QLabel("to"), self.high))
-        form.addRow("", _row(self.keep, self.clip))
+        form.addRow("", _row(self.keep, self.log))
         self._connect()
 
     def _connect(self) -> None:
