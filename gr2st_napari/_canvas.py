@@ -171,7 +171,8 @@ class Canvas:
 
     def _show_panel(self, cell: Cell, panel: Panel, ground: Ground) -> None:
         if cell.spots is None:
-            cell.spots = heatmap(self.layers, panel, ground, self._source)
+            suffix = "" if cell is self._first else SECOND_SUFFIX
+            cell.spots = heatmap(self.layers, panel, ground, self._source, suffix)
         else:
             cell.spots.show(panel, self._source)
 

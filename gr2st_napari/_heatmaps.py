@@ -34,8 +34,10 @@ class Heatmap(ABC):
     main: Layer
     _colours_of = staticmethod(colormap)
 
-    def __init__(self, layers: LayerList, panel: Panel, ground: Ground, source: Mapping[str, Any]) -> None:
-        self._panel = panel
+    def __init__(
+        self, layers: LayerList, panel: Panel, ground: Ground, source: Mapping[str, Any], suffix: str = ""
+    ) -> None:
+        self._panel, self._suffix = panel, suffix
         self._shown: Bool | None = None
         self._make(layers, ground, source)
         self._dress()
@@ -170,7 +172,7 @@ class Pixels(Heatmap):
     def _make(self, layers: LayerList, ground: Ground, source: Mapping[str, Any]) -> None:
         assert ground.raster is not None, "spots become pixels where there is a raster"
         self._raster: Raster = ground.raster
-        self._gaps: Image = layers.add(_layers.gaps_layer(self._panel, ground))
+        self._gaps: Image = layers.add(_layers.gaps_layer(self._panel, ground, suffix=self._suffix))
         self.main = layers.add(_layers.pixels_layer(self._panel, ground, source=source))
         self.layers = [self._gaps, self.main]
         set_visible([self._gaps], is_visible=bool(self._gaps.data.any()))
@@ -198,6 +200,6 @@ class Pixels(Heatmap):
             self._gaps.refresh(extent=False)
 
 
-def heatmap(layers: LayerList, panel: Panel, ground: Ground, source: Mapping[str, Any]) -> Heatmap:
-    """A new map on top of all layers."""
-    return (Discs if ground.raster is None else Pixels)(layers, panel, ground, source)
+def heatmap(layers: LayerList, panel: Panel, ground: Ground, source: Mapping[str, Any], suffix: str = "") -> Heatmap:
+    """A new map on top of all layers; `suffix` is for names beside its title."""
+    return (Discs if ground.raster is None else Pixels)(layers, panel, ground, source, suffix)

@@ -114,11 +114,11 @@ def pixels_layer(panel: Panel, ground: Ground, *, source: Mapping[str, Any]) -> 
     return ground.raster.picture(panel.values), {**keywords, **_raster_place(ground)}, "image"
 
 
-def gaps_layer(panel: Panel, ground: Ground) -> LayerTuple:
+def gaps_layer(panel: Panel, ground: Ground, *, suffix: str = "") -> LayerTuple:
     """The spots of such a picture that have no value, in light grey."""
     assert ground.raster is not None, "spots become pixels where there is a raster"
     keywords = {
-        "name": "spots without a value",
+        "name": f"spots without a value{suffix}",
         "colormap": {"colors": [NOTHING, NOT_MEASURED], "name": "gr2st gaps"},
         "contrast_limits": (0, 1),
         "metadata": {METADATA: {"role": "gaps"}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
@@ -134,6 +135,7 @@ class LookControls(QWidget):
         self.clip.setPrefix("clip ")
         self.low = _spin("gr2st_low", -1e6, 1e6, "", "Lowest colour: values below it look the same")
         self.high = _spin("gr2st_high", -1e6, 1e6, "", "Highest colour: values above it look the same")
+        self._shown: Limits = (0.0, 1.0)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
@@ -148,7 +150,7 @@ class LookControls(QWidget):
         self.space.activated.connect(lambda at: self.space_chosen.emit(self.space.itemData(at)))
         self.colormap.activated.connect(lambda at: self.colormap_chosen.emit(self.colormap.itemData(at)))
         self.log.clicked.connect(self.log_chosen)
-        self.keep.clicked.connect(lambda on: self.limits_chosen.emit(self._limits() if on else None))
+        self.keep.clicked.connect(lambda on: self.limits_chosen.emit(self._shown if on else None))
         self.clip.valueChanged.connect(self.clip_chosen)
         for box in (self.low, self.high):
             box.valueChanged.connect(self._on_limit)
@@ -171,8 +173,10 @@ class LookControls(QWidget):
         self.keep.setChecked(is_kept)
         self.clip.setValue(wish.clip)
         self.clip.setEnabled(not is_kept)
-        self.low.setValue(limits[0])
-        self.high.setValue(limits[1])
+        self._shown = limits
+        for box, value in zip((self.low, self.high), limits, strict=True):
+            box.setDecimals(decimals_for(limits[1] - limits[0]))
+            box.setValue(value)
         del blockers
         self.setEnabled(is_enabled)
         self.colormap.setEnabled(wish.mode != "difference")
@@ -183,6 +187,11 @@ class LookControls(QWidget):
 
     def _on_limit(self) -> None:
         self.limits_chosen.emit(self._limits())
+
+
+def decimals_for(span: float) -> int:
+    """Decimals that tell a hundredth of a span, two at least."""
+    return max(2, 2 - math.floor(math.log10(span))) if span > 0 else 2
 
 
 def _spin(name: str, low: float, high: float, suffix: str, tip: str, decimals: int = 2) -> QDoubleSpinBox:

@@ -320,7 +320,7 @@ def test_a_stack_scrolled_through_by_its_owner_hides_none_of_ours(viewer, filled
     filled.wish(mode="swipe")
     viewer.add_image(np.zeros((4, 30, 30)), name="stack")
     viewer.dims.set_point(0, 3)
-    assert (viewer.dims.ndim, len(viewer.layers[MEASURED]._view_data)) == (3, 24)
+    assert (viewer.dims.ndim, len(viewer.layers[MEASURED]._view_data)) == (3, 48)
     filled.wish(mode="flicker")
     filled.wish(mode="measured", gene="FASN")
     assert _names(viewer) == ["slide", "FASN · measured · gene-normalised", "stack"]

@@ -17,6 +17,7 @@ from gr2st_napari._raster import raster_of, raster_of_array, raster_of_discs
 from gr2st_napari._resolve import resolve
 from gr2st_napari._scales import limits_on_other_scale
 from gr2st_napari._state import Wish
+from gr2st_napari.views.look import decimals_for
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,11 @@ def test_limits_that_are_kept_hold_for_both_maps_and_those_of_a_difference_are_i
     assert difference.limits != (-3.0, 3.0)
     kept = resolve(replace(wish, mode="difference", bound=0.7), expression).panels[0]
     assert kept.limits == (-0.7, 0.7)
+
+
+@pytest.mark.parametrize(("span", "decimals"), [(3.1, 2), (640.0, 2), (0.04, 4), (0.0, 2)])
+def test_limits_are_told_to_a_hundredth_of_their_span(span, decimals):
+    assert decimals_for(span) == decimals
 
 
 @pytest.fixture

@@ -117,7 +117,8 @@ def read(entry: SectionEntry, report: Report) -> Reading | None:
 
 def _classes(obs: pd.DataFrame) -> list[str]:
     """The label, and columns that put each spot into a class: clusters, cell types, and what else is categorical."""
-    return [name for name in obs if name == keys.LABEL or (obs[name].dtype == "category" and name not in _PLACES)]
+    columns = [name for name in map(str, obs) if name not in _PLACES]
+    return [name for name in columns if name == keys.LABEL or obs[name].dtype == "category"]
 
 
 def _load(path: Path) -> AnnData:
