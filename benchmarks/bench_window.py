@@ -1,4 +1,4 @@
-"""The window: switching the gene of 5,000 spots, finding one of 20,000, and how free it is beside a training.
+"""The window: switching the gene of 5,000 spots and of 500,000, finding one of 20,000, its freedom beside a training.
 
 Software OpenGL. Without a training: process time. With one: wall time, for the window must get its turn.
 """
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 
     from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
+    from gr2st_napari._controller import Controller
+    from gr2st_napari._opening import Opened
     from gr2st_napari._worker import WorkerProcess
 
 SPOTS, GENES = 5_000, 1_000
 TICK_MS, LOOKED_S = 5, 3.0
 ROUNDS, SWITCHES = 3, 8
 PATIENCE_S = 120.0
+BINS, BIN_GENES, BIN_COUNTS = 708, 200, 40_000
+"""Bins of an HD section in a row and in a column, its genes, and how many bins count each."""
 LISTED = 20_000
 TYPED = {"E": "A", "ERB": "KRT", "ENSG0000001": "ENSG0000002"}
 """What is typed, and what stood there before."""
@@ -46,26 +50,37 @@ class GeneSwitch:
     timeout = 180
 
     def setup(self, view: str) -> None:
+        self.open_window()
+        self.controller.take(self._opened())
+        while self.controller.state.shown is None:
+            _settle()
+        self.controller.wish(mode=view)
+        self.genes = cycle(self.controller.state.expression.genes)
+        while self.controller.facts.is_busy:  # the time of all threads is measured
+            _settle()
+        self.frames = 0
+        _canvas().frameSwapped.connect(self._count_frame)
+        self.time_gene_switch(view)
+
+    def open_window(self) -> None:
         from gr2st_napari._display import ensure_display
 
         ensure_display()
         import napari
 
         from gr2st_napari._controller import controller_of
-        from gr2st_napari._opening import Opened
 
         self.viewer = napari.Viewer(show=True)
         self.viewer.window.resize(1400, 900)
         self.viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
         _settle()  # the view is fitted to the canvas beside the dock
         self.controller = controller_of(self.viewer)
+
+    def _opened(self) -> Opened:
+        from gr2st_napari._opening import Opened
+
         section = _section()
-        self.controller.take(Opened(section=section, prediction=_prediction(section)))
-        self.controller.wish(mode=view)
-        self.genes = cycle(section.genes)
-        self.frames = 0
-        _canvas().frameSwapped.connect(self._count_frame)
-        self.time_gene_switch(view)
+        return Opened(section=section, prediction=_prediction(section))
 
     def teardown(self, _view: str) -> None:
         from qtpy.QtWidgets import QApplication
@@ -85,6 +100,59 @@ class GeneSwitch:
 
     def _count_frame(self) -> None:
         self.frames += 1
+
+
+class BinSwitch(GeneSwitch):
+    """The same for half a million bins."""
+
+    params = (["measured", "side by side"],)
+
+    def __init__(self) -> None:
+        self._bins = _bins()
+
+    def _opened(self) -> Opened:
+        from gr2st_napari._opening import Opened
+
+        return Opened(section=self._bins, prediction=_prediction(self._bins, genes=3))
+
+
+class Opening:
+    """How long a window is held at a time, at most, while a section and its prediction are opened; time of its thread.
+
+    Most of it is napari making layers, whatever the number of spots. Something is open before: the first layers of a
+    window take longer.
+    """
+
+    params = (["5,000 spots", "half a million bins"],)
+    param_names = ("what",)
+    unit = "ms"
+    timeout = 300
+
+    def track_longest_hold(self, what: str) -> float:
+        bench = BinSwitch() if what == "half a million bins" else GeneSwitch()
+        opened = bench._opened()
+        bench.open_window()
+        _opening(bench.controller, GeneSwitch()._opened())
+        longest = _opening(bench.controller, opened)
+        bench.teardown("measured")
+        return 1000 * longest
+
+
+def _opening(controller: Controller, opened: Opened) -> float:
+    """Open it, draw it, and tell the longest time in which the window heard nothing."""
+    from qtpy.QtWidgets import QApplication
+
+    held = [_held(lambda: controller.take(opened))]
+    while controller.state.expression is None or controller.state.expression.section is not opened.section:
+        held.append(_held(QApplication.processEvents))
+    held += [_held(QApplication.processEvents) for _ in range(20)]
+    return max(held)
+
+
+def _held(act: Callable[[], None]) -> float:
+    started = time.thread_time()
+    act()
+    return time.thread_time() - started
 
 
 class BesideTraining:
@@ -277,11 +345,44 @@ def _section() -> Section:
     )
 
 
-def _prediction(section: Section) -> Prediction:
-    counts = section.table.X
-    table = AnnData(obs=section.table.obs.copy(), var=section.table.var.copy())
+@cache
+def _bins() -> Section:
+    """Square bins of 8 um, turned a little, with a hole; each gene in as many of them."""
+    random = np.random.default_rng(0)
+    row, column = (index.ravel() for index in np.indices((BINS, BINS)))
+    kept = np.hypot(row - 300, column - 350) > 20
+    row, column = row[kept], column[kept]
+    turn = np.deg2rad(3.7)
+    xy = 29.0 * np.column_stack([column, row]) @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    where = random.integers(0, len(row), (BIN_GENES, BIN_COUNTS))
+    genes = np.repeat(np.arange(BIN_GENES), BIN_COUNTS)
+    counts = csr_matrix((random.integers(1, 9, where.size), (where.ravel(), genes)), dtype=np.float32)
+    counts.resize(len(row), BIN_GENES)
+    table = AnnData(counts, var=pd.DataFrame(index=[f"GENE{at}" for at in range(BIN_GENES)]))
+    table.obs_names = [f"s_008um_{y:05d}_{x:05d}-1" for y, x in zip(row, column, strict=True)]
+    table.obs[keys.ARRAY_ROW], table.obs[keys.ARRAY_COL] = row, column
+    table.obsm[keys.SPATIAL] = xy + 2000
+    return Section(
+        name="bins",
+        patient=None,
+        table=table,
+        slide=None,
+        um_per_px=8 / 29,
+        um_per_px_source="made",
+        spot_diameter_um=8.0,
+        grid_pitch=29.0,
+        layout="visium-hd",
+        alignment=Alignment("unknown", 1.0, 1.0, ""),
+    )
+
+
+def _prediction(section: Section, genes: int | None = None) -> Prediction:
+    """Of all genes, or of the first ones."""
+    counts = section.table.X[:, :genes]
+    table = AnnData(obs=section.table.obs.copy(), var=section.table.var.iloc[:genes].copy())
     table.layers[keys.MEASURED_SPOT], table.layers[keys.MEASURED_GENE] = spot_normalise(counts), gene_normalise(counts)
     table.layers[keys.PREDICTED] = 0.9 * table.layers[keys.MEASURED_GENE]
     table.obsm[keys.SPATIAL] = section.table.obsm[keys.SPATIAL]
-    table.uns[keys.PROVENANCE] = {"format": keys.FORMAT, "section": "bench", "model": "made", "space": "gene"}
-    return Prediction("bench", "made", table)
+    provenance = {"format": keys.FORMAT, "section": section.name, "model": "made", "space": "gene"}
+    table.uns[keys.PROVENANCE] = provenance
+    return Prediction(section.name, "made", table)

@@ -6,23 +6,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.colormaps import Colormap
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 
 from gr2st_napari import _layers
 from gr2st_napari._attention import PLAIN, edge_colours, top_of
+from gr2st_napari._heatmaps import heatmap
 from gr2st_napari._layer_list import LayerList
 from gr2st_napari._marks import MARKS, Marks, mark_of
 from gr2st_napari._neighbours import EDGE_KINDS
 from gr2st_napari._side_by_side import SideBySide, set_visible
+from gr2st_napari._swipe import Swipe
 from gr2st_napari._vispy_programs import keep_programs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari import Viewer
     from napari.layers import Image, Layer, Points, Vectors
 
     from gr2st_napari._export import Window
-    from gr2st_napari._expression import Expression, Float64
+    from gr2st_napari._expression import Float64
+    from gr2st_napari._ground import Ground
+    from gr2st_napari._heatmaps import Heatmap
     from gr2st_napari._layers import LayerTuple, Placement
     from gr2st_napari._marks import Mark
     from gr2st_napari._neighbours import EdgeKind, Neighbours
@@ -31,9 +37,9 @@ if TYPE_CHECKING:
 
 EDGE_SCREEN_PX = 1.5
 VIEW_MARGIN = 0.1
-COLORBAR_PX = (18, 180)
-TITLE_PT = {1: 10, 2: 7}
-"""Size of the titles by the number of maps: beside another one a map has half the width."""
+TITLE_PT, TITLE_BESIDE_PT = 10, 7
+"""Size of the titles: where two maps stand beside each other, each has half the width."""
+BESIDE = ("side by side", "swipe")
 SECOND_SUFFIX = " (predicted)"
 
 
@@ -42,21 +48,23 @@ class Cell:
     """Our layers of one cell of the canvas, bottom first."""
 
     slide: Image | None = None
-    spots: Points | None = None
+    spots: Heatmap | None = None
     edges: tuple[Vectors, ...] = ()
     marks: dict[Mark, Points] = field(default_factory=dict)
 
     @property
     def layers(self) -> list[Layer]:
-        ours = (self.slide, self.spots, *(self.marks[mark] for mark in MARKS if mark in self.marks), *self.edges)
-        return [layer for layer in ours if layer is not None]
+        slide = [] if self.slide is None else [self.slide]
+        spots = [] if self.spots is None else self.spots.layers
+        marks = [self.marks[mark] for mark in MARKS if mark in self.marks]
+        return [*slide, *spots, *marks, *self.edges]
 
 
 class Canvas:
     """Projects a display onto a viewer."""
 
     lost = Signal(str)
-    """The user deleted one of our layers: "slide", "spots", "edges", "second" or a mark."""
+    """The user deleted one of our layers: "slide", "spots", "edges", "second", "divider" or a mark."""
 
     zoomed = Signal()
     """A screen pixel has another size now."""
@@ -69,8 +77,12 @@ class Canvas:
         self._marks = Marks(self.layers)
         self._first = Cell()
         self._second: Cell | None = None
+        self._swipe = Swipe(self.layers)
         self._placement: Placement | None = None
+        self._taking_turns: tuple[Panel, ...] = ()
+        self._source: Mapping[str, Any] = {}
         self.layers.removed.connect(self._on_removed)
+        self.layers.disturbed.connect(self._on_disturbed)
         viewer.scene.camera.events.zoom.connect(self._on_zoom)
 
     @property
@@ -131,23 +143,41 @@ class Canvas:
         if self._first.slide is None:
             self._first.slide = self.layers.add(_layers.picture_layer(picture, placement, name="slide"))
 
-    def show(self, display: Display, expression: Expression, placement: Placement, source: dict[str, Any]) -> None:
-        """Draw the panels of a display: one map, or two side by side."""
-        self._placement = placement
+    def show(self, display: Display, ground: Ground, divider: float, source: Mapping[str, Any]) -> None:
+        """Draw the panels of a display: one map, two side by side, over each other, or by turns."""
+        self._placement, self._source = ground.placement, source
         is_new = self._first.spots is None
-        if len(display.panels) == 1:
+        # A single map stands alone, whatever way of looking at two the user has chosen.
+        mode = display.mode if len(display.panels) == 2 else "measured"
+        if mode != "side by side":
             self._leave_side_by_side()
-        self._show_panel(self._first, display.panels[0], expression, source)
+        if mode != "swipe":
+            self._leave_swipe()
+        self._taking_turns = display.panels if mode == "flicker" else ()
+        self._show_panel(self._first, display.panels[0], ground)
         if is_new and self._first.spots is not None:
-            self._first_view(self._first.spots)
-        if len(display.panels) == 2:
-            self._show_second(display.panels[1], expression, source)
-        self._size_titles(TITLE_PT[len(display.panels)])
+            self._first_view(self._first.spots.main)
+        if mode == "side by side":
+            self._show_second(display.panels[1], ground)
+        elif mode == "swipe":
+            self._show_over(display.panels[1], ground, divider)
+        self._size_titles(TITLE_BESIDE_PT if mode in BESIDE else TITLE_PT)
+
+    def take_turns(self) -> None:
+        """Show the other one of two panels that take turns."""
+        if self._taking_turns and self._first.spots is not None:
+            self._taking_turns = (*self._taking_turns[1:], self._taking_turns[0])
+            self._first.spots.show(self._taking_turns[0], self._source)
+
+    def divide(self, divider: float) -> None:
+        """Move the line between two maps that lie over each other, 0 to the left of all spots, 1 to the right."""
+        self._swipe.divide(divider)
+        self._on_zoom()
 
     def put_aside(self, *, is_aside: bool) -> None:
         """Hide the map while another one lies in its place, or bring it back."""
         if self._first.spots is not None:
-            set_visible([self._first.spots], is_visible=not is_aside)
+            self._first.spots.set_visible(is_visible=not is_aside)
 
     def show_edges(self, neighbours: Neighbours | None, xy: Float64, kinds: tuple[EdgeKind, ...] = EDGE_KINDS) -> None:
         """Draw the edges of one spot in every cell, those of some kinds or none."""
@@ -155,7 +185,7 @@ class Canvas:
             is_visible = cell is self._first or self._pair.is_on
             wanted = [] if neighbours is None else self._edge_tuples(neighbours, xy, kinds)
             self._show_edges(cell, wanted, is_visible=is_visible)
-        self._pair.arrange([cell.layers for cell in self._cells])
+        self._arrange()
         self._on_zoom()
 
     def show_marks(self, mark: Mark, xy: Float64) -> None:
@@ -172,7 +202,7 @@ class Canvas:
     def put_under_spots(self, layer: Layer) -> Any:
         """Put a layer that was made between slide and spots, which stay to be seen."""
         self.layers.put(layer)
-        self.layers.lower(layer, self._first.spots)
+        self.layers.lower(layer, None if self._first.spots is None else self._first.spots.layers[0])
         return layer
 
     def width_on_screen(self, px: float) -> float:
@@ -183,6 +213,7 @@ class Canvas:
     def drop_second(self) -> None:
         """Take the second cell away for good."""
         self._leave_side_by_side()
+        self._leave_swipe()
         if self._second is not None:
             self.layers.remove(self._second.layers)
             self._second = None
@@ -192,6 +223,9 @@ class Canvas:
         for cell in self._cells:
             self.layers.remove(cell.edges)
             cell.edges = ()
+        self._arrange()
+
+    def _arrange(self) -> None:
         self._pair.arrange([cell.layers for cell in self._cells])
 
     @property
@@ -200,21 +234,19 @@ class Canvas:
 
     # -- one map ---------------------------------------------------------------------------------------------------
 
-    def _show_panel(self, cell: Cell, panel: Panel, expression: Expression, source: dict[str, Any]) -> None:
+    def _show_panel(self, cell: Cell, panel: Panel, ground: Ground) -> None:
         if cell.spots is None:
-            assert self._placement is not None, "a placement is set before anything is drawn"
-            cell.spots = self.layers.add(_layers.spots_layer(panel, expression.xy, self._placement, source=source))
-            dress(cell.spots)
-            return
-        redraw(cell.spots, panel)
-        cell.spots.metadata[_layers.METADATA].update(source)
+            suffix = "" if cell is self._first else SECOND_SUFFIX
+            cell.spots = heatmap(self.layers, panel, ground, self._source, suffix)
+        else:
+            cell.spots.show(panel, self._source)
 
     def _size_titles(self, size_pt: int) -> None:
         for spots in (cell.spots for cell in self._cells):
-            if spots is not None and spots.name_overlay.font_size != size_pt:
-                spots.name_overlay.font_size = size_pt
+            if spots is not None and spots.main.name_overlay.font_size != size_pt:
+                spots.main.name_overlay.font_size = size_pt
 
-    def _first_view(self, spots: Points) -> None:
+    def _first_view(self, spots: Layer) -> None:
         bar = self._viewer.canvas.overlays.scale_bar
         bar.visible, bar.gridded, bar.position = True, True, "bottom_right"
         self.layers.select(spots)
@@ -222,7 +254,7 @@ class Canvas:
         if self._first.slide is not None:
             self._look_at(spots)
 
-    def _look_at(self, spots: Points) -> None:
+    def _look_at(self, spots: Layer) -> None:
         """Come as near as all spots allow: a section is often a small part of its slide."""
         low, high = np.asarray(spots.extent.world)[:, -2:]
         room = (high - low) + 2 * VIEW_MARGIN * (high - low).max()
@@ -232,27 +264,45 @@ class Canvas:
 
     # -- two maps --------------------------------------------------------------------------------------------------
 
-    def _show_second(self, panel: Panel, expression: Expression, source: dict[str, Any]) -> None:
+    def _show_second(self, panel: Panel, ground: Ground) -> None:
         if self._second is not None and self._pair.is_on:
-            self._show_panel(self._second, panel, expression, source)
+            self._show_panel(self._second, panel, ground)
             return
         with self._pair.same_view():
             second = self._second = self._second or Cell()
             if second.slide is None and self._first.slide is not None:
                 second.slide = self.layers.add(_twin(self._first.slide))
-            self._show_panel(second, panel, expression, source)
+            self._show_panel(second, panel, ground)
             edges = self._first.edges if any(layer.visible for layer in self._first.edges) else ()
             self._show_edges(second, [_twin(layer) for layer in edges], is_visible=True)
             self._marks.show([cell.marks for cell in self._cells], ("", SECOND_SUFFIX))
-            set_visible([layer for layer in (second.slide, second.spots) if layer is not None], is_visible=True)
+            set_visible([] if second.slide is None else [second.slide], is_visible=True)
+            if second.spots is not None:
+                second.spots.set_visible(is_visible=True)
             self._pair.enter([cell.layers for cell in self._cells])
 
     def _leave_side_by_side(self) -> None:
         if self._pair.is_on and self._second is not None:
             with self._pair.same_view():
                 self._pair.leave(self._second.layers)
-            if self._second.spots is not None:
-                self._second.spots.name = f"spots{SECOND_SUFFIX}"
+            self._put_by(self._second)
+
+    def _put_by(self, second: Cell) -> None:
+        """What waits, hidden, for the next comparison is not named after what it showed."""
+        if second.spots is not None:
+            second.spots.main.name = f"spots{SECOND_SUFFIX}"
+
+    def _show_over(self, panel: Panel, ground: Ground, divider: float) -> None:
+        second = self._second = self._second or Cell()
+        self._show_panel(second, panel, ground)
+        if self._first.spots is not None and second.spots is not None:
+            self._swipe.enter(self._first.spots, second.spots, ground, divider)
+            self._on_zoom()
+
+    def _leave_swipe(self) -> None:
+        if self._swipe.is_on and self._second is not None:
+            self._swipe.leave()
+            self._put_by(self._second)
 
     # -- edges -----------------------------------------------------------------------------------------------------
 
@@ -301,16 +351,24 @@ class Canvas:
         for layer in (layer for cell in self._cells for layer in cell.edges if layer.visible):
             if layer.edge_width != width:
                 layer.edge_width = width
+        self._swipe.keep_width(width)
 
-    # -- what the user deletes -------------------------------------------------------------------------------------
+    # -- what the user deletes and moves -----------------------------------------------------------------------------
 
     def _on_removed(self, layer: Layer) -> None:
         lost = self._forget(layer)
         if lost:
             self.lost.emit(lost)
 
+    def _on_disturbed(self) -> None:
+        # The list may be in the middle of changing until then.
+        if self._pair.is_on:
+            QTimer.singleShot(0, self._arrange)
+
     def _forget(self, layer: Layer) -> str:
         """Drop a layer the user deleted, and say which part is lost."""
+        if self._swipe.lost(layer):
+            return "divider"
         for cell in self._cells:
             mark = mark_of(cell.marks, layer)
             if mark is not None:
@@ -322,44 +380,12 @@ class Canvas:
             if layer is cell.slide:
                 cell.slide = None
                 return "slide" if cell is self._first else "second"
-            if layer is cell.spots:
+            if cell.spots is not None and layer in cell.spots.layers:
+                self._swipe.forget()
+                self.layers.remove(cell.spots.layers)
                 cell.spots = None
                 return "spots" if cell is self._first else "second"
         return ""
-
-
-def redraw(spots: Points, panel: Panel) -> None:
-    """Show another panel in a layer of spots that is there."""
-    _recolour(spots, panel)
-    if spots.face_colormap.name != f"gr2st {panel.colormap}":
-        spots.face_colormap = Colormap(**_layers.colormap(panel.colormap))
-    spots.name = panel.title
-
-
-def _recolour(spots: Points, panel: Panel) -> None:
-    """Set values and limits together, with one upload to the graphics card.
-
-    Each public setter uploads every attribute of every spot again, three times for one gene. There is no public way to
-    change both at once, so the colour managers are silenced meanwhile; the colour bar listens to the limits event.
-    """
-    face, border = spots._face, spots._border
-    same_limits = tuple(spots.face_contrast_limits) == panel.limits
-    with face.events.blocker_all(), border.events.blocker_all():
-        spots.features = {_layers.FEATURE: panel.values}
-        spots.face_contrast_limits = panel.limits
-    if not same_limits:
-        face.events.contrast_limits(value=spots.face_contrast_limits)
-    spots.events.face_color()
-
-
-def dress(spots: Points) -> None:
-    """Colour bar with numbers, title; nothing to edit."""
-    spots.editable = False
-    spots.face_colorbar.visible = True
-    spots.face_colorbar.position = "bottom_left"
-    spots.face_colorbar.size = COLORBAR_PX
-    spots.name_overlay.visible = True
-    spots.name_overlay.position = "top_left"
 
 
 def _twin(layer: Layer) -> LayerTuple:

@@ -16,12 +16,16 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 
 from gr2st import cache_dir, display_pyramid
 from gr2st_napari._canvas import Canvas
+from gr2st_napari._class_keeper import ClassKeeper
 from gr2st_napari._closing import Closing
+from gr2st_napari._divider import Divider
 from gr2st_napari._errands import Errands
 from gr2st_napari._evaluator import Evaluator
 from gr2st_napari._exporter import Exporter
-from gr2st_napari._expression import KINDS, Expression
+from gr2st_napari._expression import KINDS
+from gr2st_napari._flicker import Flicker
 from gr2st_napari._gene_facts import FactsKeeper
+from gr2st_napari._ground import Ground, Groundwork, is_large
 from gr2st_napari._marks import MARKS
 from gr2st_napari._opener import Opener
 from gr2st_napari._opening import Opened, placement_of, pyramid_picture
@@ -34,7 +38,7 @@ from gr2st_napari._session_keeper import SessionKeeper
 from gr2st_napari._shelf_keeper import ShelfKeeper
 from gr2st_napari._sketch_keeper import SketchKeeper
 from gr2st_napari._spot_keeper import SpotKeeper
-from gr2st_napari._state import MODES, Problem, State
+from gr2st_napari._state import MODES, Job, Problem, State
 from gr2st_napari._study_builder import StudyBuilder
 from gr2st_napari._trainer import Trainer
 from gr2st_napari._worker import WorkerProcess
@@ -91,6 +95,10 @@ class Controller:
         self._errands = Errands(self.state, self.worker)
         self.exporter = Exporter(self.state, self.canvas, self.worker, self._errands)
         self._pointer = Pointer(viewer, self.describe)
+        self._divider = Divider(viewer, self.state)
+        self._flicker = Flicker(self.state, self.canvas.take_turns)
+        self._groundwork = Groundwork(self.state)
+        self._ground: Ground | None = None
         self._lost: set[str] = set()
         self._is_closed = False
         self._window: QWidget | None = None
@@ -98,6 +106,7 @@ class Controller:
         # Before our own listeners: its layer is gone before two maps stand side by side.
         self.sketches = SketchKeeper(self.state, self.canvas)
         self._connect()
+        self.classes = ClassKeeper(self.state)
         # After our own listeners: regions that come back are then drawn above the spots.
         self.regions = RegionKeeper(self.state, self.canvas.layers)
         self.sessions = SessionKeeper(self.state, self.canvas, self.regions, self.evaluator)
@@ -106,6 +115,10 @@ class Controller:
             self._preferences,
             self._errands,
             self._opener,
+            self._groundwork,
+            self._divider,
+            self._flicker,
+            self.classes,
             self.facts,
             self.shelf,
             self.builder,
@@ -128,6 +141,8 @@ class Controller:
         events.opened.connect(self._on_opened)
         events.expression.connect(self._draw)
         events.wish.connect(self._draw)
+        events.classes.connect(self._draw)
+        events.divider.connect(self.canvas.divide)
         self._pointer.clicked.connect(self._on_clicked)
         self.canvas.lost.connect(self._on_lost)
         self.canvas.layers.dropped.connect(self._on_dropped)
@@ -135,10 +150,15 @@ class Controller:
     # -- what docks ask for ----------------------------------------------------------------------------------------
 
     def wish(self, **changes: Any) -> None:
-        """Change what is shown: fields of `Wish`. A gene ends the map of a list, a mode that of a measure of trust."""
+        """Change what is shown: fields of `Wish`.
+
+        A gene ends the map of a list, a mode that of a measure of trust, and both end classes.
+        """
         without: dict[str, Any] = {"members": ()} if "gene" in changes else {}
         if "mode" in changes:
             without["measure"] = "expression"
+        if changes.keys() & {"gene", "mode"}:
+            without |= {"colour_by": "", "hidden": frozenset()}
         self.state.wish = replace(self.state.wish, **{**without, **changes})
 
     def open(self, path: Path | str) -> None:
@@ -186,6 +206,10 @@ class Controller:
         """Stop what runs: politely first."""
         if self._errands.is_told:
             self._errands.stop()
+        elif self._groundwork.is_busy:
+            self._groundwork.stop()
+            self.state.opened = None
+            self.state.job = Job()
         else:
             self.exporter.stop()
             self._opener.stop()
@@ -233,6 +257,8 @@ class Controller:
         if expression is None or shown is None or spot >= len(expression.spots):
             return ""
         gene, words = shown.gene, [f"spot {expression.spots[spot]}"]
+        if shown.classes is not None:
+            return f"{words[0]} · {shown.classes.words}: {shown.classes.name_of(spot) or 'none'}"
         looked_at = replace(self.state.wish, gene=gene, members=shown.members)
         for kind in KINDS:
             value = expression.shown_values(looked_at, kind)[spot]
@@ -259,29 +285,36 @@ class Controller:
             self.canvas.clear()
             self.state.spot = None
         if opened is None:
+            self._groundwork.stop()
             self.state.expression = None
             self.state.shown = None
         else:
             self._show_opened(opened, is_new_picture=before is None or opened.picture is not before.picture)
 
     def _show_opened(self, opened: Opened, *, is_new_picture: bool) -> None:
-        placement = placement_of(opened)
         if is_new_picture:
-            self.canvas.show_picture(opened.picture, placement)
+            self.canvas.show_picture(opened.picture, placement_of(opened))
         if not belongs(self.state.expression, opened):
-            expression = Expression(opened.section, opened.prediction)
-            self._pointer.watch(expression.xy, placement)
-            self.state.wish = first_wish(self.state.wish, self.state.expression, expression)
-            self.state.expression = expression
+            if is_large(opened):
+                self.state.expression = None
+            self._groundwork.lay(opened, self._stand_on)
         if is_new_picture and opened.picture is not None and opened.picture.is_preview:
             self._make_pyramid(opened.picture)
 
+    def _stand_on(self, ground: Ground) -> None:
+        expression, placement = ground.expression, ground.placement
+        self._ground = ground
+        self._pointer.watch(expression.tree, placement)
+        self._divider.watch(expression.xy, placement)
+        self.state.wish = first_wish(self.state.wish, self.state.expression, expression)
+        self.state.expression = expression
+
     def _draw(self) -> None:
-        expression, opened = self.state.expression, self.state.opened
-        if opened is None or expression is None or not belongs(expression, opened):
+        expression, opened, ground = self.state.expression, self.state.opened, self._ground
+        if opened is None or expression is None or ground is None or not belongs(expression, opened):
             return
-        before, shown = self.state.shown, resolve(self.state.wish, expression)
-        self.canvas.show(shown, expression, placement_of(opened), {"opened": opened, "gene": shown.gene})
+        before, shown = self.state.shown, resolve(self.state.wish, expression, self.state.classes)
+        self.canvas.show(shown, ground, self.state.divider, {"opened": opened, "gene": shown.gene})
         hidden = self.canvas.hidden_layers
         own = (f"{hidden} of your own layers hidden while two maps stand side by side.",) if hidden else ()
         self.state.notes = (*shown.notes, *own)
@@ -304,8 +337,8 @@ class Controller:
         if "spots" in lost:
             self.state.opened = None
             return
-        if lost & {"slide", "second"}:
-            if self.state.wish.mode == "side by side":
+        if lost & {"slide", "second", "divider"}:
+            if self.state.wish.mode in ("side by side", "swipe"):
                 self.wish(mode="measured")
             self.canvas.drop_second()
         for mark in MARKS:

@@ -9,11 +9,13 @@ import numpy as np
 from gr2st import COLOUR_MAPS, map_colours
 from gr2st_napari._advice import ACTION_WORDS, advise
 from gr2st_napari._attention import PLAIN
+from gr2st_napari._classes import CLUSTERS, legend_lines, offers
 from gr2st_napari._controller import MODE_KEYS, controller_of
 from gr2st_napari._export import file_stem, why_not_export
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._resolve import available_modes
 from gr2st_napari._results_words import ranking_words
+from gr2st_napari._scales import limits_on_other_scale
 from gr2st_napari.views.gene_model import DETECTED, HIGH, LOW, MEAN, MORAN, PCC, STAR, VARIABILITY
 from gr2st_napari.views.genes import GenesView
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from gr2st_napari._controller import Controller
     from gr2st_napari._expression import Expression
     from gr2st_napari._results import Ranking
-    from gr2st_napari._state import Space, State
+    from gr2st_napari._state import Limits, Space, State
 
 KEY_WORDS: dict[str, str] = {mode: key.replace("Control-", "Ctrl+") for mode, key in MODE_KEYS.items()}
 FACT_COLUMNS = {DETECTED: "detected", VARIABILITY: "variability", MORAN: "pattern"}
@@ -71,9 +73,15 @@ class GenesDock(GenesView):
         self.lists.saved.connect(lambda path: controller.shelf.save(path, self.genes.model.genes))
         self.lists.mean_wanted.connect(self._show_mean)
         self.modes.chosen.connect(lambda mode: controller.wish(mode=mode))
+        self.modes.divider_moved.connect(self._move_divider)
+        self.modes.flicker_chosen.connect(lambda seconds: controller.wish(flicker_s=seconds))
+        self.colour_by.chosen.connect(lambda what: controller.wish(colour_by=what, hidden=frozenset()))
+        self.classes.hidden_chosen.connect(lambda hidden: controller.wish(hidden=hidden))
+        self.classes.n_clusters_chosen.connect(lambda count: controller.wish(n_clusters=count, hidden=frozenset()))
         self.look.space_chosen.connect(lambda space: controller.wish(space=space))
         self.look.colormap_chosen.connect(lambda name: controller.wish(colormap=name))
-        self.look.limits_chosen.connect(lambda limits: controller.wish(limits=limits))
+        self.look.log_chosen.connect(self._choose_log)
+        self.look.limits_chosen.connect(self._choose_limits)
         self.look.clip_chosen.connect(lambda clip: controller.wish(clip=clip))
 
     def _listen(self) -> None:
@@ -108,6 +116,7 @@ class GenesDock(GenesView):
             (events.shown, self._on_shown),
             (events.spot, self._on_spot),
             (events.saved, self.foot.show_saved),
+            (events.divider, self.modes.show_divider),
         ]
 
     def _on_card(self) -> None:
@@ -179,9 +188,12 @@ class GenesDock(GenesView):
     def _on_shown(self) -> None:
         self._on_expression()
         shown, wish = self._state.shown, self._state.wish
-        mode = wish.mode if shown is None else shown.mode
+        mode = wish.mode if shown is None else "" if shown.classes is not None else shown.mode
         reasons = available_modes(self._state.expression)
         self.modes.show_modes(mode, {str(name): reason for name, reason in reasons.items()}, KEY_WORDS)
+        self.modes.show_flicker(wish.flicker_s)
+        self.modes.show_divider(self._state.divider)
+        self._show_classes()
         self.look.show_wish(wish, (0.0, 1.0) if shown is None else shown.panels[0].limits, shown is not None)
         self.genes.show_gene("" if shown is None else shown.gene)
         self.show_notes(self._state.notes)
@@ -207,6 +219,30 @@ class GenesDock(GenesView):
             "report-list": lambda: exporter.report(path, self.genes.model.genes),
         }
         acts[what]()
+
+    def _show_classes(self) -> None:
+        expression, shown, wish = self._state.expression, self._state.shown, self._state.wish
+        self.colour_by.show_offers({} if expression is None else offers(expression), wish.colour_by)
+        classes = None if shown is None else shown.classes
+        self.show_look(of_classes=classes is not None)
+        if classes is not None:
+            lines = legend_lines(classes)
+            self.classes.show_classes(*lines, hidden=wish.hidden)
+            self.classes.show_n_clusters(wish.n_clusters if wish.colour_by == CLUSTERS else None)
+
+    def _move_divider(self, divider: float) -> None:
+        self._state.divider = divider
+
+    def _choose_log(self, is_on: bool) -> None:
+        """The other scale; limits that are kept go with it, those of differences cannot."""
+        limits = limits_on_other_scale(self._state.wish.limits, log=is_on)
+        self._controller.wish(log=is_on, limits=limits, bound=None)
+
+    def _choose_limits(self, limits: Limits | None) -> None:
+        if self._state.wish.mode == "difference":
+            self._controller.wish(bound=None if limits is None else max(map(abs, limits)))
+        else:
+            self._controller.wish(limits=limits)
 
     def _on_spot(self) -> None:
         expression, spot = self._state.expression, self._state.spot

@@ -58,7 +58,7 @@ def settings_of(display: Display, wish: Wish, opened: Opened) -> dict[str, Any]:
     told: dict[str, Any] = {
         "study": None if opened.study is None else str(opened.study.path),
         "section": opened.name,
-        "view": {**asdict(wish), "gene": display.gene, "mode": display.mode},
+        "view": {**asdict(wish), "gene": display.gene, "mode": display.mode, "hidden": sorted(wish.hidden)},
         "maps": [_map_told(panel) for panel in display.panels],
         "notes": list(display.notes),
     }
@@ -74,7 +74,12 @@ def why_not_export(state: State, listed: Sequence[str]) -> dict[str, str]:
     opened = state.opened
     no_prediction = "Needs a prediction." if opened is None or opened.prediction is None else ""
     no_section = "Needs the section of the prediction." if opened is None or opened.section is None else ""
+    is_of_classes = state.shown is not None and state.shown.classes is not None
+    no_gene = "Shows classes: choose a gene first." if is_of_classes else ""
     return {
+        "figure-view": no_gene,
+        "figure-whole": no_gene,
+        "values-view": no_gene,
         "values-all": no_prediction,
         "prediction": no_prediction,
         "report-best": no_section,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from gr2st import gene_normalise, keys, mean_z, spot_normalise
+from gr2st_napari._classes import columns_of_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+    from scipy.spatial import cKDTree
 
     from gr2st import Prediction, Section
     from gr2st_napari._state import Space, Wish
@@ -24,6 +28,8 @@ Kind: TypeAlias = Literal["measured", "predicted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 MEASURED_LAYER = {"spot": keys.MEASURED_SPOT, "gene": keys.MEASURED_GENE}
+COLUMNS_KEPT = 12
+"""Columns of values kept at hand: both maps of a gene are asked for again by every look at a spot."""
 SCORE_COLUMN = {"spot": keys.PCC_SPOT, "gene": keys.PCC_GENE}
 
 
@@ -58,6 +64,32 @@ class Expression:
         source = self.section if self.section is not None else self.prediction
         assert source is not None, "an expression is made of a section, a prediction or both"
         return np.asarray(source.table.obsm[keys.SPATIAL], dtype=np.float64)[:, :2]
+
+    @cached_property
+    def array(self) -> Int64 | None:
+        """Place of each spot in the array (n, 2): row, column; None where the data does not tell."""
+        obs = (self.section or self.prediction).table.obs  # type: ignore[union-attr]
+        if not {keys.ARRAY_ROW, keys.ARRAY_COL} <= set(obs.columns):
+            return None
+        return obs[[keys.ARRAY_ROW, keys.ARRAY_COL]].to_numpy(np.int64)
+
+    @cached_property
+    def class_columns(self) -> dict[str, pd.Series]:
+        """What the data says about each spot in a few words (label, cluster), by the order of `spots`."""
+        found: dict[str, pd.Series] = {}
+        for side in (self.prediction, self.section):
+            obs = None if side is None else side.table.obs
+            if obs is not None:
+                of_spots = obs if side is self.section else obs.reindex(list(self.spots))
+                found |= columns_of_classes(of_spots)
+        return found
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Finds the spots near a place in `xy`."""
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self.xy)
 
     @cached_property
     def genes(self) -> tuple[str, ...]:
@@ -122,6 +154,10 @@ class Expression:
 
     def values(self, gene: str, kind: Kind, space: Space) -> Float32:
         """Values (n,) of one gene in the order of `spots`; NaN where there is none."""
+        return self._column(gene, kind, space)
+
+    def fresh(self, gene: str, kind: Kind, space: Space) -> Float32:
+        """The same, without being kept: for those who go through many genes."""
         return self._predicted(gene) if kind == "predicted" else self._measured(gene, space)
 
     def shown_values(self, wish: Wish, kind: Kind) -> Float32:
@@ -160,6 +196,13 @@ class Expression:
         scores = self.scores(space)
         ranked = self.means if scores is None or np.isnan(scores).all() else scores
         return self.genes[int(np.nanargmax(ranked))] if np.isfinite(ranked).any() else next(iter(self.genes), "")
+
+    def warm_up(self) -> None:
+        """Work out now, in whatever thread this is, what the first look would have to wait for."""
+        gene = self.default_gene("spot")
+        for kind in KINDS if gene else ():
+            self.values(gene, kind, "spot")
+        self.tree, self.aliases, self.rows_of_prediction, self.class_columns  # noqa: B018
 
     def position(self, spot: str) -> int | None:
         """Row of a spot by its name."""
@@ -209,6 +252,11 @@ class Expression:
         counts = self._counts if not listed else self._counts[:, listed]
         return np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
 
+    @cached_property
+    def _column(self) -> Callable[[str, Kind, Space], Float32]:
+        """`fresh`, with the last ones kept; other threads may ask, too."""
+        return lru_cache(COLUMNS_KEPT)(self.fresh)
+
     def _layer(self, name: str) -> Any:
         return None if self.prediction is None else self.prediction.table.layers.get(name)
 
@@ -223,14 +271,8 @@ class Expression:
             return self._from_layer(layer, gene)
         if self._counts is None or gene not in self._measured_column:
             return np.full(len(self.spots), np.nan, np.float32)
-        return self._normalised(self._counts[:, [self._measured_column[gene]]].toarray(), space)
-
-    def _normalised(self, counts: Any, space: Space) -> Float32:
-        if space == "gene":
-            return np.asarray(gene_normalise(counts))[:, 0]
-        # A spot's share needs only its total: one column for the gene, one for all the others.
-        others = np.maximum(self._depth[:, None] - counts, 0)
-        return np.asarray(spot_normalise(np.hstack([counts, others])))[:, 0]
+        counts = self._counts[:, [self._measured_column[gene]]]
+        return (gene_normalise(counts) if space == "gene" else spot_normalise(counts, self._depth))[:, 0]
 
     def _from_layer(self, layer: Any, gene: str) -> Float32:
         column = layer[:, [self._predicted_column[gene]]]

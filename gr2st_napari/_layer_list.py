@@ -12,7 +12,7 @@ from psygnal import Signal
 from gr2st_napari._layers import DROPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from gr2st_napari._layers import LayerTuple
     from gr2st_napari._opening import Opened
+
+
+MAPS = ("colormap", "face_colormap")
 
 
 class LayerList:
@@ -31,16 +34,21 @@ class LayerList:
     dropped = Signal()
     """Our reader's layers have come in."""
 
+    disturbed = Signal()
+    """Somebody else put a layer in, or moved one."""
+
     def __init__(self, viewer: Viewer) -> None:
         self._layers = viewer.layers
         self._is_ours = False
         self._layers.events.removed.connect(self._on_removed)
         self._layers.events.inserted.connect(self._on_inserted)
+        self._layers.events.moved.connect(self._on_moved)
 
     def close(self) -> None:
         """Stop listening; the layers stay."""
         self._layers.events.removed.disconnect(self._on_removed)
         self._layers.events.inserted.disconnect(self._on_inserted)
+        self._layers.events.moved.disconnect(self._on_moved)
 
     def all(self) -> list[Layer]:
         """Every layer, bottom first."""
@@ -59,14 +67,14 @@ class LayerList:
     def made(layer: LayerTuple) -> Layer:
         """A layer that is not in the viewer yet; may be made in a thread."""
         data, keywords, kind = layer
-        if isinstance(keywords.get("face_colormap"), dict):
-            keywords = {**keywords, "face_colormap": Colormap(**keywords["face_colormap"])}
-        return Layer.create(data, keywords, kind)
+        maps = {key: Colormap(**value) for key, value in keywords.items() if key in MAPS and isinstance(value, dict)}
+        return Layer.create(data, {**keywords, **maps}, kind)
 
     def put(self, made: Layer) -> Any:
         """Put a layer on top that was made, and leave the user's selection as it is."""
         selected = set(self._layers.selection)
-        self._layers.append(made)
+        with self._changing():
+            self._layers.append(made)
         if selected:
             self._layers.selection = selected
         return made
@@ -81,14 +89,23 @@ class LayerList:
     def order(self, wanted: Collection[Layer]) -> None:
         """Put these layers first, in this order; the others follow as they stood."""
         present = [layer for layer in wanted if layer in self._layers]
-        for at, layer in enumerate(present):
-            if self._layers[at] is not layer:
-                self._layers.move(self._layers.index(layer), at)
+        with self._changing():
+            for at, layer in enumerate(present):
+                if self._layers[at] is not layer:
+                    self._layers.move(self._layers.index(layer), at)
+
+    def lay_over(self, layers: Sequence[Layer], base: Layer) -> None:
+        """Put layers right above another one, the first of them lowest."""
+        with self._changing():
+            for layer in reversed(layers):
+                if self._layers.index(layer) != self._layers.index(base) + 1:
+                    self._layers.move(self._layers.index(layer), self._layers.index(base) + 1)
 
     def lower(self, layer: Layer, below: Layer | None) -> None:
         """Move a layer under another one, where that is there."""
         if below in self._layers:
-            self._layers.move(self._layers.index(layer), self._layers.index(below))
+            with self._changing():
+                self._layers.move(self._layers.index(layer), self._layers.index(below))
 
     def select(self, layer: Layer) -> None:
         """Make one layer the active one."""
@@ -103,7 +120,7 @@ class LayerList:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Removals inside are ours, not the user's."""
+        """What is changed inside is changed by us, not by the user."""
         before, self._is_ours = self._is_ours, True
         try:
             yield
@@ -117,3 +134,9 @@ class LayerList:
     def _on_inserted(self, event: Any) -> None:
         if DROPPED in event.value.metadata:
             self.dropped.emit()
+        if not self._is_ours:
+            self.disturbed.emit()
+
+    def _on_moved(self, _event: Any) -> None:
+        if not self._is_ours:
+            self.disturbed.emit()

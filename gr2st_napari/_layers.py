@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from gr2st import NOT_MEASURED, map_colours
+from gr2st import NOT_MEASURED
+from gr2st_napari._colours import NOTHING, colormap, see_through_nan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gr2st_napari._expression import Float64, Int64
+    from gr2st_napari._ground import Ground
     from gr2st_napari._opening import Picture
     from gr2st_napari._resolve import Panel
 
@@ -25,7 +29,8 @@ FEATURE = "expr"
 SMOOTH_UP_TO = 2000
 """Spots with smooth rims; more are drawn without, which is faster and gives small discs their exact colours."""
 
-
+DIVIDER_COLOUR = "#ff6600"
+"""Seen on slide, white and black, and in none of the colour maps."""
 RING_COLOUR = (0.02, 0.02, 0.02, 1.0)
 """Of the ring round the clicked spot where its edges are coloured by attention."""
 
@@ -67,11 +72,6 @@ def rows_columns(xy: Float64) -> Float64:
     return np.ascontiguousarray(xy[:, ::-1])
 
 
-def colormap(name: str) -> dict[str, Any]:
-    """Arguments of a napari Colormap: the low end transparent over the slide, missing values light grey."""
-    return {"colors": map_colours(name), "name": f"gr2st {name}", "display_name": name, "nan_color": NOT_MEASURED}
-
-
 def picture_layer(picture: Picture, placement: Placement, *, name: str) -> LayerTuple:
     """The slide as a multiscale image; a reduced picture is scaled up so that pixel centres stay in place."""
     keywords = {
@@ -91,8 +91,16 @@ def picture_place(picture: Picture, placement: Placement) -> dict[str, Any]:
     return {"scale": tuple(scale), "translate": tuple(shift), "units": placement.units, "axis_labels": ("y", "x")}
 
 
-def spots_layer(panel: Panel, xy: Float64, placement: Placement, *, source: dict[str, Any]) -> LayerTuple:
+def heatmap_layers(panel: Panel, ground: Ground, *, source: Mapping[str, Any]) -> list[LayerTuple]:
+    """What a heatmap is made of, bottom first."""
+    if ground.raster is None:
+        return [spots_layer(panel, ground, source=source)]
+    return [gaps_layer(panel, ground), pixels_layer(panel, ground, source=source)]
+
+
+def spots_layer(panel: Panel, ground: Ground, *, source: Mapping[str, Any]) -> LayerTuple:
     """Spots as discs of true size, coloured by one feature."""
+    xy, placement = ground.expression.xy, ground.placement
     keywords = {
         "name": panel.title,
         "size": placement.spot_diameter_px,
@@ -109,6 +117,57 @@ def spots_layer(panel: Panel, xy: Float64, placement: Placement, *, source: dict
         "metadata": {METADATA: {"role": "spots", **source}},
     }
     return rows_columns(xy), keywords, "points"
+
+
+def pixels_layer(panel: Panel, ground: Ground, *, source: Mapping[str, Any]) -> LayerTuple:
+    """Many spots as one picture."""
+    assert ground.raster is not None, "spots become pixels where there is a raster"
+    keywords = {
+        "name": panel.title,
+        "colormap": see_through_nan(panel.colormap),
+        "contrast_limits": panel.limits,
+        "metadata": {METADATA: {"role": "spots", **source}},
+    }
+    return ground.raster.picture(panel.values), {**keywords, **_raster_place(ground)}, "image"
+
+
+def gaps_layer(panel: Panel, ground: Ground, *, suffix: str = "") -> LayerTuple:
+    """The spots of such a picture that have no value, in light grey."""
+    assert ground.raster is not None, "spots become pixels where there is a raster"
+    keywords = {
+        "name": f"spots without a value{suffix}",
+        "colormap": {"colors": [NOTHING, NOT_MEASURED], "name": "gr2st gaps"},
+        "contrast_limits": (0, 1),
+        "metadata": {METADATA: {"role": "gaps"}},
+    }
+    return ground.raster.gaps(panel.values), {**keywords, **_raster_place(ground)}, "image"
+
+
+def _raster_place(ground: Ground) -> dict[str, Any]:
+    assert ground.raster is not None, "spots become pixels where there is a raster"
+    to_world = np.diag([ground.placement.scale, ground.placement.scale, 1.0])
+    return {
+        "affine": to_world @ ground.raster.affine,
+        "interpolation2d": "nearest",
+        "units": ground.placement.units,
+        "axis_labels": ("y", "x"),
+    }
+
+
+def divider_layer(line: Float64, placement: Placement) -> LayerTuple:
+    """The line between two maps that lie over each other: (1, 2, 2) start and displacement in row, column."""
+    keywords = {
+        "name": "divider",
+        "edge_color": DIVIDER_COLOUR,
+        "vector_style": "line",
+        "edge_width": placement.spot_diameter_px / 16,
+        "opacity": 1.0,
+        "scale": (placement.scale, placement.scale),
+        "units": placement.units,
+        "axis_labels": ("y", "x"),
+        "metadata": {METADATA: {"role": "divider"}},
+    }
+    return line, keywords, "vectors"
 
 
 def regions_layer(placement: Placement, *, name: str) -> LayerTuple:

@@ -80,11 +80,9 @@ def _from_graph(expression: Expression, kind: EdgeKind, spot: int) -> tuple[Int6
 
 
 def _within_reach(expression: Expression, spot: int) -> Int64:
-    from scipy.spatial import cKDTree
-
     if expression.section is None:
         return np.empty(0, np.int64)
     reach = RADIUS_IN_PITCHES * expression.section.grid_pitch
     # Positions are jittered by a few pixels: a hair's breadth keeps the outermost ring in.
-    found = cKDTree(expression.xy).query_ball_point(expression.xy[spot], 1.02 * reach)
+    found = expression.tree.query_ball_point(expression.xy[spot], 1.02 * reach)
     return np.array(sorted(set(found) - {spot}), dtype=np.int64)

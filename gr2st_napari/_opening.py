@@ -58,6 +58,11 @@ class Opened:
             return str(self.section.name)
         return "" if self.prediction is None else str(self.prediction.section)
 
+    @property
+    def n_spots(self) -> int:
+        shown = self.section or self.prediction
+        return 0 if shown is None else int(shown.table.n_obs)
+
 
 def open_path(path: Path | str, *, section: str | None = None) -> Opened:
     """Open a section folder, a study, a section file, a prediction file or a session.

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psygnal import Signal
-from scipy.spatial import cKDTree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from napari import Viewer
+    from scipy.spatial import cKDTree
 
-    from gr2st_napari._expression import Float64
     from gr2st_napari._layers import Placement
 
 CLICK_SLACK_PX = 5
@@ -40,9 +39,9 @@ class Pointer:
         viewer.mouse_drag_callbacks.append(self._on_press)
         viewer.events.status.connect(self._on_status)
 
-    def watch(self, xy: Float64, placement: Placement) -> None:
-        """Follow these spots (n, 2), x, y in level-0 pixels."""
-        self._tree = cKDTree(xy) if len(xy) else None
+    def watch(self, tree: cKDTree, placement: Placement) -> None:
+        """Follow the spots of this tree, x, y in level-0 pixels."""
+        self._tree = tree if tree.n else None
         self._reach = 0.5 * placement.spot_diameter_px
         self._scale = placement.scale
         self.hovered = None

@@ -41,17 +41,17 @@ def read(path: str | Sequence[str]) -> list[LayerTuple]:
 def layers_of(opened: Opened) -> list[LayerTuple]:
     """The slide and one heatmap; both carry what was read, for the first dock to take over."""
     from gr2st_napari import _layers
-    from gr2st_napari._expression import Expression
-    from gr2st_napari._opening import placement_of
+    from gr2st_napari._ground import ground_of
     from gr2st_napari._resolve import resolve
     from gr2st_napari._state import Wish
 
-    expression, placement = Expression(opened.section, opened.prediction), placement_of(opened)
+    ground = ground_of(opened)
     usual = Wish(mode="measured" if opened.prediction is None else "predicted")
-    panel = resolve(usual if opened.restores is None else opened.restores.session.view, expression).panels[0]
-    layers = [_layers.spots_layer(panel, expression.xy, placement, source={"opened": opened})]
+    view = usual if opened.restores is None else opened.restores.session.view
+    panel = resolve(view, ground.expression).panels[0]
+    layers = _layers.heatmap_layers(panel, ground, source={"opened": opened})
     if opened.picture is not None:
-        layers.insert(0, _layers.picture_layer(opened.picture, placement, name="slide"))
+        layers.insert(0, _layers.picture_layer(opened.picture, ground.placement, name="slide"))
     for _, keywords, _ in layers:
         keywords["metadata"][_layers.DROPPED] = opened
     return layers

@@ -198,7 +198,7 @@ def _tested(
         if not is_wanted():
             raise Cancelled("The comparison was stopped.")
         block = genes[start : start + BLOCK]
-        values = np.column_stack([expression.values(gene, kind, space) for gene in block])
+        values = np.column_stack([expression.fresh(gene, kind, space) for gene in block])
         found.append(compare_regions(values, block, *sheet.sides))
     table = pd.concat(found, ignore_index=True)
     table["q"] = benjamini_hochberg(table["p"])

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gr2st import SPACE_NAMES, automatic_limits, joined_limits
+from gr2st_napari._classes import NO_CLASS, source_of
+from gr2st_napari._colours import ClassColours
+from gr2st_napari._scales import is_linear, round_up, scale_words, scaled
 from gr2st_napari._state import SPACES
 from gr2st_napari._trust import MEASURE_WORDS, trust_of, why_not
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gr2st_napari._classes import Classes
     from gr2st_napari._expression import Expression, Float32, Kind
     from gr2st_napari._state import Limits, Mode, Wish
 
 TRUST_MAP = "magma"
 TRUST_NOTE = "The map shows how sure the prediction is, not expression: bright is less sure. A view above ends it."
+COMPARING: tuple[Mode, ...] = ("side by side", "swipe", "flicker")
+"""Measured and predicted, both at once or by turns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,33 +35,42 @@ class Panel:
     title: str
     values: Float32
     limits: Limits
-    colormap: str
+    colormap: str | ClassColours
 
 
 @dataclass(frozen=True, eq=False)
 class Display:
-    """All that is drawn for one gene, or for the `members` of a list, and what the user should know about it."""
+    """All that is drawn, and what the user should know about it.
+
+    For one gene, for the `members` of a list, or, in the place of genes, for `classes`.
+    """
 
     gene: str
     mode: Mode
     panels: tuple[Panel, ...]
     notes: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+    classes: Classes | None = None
 
 
 def available_modes(expression: Expression | None) -> dict[Mode, str]:
     """For every way of looking, why it cannot be used; empty where it can."""
     no_section = "Open a section first."
     if expression is None:
-        return dict.fromkeys(("measured", "predicted", "side by side", "difference"), no_section)
+        return dict.fromkeys(("measured", "predicted", "difference", *COMPARING), no_section)
     no_measured = "" if expression.has_measured else "This section has no counts."
     no_predicted = "" if expression.has_predicted else "Needs a prediction: open one, or predict with a model."
     either = no_predicted or no_measured
-    return {"measured": no_measured, "predicted": no_predicted, "side by side": either, "difference": either}
+    return {"measured": no_measured, "predicted": no_predicted, **dict.fromkeys((*COMPARING, "difference"), either)}
 
 
-def resolve(wish: Wish, expression: Expression) -> Display:
-    """Turn what the user asked for into what can be shown."""
+def resolve(wish: Wish, expression: Expression, classes: Classes | None = None) -> Display:
+    """Turn what the user asked for into what can be shown.
+
+    `classes` are the ones known; while those asked for are being worked out, the gene stays in view.
+    """
+    if wish.colour_by and classes is not None and classes.source == source_of(expression, wish):
+        return _of_classes(wish, classes)
     if not expression.genes:
         nothing = np.full(len(expression.spots), np.nan, np.float32)
         panel = Panel("measured", "spots without counts", nothing, (0.0, 1.0), wish.colormap)
@@ -79,7 +96,7 @@ def first_wish(wish: Wish, before: Expression | None, expression: Expression) ->
         wish = replace(wish, mode="measured")
     here = expression.listed(wish.members or (wish.gene,))
     known = any(map(expression.predicts, here)) if expression.has_predicted else bool(here)
-    return wish if known else replace(wish, gene=expression.default_gene(wish.space), members=(), limits=None)
+    return wish if known else replace(wish, gene=expression.default_gene(wish.space), members=())
 
 
 def _trust(wish: Wish, expression: Expression) -> Panel:
@@ -89,6 +106,13 @@ def _trust(wish: Wish, expression: Expression) -> Panel:
     words = MEASURE_WORDS[wish.measure]
     title = f"{whose}{words if not whose else words.lower()} · {trust.unit}"
     return Panel(wish.measure, title, trust.values, automatic_limits(trust.values, wish.clip), TRUST_MAP)
+
+
+def _of_classes(wish: Wish, classes: Classes) -> Display:
+    hidden = frozenset(at for at, name in enumerate(classes.names) if name in wish.hidden)
+    colours = ClassColours(len(classes.names), hidden, shows_rest=NO_CLASS not in wish.hidden)
+    panel = Panel("classes", classes.words, classes.codes, colours.limits, colours)
+    return Display(wish.gene, "measured", (panel,), (), wish.members, classes)
 
 
 def _possible_gene(wish: Wish, expression: Expression) -> Wish:
@@ -106,9 +130,9 @@ def _possible_mode(mode: Mode, expression: Expression) -> tuple[Mode, tuple[str,
 
 
 def _maps(mode: Mode, wish: Wish, expression: Expression) -> tuple[tuple[Panel, ...], tuple[str, ...]]:
-    kinds: tuple[Kind, ...] = ("measured", "predicted") if mode == "side by side" else (mode,)  # type: ignore[assignment]
-    values = {kind: expression.shown_values(wish, kind) for kind in kinds}
+    kinds: tuple[Kind, ...] = ("measured", "predicted") if mode in COMPARING else (mode,)  # type: ignore[assignment]
     spaces = {kind: wish.space if kind == "measured" else expression.predicted_space for kind in kinds}
+    values = {kind: scaled(expression.shown_values(wish, kind), wish, spaces[kind]) for kind in kinds}
     limits = {kind: wish.limits or automatic_limits(values[kind], wish.clip) for kind in kinds}
     notes: tuple[str, ...] = ()
     if len(kinds) == 2 and wish.limits is None:
@@ -120,14 +144,21 @@ def _maps(mode: Mode, wish: Wish, expression: Expression) -> tuple[tuple[Panel, 
     panels = tuple(
         Panel(
             kind,
-            f"{wish.gene} · {kind} · {SPACE_NAMES.get(spaces[kind], spaces[kind])}",
+            f"{wish.gene} · {kind} · {scale_words(wish, spaces[kind])}",
             values[kind],
             limits[kind],
             wish.colormap,
         )
         for kind in kinds
     )
-    return panels, notes
+    return panels, (*notes, *_without_logarithm(wish, spaces.values()))
+
+
+def _without_logarithm(wish: Wish, spaces: Iterable[str]) -> tuple[str, ...]:
+    """What to say where the logarithm cannot be taken away."""
+    if wish.log or any(is_linear(wish, space) for space in spaces):
+        return ()
+    return ("These values have no scale without logarithm: they are shown as they are.",)
 
 
 def _two_scales(expression: Expression, wish: Wish) -> str:
@@ -138,27 +169,22 @@ def _two_scales(expression: Expression, wish: Wish) -> str:
 
 
 def _difference(wish: Wish, expression: Expression) -> tuple[tuple[Panel, ...], tuple[str, ...]]:
-    measured = expression.shown_values(wish, "measured")
-    predicted = expression.shown_values(wish, "predicted")
+    spaces = {"measured": wish.space, "predicted": expression.predicted_space}
+    measured = scaled(expression.shown_values(wish, "measured"), wish, spaces["measured"])
+    predicted = scaled(expression.shown_values(wish, "predicted"), wish, spaces["predicted"])
     same_space = wish.space == expression.predicted_space
-    what = SPACE_NAMES[wish.space] if same_space and not wish.members else "standard deviations"
+    what = scale_words(wish, wish.space) if same_space and not wish.members else "standard deviations"
     notes: tuple[str, ...] = ()
     # Means of z-scores are on one scale as they are.
     if not same_space and not wish.members:
         measured, predicted = _standardised(measured), _standardised(predicted)
         notes = ("Both maps were centred and divided by their spread first: they are on different scales.",)
     values = (predicted - measured).astype(np.float32)
-    bound = max(map(abs, wish.limits)) if wish.limits else _round_up(max(map(abs, automatic_limits(values, wish.clip))))
+    bound = wish.bound or round_up(max(map(abs, automatic_limits(values, wish.clip))))
     panel = Panel(
         "difference", f"{wish.gene} · predicted minus measured · {what}", values, (-bound, bound), "difference"
     )
-    return (panel,), notes
-
-
-def _round_up(value: float) -> float:
-    """The next of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten: both ends of the colour bar then carry a number."""
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(power * next(step for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= 0.999 * value))
+    return (panel,), (*notes, *_without_logarithm(wish, spaces.values()))
 
 
 def _standardised(values: Float32) -> Float32:

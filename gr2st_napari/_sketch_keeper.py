@@ -7,25 +7,30 @@ from typing import TYPE_CHECKING, Any
 from gr2st import read_sketch
 from gr2st_napari import _sketching
 from gr2st_napari._background import Background
-from gr2st_napari._canvas import dress, redraw
-from gr2st_napari._layers import spots_layer
+from gr2st_napari._ground import Ground
+from gr2st_napari._heatmaps import heatmap
 from gr2st_napari._opening import placement_of
 from gr2st_napari._pairing import same_spots
 from gr2st_napari._problems import problem_of
+from gr2st_napari._raster import raster_of
 from gr2st_napari._sketching import Sketched
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from napari.layers import Layer, Points
+    from napari.layers import Layer
 
     from gr2st import Sketch
     from gr2st_napari._canvas import Canvas
+    from gr2st_napari._heatmaps import Heatmap
     from gr2st_napari._opening import Opened
     from gr2st_napari._resolve import Panel
     from gr2st_napari._state import State
     from gr2st_napari._training import Training
+
+
+SOURCE = {"role": "sketch"}
 
 
 class SketchKeeper:
@@ -38,7 +43,7 @@ class SketchKeeper:
     def __init__(self, state: State, canvas: Canvas) -> None:
         self._state, self._canvas = state, canvas
         self._background = Background()
-        self._layer: Points | None = None
+        self._map: Heatmap | None = None
         self._sketch: Sketch | None = None
         self._looked: tuple[object, ...] = ()
         self._unwanted: Path | None = None
@@ -99,26 +104,26 @@ class SketchKeeper:
     def _forget(self) -> None:
         self._background.forget()
         self._sketch, self._looked = None, ()
-        layer = self._let_go()
-        if layer is not None:
-            self._canvas.layers.remove([layer])
+        gone = self._let_go()
+        if gone is not None:
+            self._canvas.layers.remove(gone.layers)
         self._state.sketched = Sketched()
 
-    def _let_go(self) -> Points | None:
-        """The layer, whose place the map takes again."""
-        layer, self._layer = self._layer, None
-        if layer is not None:
-            layer.events.visible.disconnect(self._on_visible)
+    def _let_go(self) -> Heatmap | None:
+        """The sketch, whose place the map takes again."""
+        gone, self._map = self._map, None
+        if gone is not None:
+            gone.main.events.visible.disconnect(self._on_visible)
             self._canvas.put_aside(is_aside=False)
-        return layer
+        return gone
 
     def _on_visible(self, _event: object = None) -> None:
-        if self._layer is not None:
-            self._canvas.put_aside(is_aside=self._layer.visible)
+        if self._map is not None:
+            self._canvas.put_aside(is_aside=self._map.main.visible)
 
     def _on_removed(self, layer: Layer) -> None:
         """Whoever throws the map away wants no more of this run."""
-        if layer is self._layer:
+        if self._map is not None and layer in self._map.layers:
             self._let_go()
             self._unwanted = self._state.training.folder
             self._forget()
@@ -136,19 +141,17 @@ class SketchKeeper:
             self._show(found.panel)
 
     def _show(self, panel: Panel) -> None:
-        if self._layer is None:
-            self._layer = self._made(panel)
-            self._layer.events.visible.connect(self._on_visible)
+        if self._map is None:
+            self._map = self._made(panel)
+            self._map.main.events.visible.connect(self._on_visible)
             self._on_visible()
         else:
-            redraw(self._layer, panel)
+            self._map.show(panel, SOURCE)
 
-    def _made(self, panel: Panel) -> Points:
+    def _made(self, panel: Panel) -> Heatmap:
         opened, expression = self._state.opened, self._state.expression
         assert opened is not None, "a sketch is of what is open"
         assert expression is not None, "a sketch is of what is open"
-        layer: Points = self._canvas.layers.add(
-            spots_layer(panel, expression.xy, placement_of(opened), source={"role": "sketch"})
-        )
-        dress(layer)
-        return layer
+        placement = placement_of(opened)
+        ground = Ground(expression, placement, raster_of(expression, placement.spot_diameter_px))
+        return heatmap(self._canvas.layers, panel, ground, SOURCE)

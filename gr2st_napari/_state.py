@@ -19,13 +19,14 @@ from gr2st_napari._training import TrainDraft, Training
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gr2st_napari._classes import Classes
     from gr2st_napari._expression import Expression
     from gr2st_napari._gene_facts import GeneFacts
     from gr2st_napari._opening import Opened
     from gr2st_napari._resolve import Display
     from gr2st_napari._results import Ranking
 
-Mode: TypeAlias = Literal["measured", "predicted", "side by side", "difference"]
+Mode: TypeAlias = Literal["measured", "predicted", "side by side", "difference", "swipe", "flicker"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 Measure: TypeAlias = Literal["expression", "spread", "disagreement", "distance"]
@@ -49,7 +50,19 @@ class Wish:
     measure : str
         "expression", or how far its predicted values can be trusted.
     limits : (low, high) or None
-        Colour limits fixed by hand; None takes percentiles of the values shown.
+        Colour limits kept for every gene, map and section; None takes percentiles of the values shown.
+    bound : float or None
+        The same for differences: from minus to plus this.
+    log : bool
+        Whether values are shown on their logarithmic scale, or as parts per 10,000.
+    colour_by : str
+        What is shown in the place of genes: a key of `gr2st_napari._classes.offers`; empty for genes.
+    hidden : frozenset of str
+        Classes that are not drawn; empty text is what has no class.
+    n_clusters : int
+        How many, where spots are coloured by clusters.
+    flicker_s : float
+        Seconds for which each of two maps is shown where they take turns.
     clip : float
         Percent of the spots left out at each end when the limits are automatic.
     """
@@ -60,8 +73,14 @@ class Wish:
     space: Space = "spot"
     measure: Measure = "expression"
     limits: Limits | None = None
+    bound: float | None = None
+    log: bool = True
     clip: float = 1.0
     colormap: str = "viridis"
+    colour_by: str = ""
+    hidden: frozenset[str] = frozenset()
+    n_clusters: int = 6
+    flicker_s: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +118,10 @@ class Unfinished:
 
 @dataclass(eq=False)
 class State:
-    """The one state of a viewer; every dock reads it and speaks to it."""
+    """The one state of a viewer; every dock reads it and speaks to it.
+
+    `divider` is where one map ends and the other begins in "swipe": 0 to the left of all spots, 1 to the right.
+    """
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
 
@@ -108,7 +130,9 @@ class State:
     expression: Expression | None = None
     facts: GeneFacts | None = None
     shelf: Shelf = field(default_factory=Shelf)
+    classes: Classes | None = None
     spot: int | None = None
+    divider: float = 0.5
     job: Job = Job()
     problem: Problem | None = None
     shown: Display | None = None

@@ -56,6 +56,11 @@ def test_drawing_figures_and_writing_values_load_no_torch() -> None:
     assert not loaded_after(code) & set(HEAVY)
 
 
+def test_clusters_and_cell_types_from_files_need_no_torch() -> None:
+    code = "import gr2st, numpy as np; gr2st.clusters(np.eye(6), 2), gr2st.spot_cells_of, gr2st.PatchConfig()"
+    assert not loaded_after(code) & {*HEAVY, *WINDOWS}
+
+
 def test_what_is_known_of_genes_needs_no_torch() -> None:
     code = "import gr2st; gr2st.detected_shares, gr2st.variability_ranks, gr2st.spatial_patterns"
     assert not loaded_after(code) & set(HEAVY)

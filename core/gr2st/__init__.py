@@ -69,6 +69,7 @@ _HOME = {
     "box_plot": "gr2st.evaluation.figures",
     "build_pyramid": "gr2st.io.pyramid",
     "cache_dir": "gr2st.io.store",
+    "clusters": "gr2st.evaluation.labels",
     "compare_regions": "gr2st.regions",
     "cut_patches": "gr2st.preprocess.patches",
     "data_dir": "gr2st.io.store",

@@ -8,6 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gr2st_napari.views.card import StatusCard, open_menu
+from gr2st_napari.views.classes import ColourBy, Legend
 from gr2st_napari.views.dialogs import SESSIONS, ask_file, ask_folder, ask_session, ask_target
 from gr2st_napari.views.export_button import ExportButton
 from gr2st_napari.views.foot import Foot
@@ -50,6 +51,8 @@ class GenesView(QWidget):
         self.modes = ModeButtons()
         self.look = LookControls()
         self.notes = _text("gr2st_notes")
+        self.colour_by = ColourBy()
+        self.classes = Legend()
         self.legend = _text("gr2st_legend")
         self.foot = Foot()
         self._filler = QWidget()
@@ -72,8 +75,10 @@ class GenesView(QWidget):
         layout.addWidget(self.lists)
         layout.addWidget(self.genes, 1)
         layout.addWidget(self._filler, 1)
-        for part in (self.modes, self.look, self.notes, self.legend, self.foot):
+        for part in (self.colour_by, self.modes, self.look, self.classes, self.notes, self.legend, self.foot):
             layout.addWidget(part)
+        self.colour_by.hide()
+        self.classes.hide()
 
     def _connect(self) -> None:
         menu = open_menu(self.more, self._on_action)
@@ -102,6 +107,11 @@ class GenesView(QWidget):
         for part in (self.lists, self.genes, self.modes, self.look, self.export):
             part.setVisible(is_shown)
         self._filler.setVisible(not is_shown)
+
+    def show_look(self, *, of_classes: bool) -> None:
+        """Colours and limits of a gene, or the legend of classes."""
+        self.classes.setVisible(of_classes)
+        self.look.setVisible(not of_classes and not self.genes.isHidden())
 
     def show_notes(self, notes: Sequence[str]) -> None:
         """What the user should know about the maps."""

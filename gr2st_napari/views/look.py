@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
@@ -16,6 +17,8 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
+    QSlider,
     QWidget,
 )
 
@@ -31,24 +34,37 @@ MODE_WORDS = {
     "predicted": "Predicted",
     "side by side": "Side by side",
     "difference": "Difference",
+    "swipe": "Swipe",
+    "flicker": "Flicker",
 }
 MODE_TIPS = {
     "measured": "What was measured in the spots",
     "predicted": "What the model predicts from the slide",
     "side by side": "Measured on the left, predicted on the right, with equal colour limits",
     "difference": "Predicted minus measured: red is predicted too high, blue too low",
+    "swipe": "Measured left of a line, predicted right of it: drag the line over the slide",
+    "flicker": "Measured and predicted by turns in the same place: what differs blinks",
 }
 SPACE_WORDS = {"spot": "Relative to the spot", "gene": "Relative to the gene"}
 SPACE_TIPS = {
     "spot": "Spot-normalised: log10(1 + 10,000 x share of this gene in its spot). Depth of the spot is taken out.",
     "gene": "Gene-normalised: log10(1 + 10,000 x share of this spot in its gene). Depth of the spot stays in.",
 }
+KEEP_TIP = "Keep these limits for every gene, map and slide. Off: they follow the values shown."
+LOG_TIP = (
+    "On: log10(1 + parts per 10,000), on which differences between weak genes can be seen and on which models learn. "
+    "Off: parts per 10,000, on which twice the colour is twice the share. A prediction is one of the logarithm: "
+    "taken back, it is lower than the mean it stands for."
+)
+MODE_COLUMNS = 3
 
 
 class ModeButtons(QWidget):
-    """Measured, predicted, side by side, difference."""
+    """Measured, predicted, side by side, difference, swipe, flicker; the last two with what can be set about them."""
 
     chosen = Signal(str)
+    divider_moved = Signal(float)
+    flicker_chosen = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,20 +78,43 @@ class ModeButtons(QWidget):
             button.clicked.connect(lambda _checked, mode=mode: self.chosen.emit(mode))
             self._group.addButton(button)
             self.buttons[mode] = button
-            layout.addWidget(button, at // 2, at % 2)
+            layout.addWidget(button, at // MODE_COLUMNS, at % MODE_COLUMNS)
+        self.divider = QSlider(Qt.Orientation.Horizontal, objectName="gr2st_divider", maximum=1000)
+        self.divider.setToolTip("Where the measured map ends and the predicted one begins")
+        self.divider.valueChanged.connect(lambda value: self.divider_moved.emit(value / self.divider.maximum()))
+        self.flicker = _spin("gr2st_flicker", 0.2, 5, " s each", "How long each of the two maps is shown", decimals=1)
+        self.flicker.valueChanged.connect(self.flicker_chosen)
+        for part in (self.divider, self.flicker):
+            layout.addWidget(part, 2, 0, 1, MODE_COLUMNS)
+
+    def show_divider(self, divider: float) -> None:
+        """Show where the line is."""
+        with QSignalBlocker(self.divider):
+            self.divider.setValue(round(divider * self.divider.maximum()))
+
+    def show_flicker(self, seconds: float) -> None:
+        """Show how long each map stands."""
+        with QSignalBlocker(self.flicker):
+            self.flicker.setValue(seconds)
 
     def show_modes(self, mode: str, reasons: Mapping[str, str], keys: Mapping[str, str]) -> None:
-        """Check the mode in use; a button that cannot be used is off and says why."""
+        """Check the mode in use, none where it is empty; a button that cannot be used is off and says why."""
+        # An exclusive group would keep one of them checked.
+        self._group.setExclusive(False)
         for name, button in self.buttons.items():
             button.setEnabled(not reasons[name])
             button.setChecked(name == mode)
             button.setToolTip(reasons[name] or f"{MODE_TIPS[name]} ({keys[name]})")
+        self._group.setExclusive(bool(mode))
+        self.divider.setVisible(mode == "swipe")
+        self.flicker.setVisible(mode == "flicker")
 
 
 class LookControls(QWidget):
     """Scale of the values, colour map, colour limits."""
 
     space_chosen = Signal(str)
+    log_chosen = Signal(bool)
     colormap_chosen = Signal(str)
     limits_chosen = Signal(object)
     clip_chosen = Signal(float)
@@ -87,28 +126,31 @@ class LookControls(QWidget):
             self.space.addItem(words, space)
             self.space.setItemData(at, SPACE_TIPS[space], Qt.ItemDataRole.ToolTipRole)
         self.colormap = QComboBox(objectName="gr2st_colormap")
-        self.auto = QCheckBox("Auto", objectName="gr2st_auto", checked=True)
-        self.auto.setToolTip("Follow the values of each gene; off: keep the limits from gene to gene")
+        self.colormap.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.log = QCheckBox("Log", objectName="gr2st_log", checked=True, toolTip=LOG_TIP)
+        self.keep = QCheckBox("Keep these limits", objectName="gr2st_keep", toolTip=KEEP_TIP)
         self.clip = _spin(
             "gr2st_clip", 0, 25, " %", "Percent of the spots that may lie beyond the limits, at each end", decimals=1
         )
         self.clip.setPrefix("clip ")
         self.low = _spin("gr2st_low", -1e6, 1e6, "", "Lowest colour: values below it look the same")
         self.high = _spin("gr2st_high", -1e6, 1e6, "", "Highest colour: values above it look the same")
+        self._shown: Limits = (0.0, 1.0)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Values", self.space)
-        form.addRow("Colours", self.colormap)
+        form.addRow("Colours", _row(self.colormap, self.clip))
         form.addRow("Limits", _row(self.low, QLabel("to"), self.high))
-        form.addRow("", _row(self.auto, self.clip))
+        form.addRow("", _row(self.keep, self.log))
         self._connect()
 
     def _connect(self) -> None:
         self.space.activated.connect(lambda at: self.space_chosen.emit(self.space.itemData(at)))
         self.colormap.activated.connect(lambda at: self.colormap_chosen.emit(self.colormap.itemData(at)))
-        self.auto.clicked.connect(lambda on: self.limits_chosen.emit(None if on else self._limits()))
+        self.log.clicked.connect(self.log_chosen)
+        self.keep.clicked.connect(lambda on: self.limits_chosen.emit(self._shown if on else None))
         self.clip.valueChanged.connect(self.clip_chosen)
         for box in (self.low, self.high):
             box.valueChanged.connect(self._on_limit)
@@ -121,17 +163,20 @@ class LookControls(QWidget):
 
     def show_wish(self, wish: Wish, limits: Limits, is_enabled: bool) -> None:
         """Show the settings in use and the limits they led to."""
-        blockers = [
-            QSignalBlocker(part) for part in (self.space, self.colormap, self.auto, self.clip, self.low, self.high)
-        ]
+        parts = (self.space, self.log, self.colormap, self.keep, self.clip, self.low, self.high)
+        blockers = [QSignalBlocker(part) for part in parts]
+        is_kept = (wish.bound if wish.mode == "difference" else wish.limits) is not None
         self.space.setCurrentIndex(self.space.findData(wish.space))
         self.space.setToolTip(SPACE_TIPS[wish.space])
         self.colormap.setCurrentIndex(self.colormap.findData(wish.colormap))
-        self.auto.setChecked(wish.limits is None)
+        self.log.setChecked(wish.log)
+        self.keep.setChecked(is_kept)
         self.clip.setValue(wish.clip)
-        self.clip.setEnabled(wish.limits is None)
-        self.low.setValue(limits[0])
-        self.high.setValue(limits[1])
+        self.clip.setEnabled(not is_kept)
+        self._shown = limits
+        for box, value in zip((self.low, self.high), limits, strict=True):
+            box.setDecimals(decimals_for(limits[1] - limits[0]))
+            box.setValue(value)
         del blockers
         self.setEnabled(is_enabled)
         self.colormap.setEnabled(wish.mode != "difference")
@@ -142,6 +187,11 @@ class LookControls(QWidget):
 
     def _on_limit(self) -> None:
         self.limits_chosen.emit(self._limits())
+
+
+def decimals_for(span: float) -> int:
+    """Decimals that tell a hundredth of a span, two at least."""
+    return max(2, 2 - math.floor(math.log10(span))) if span > 0 else 2
 
 
 def _spin(name: str, low: float, high: float, suffix: str, tip: str, decimals: int = 2) -> QDoubleSpinBox:
@@ -158,7 +208,7 @@ def _row(*parts: QWidget) -> QWidget:
     line = QHBoxLayout(holder)
     line.setContentsMargins(0, 0, 0, 0)
     for part in parts:
-        line.addWidget(part, 0 if isinstance(part, QLabel) else 1)
+        line.addWidget(part, 0 if isinstance(part, QLabel | QCheckBox) else 1)
     return holder
 
 

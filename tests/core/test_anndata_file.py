@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import anndata
 import numpy as np
+import pandas as pd
 import pytest
 
 from gr2st.errors import DataError, SectionInvalid
@@ -67,6 +68,19 @@ def test_counts_positions_and_picture_come_from_one_file(file: Path) -> None:
     assert (section.slide.width, section.slide.height) == (442, 386)
     assert section.um_per_px == pytest.approx(100 / (VISIUM_PITCH * 0.8))
     assert section.alignment.verdict == "good"
+
+
+def test_the_label_and_columns_of_classes_stay_beside_the_spots(file: Path) -> None:
+    def label(adata: anndata.AnnData) -> None:
+        adata.obs["label"] = ["tumour", "fat"] * (adata.n_obs // 2) + ["fat"] * (adata.n_obs % 2)
+        adata.obs["leiden"] = pd.Categorical(np.arange(adata.n_obs) % 3)
+        adata.obs["total"] = np.arange(adata.n_obs, dtype=float)
+
+    change(file, label)
+    obs = read_section(entry_of(file)).table.obs
+    assert obs["label"].tolist()[:2] == ["tumour", "fat"]
+    assert obs["leiden"].tolist()[:4] == [0, 1, 2, 0]
+    assert "total" not in obs
 
 
 def test_a_file_without_array_coordinates_gets_them_from_the_spacing_with_a_note(tmp_path: Path) -> None:

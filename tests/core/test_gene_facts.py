@@ -50,7 +50,7 @@ def test_variability_ranks_are_the_order_in_which_genes_are_chosen(rng) -> None:
 
 
 def test_spatial_patterns_are_morans_i_of_the_spot_normalised_counts(rng, monkeypatch) -> None:
-    monkeypatch.setattr("gr2st.evaluation.gene_facts._BLOCK", 7)
+    monkeypatch.setattr("gr2st.evaluation.gene_facts._DENSE", 700)
     counts = rng.poisson(3, (100, 20))
     counts[:50, 0], counts[50:, 0], counts[:, 3] = 60, 1, 0
     section = section_of(counts)

@@ -35,6 +35,11 @@ def test_the_library_size_is_that_of_the_given_genes_only() -> None:
     np.testing.assert_allclose(spot_normalise(COUNTS[:, :1])[:, 0], [np.log10(10001), 0, np.log10(10001)], rtol=1e-6)
 
 
+def test_library_sizes_can_be_given_beside_some_of_the_genes() -> None:
+    found = spot_normalise(COUNTS[:, 1:], COUNTS.sum(axis=1, dtype=np.float64))
+    np.testing.assert_array_equal(found, spot_normalise(COUNTS)[:, 1:])
+
+
 @pytest.mark.parametrize("function", [spot_normalise, gene_normalise])
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array])
 def test_sparse_counts_give_the_very_same_dense_float32(function, kind) -> None:

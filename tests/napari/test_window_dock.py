@@ -178,14 +178,14 @@ def test_difference_is_one_diverging_map(viewer, dock, filled, qtbot):
     assert spots.face_colormap.name == "gr2st viridis"
 
 
-def test_limits_by_hand_stay_from_gene_to_gene_until_auto(viewer, dock, filled):
+def test_limits_by_hand_stay_from_gene_to_gene_until_they_are_let_go(viewer, dock, filled):
     filled.wish(mode="measured")
     dock.look.low.setValue(0.5)
     dock.look.high.setValue(3.5)
     filled.wish(gene="ACTB")
     assert tuple(_map(viewer, "measured").face_contrast_limits) == (0.5, 3.5)
-    assert not dock.look.auto.isChecked()
-    dock.look.auto.click()
+    assert dock.look.keep.isChecked()
+    dock.look.keep.click()
     assert filled.state.wish.limits is None
     assert tuple(_map(viewer, "measured").face_contrast_limits) != (0.5, 3.5)
 

@@ -8,9 +8,10 @@ from window_builders import GOOD, PITCH, UM_PER_PX, PaperSlide, make_prediction,
 
 from gr2st import NOT_MEASURED, automatic_limits, gene_normalise, spot_normalise
 from gr2st.types import Alignment
-from gr2st_napari import _layers
+from gr2st_napari import _colours, _layers
 from gr2st_napari._advice import advise
 from gr2st_napari._expression import Expression
+from gr2st_napari._ground import Ground
 from gr2st_napari._layers import Placement
 from gr2st_napari._neighbours import neighbours_of
 from gr2st_napari._opening import Opened, Picture, picture_of, placement_of
@@ -126,9 +127,10 @@ def test_limits_are_a_range_whatever_the_values(values, limits):
 
 
 def test_x_and_y_become_column_and_row(section):
-    panel = resolve(Wish(gene="ACTB"), Expression(section, None)).panels[0]
+    ground = Ground(Expression(section, None), Placement(UM_PER_PX, 60.0), None)
+    panel = resolve(Wish(gene="ACTB"), ground.expression).panels[0]
     xy = section.table.obsm["spatial"]
-    data, keywords, kind = _layers.spots_layer(panel, xy, Placement(UM_PER_PX, 60.0), source={})
+    data, keywords, kind = _layers.spots_layer(panel, ground, source={})
     assert kind == "points"
     np.testing.assert_array_equal(data, xy[:, [1, 0]])
     assert keywords["scale"] == (UM_PER_PX, UM_PER_PX)
@@ -154,7 +156,7 @@ def test_edges_run_from_the_spot_to_each_neighbour(section):
 
 
 def test_the_low_end_is_transparent_and_the_missing_grey():
-    sequential, difference = _layers.colormap("viridis"), _layers.colormap("difference")
+    sequential, difference = _colours.colormap("viridis"), _colours.colormap("difference")
     assert sequential["colors"][0, 3] < 0.2
     assert sequential["colors"][-1, 3] == 1
     assert (difference["colors"][:, 3] == 1).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +87,18 @@ def make_section(
         layout="legacy-st",
         alignment=alignment,
     )
+
+
+def make_bins(shape: tuple[int, int] = (200, 203), *, turn: float = 0.065, hole: int = 900) -> Section:
+    """Square bins 30 px apart, the array turned by some radians, some bins in the middle missing."""
+    section = make_section("HD", shape=shape, genes=("ACTB", "ERBB2"), slide=False)
+    table = section.table
+    place = table.obs[[keys.ARRAY_COL, keys.ARRAY_ROW]].to_numpy(float)
+    to_pixels = 30.0 * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    table.obsm[keys.SPATIAL] = place @ to_pixels + 500.0
+    middle = len(table) // 2
+    kept = np.r_[0:middle, middle + hole : len(table)]
+    return replace(section, table=table[kept].copy(), spot_diameter_um=15.0, grid_pitch=30.0, layout="visium-hd")
 
 
 def make_prediction(

@@ -8,15 +8,15 @@ import numpy as np
 from scipy import sparse
 
 from gr2st import keys
-from gr2st.evaluation.metrics import Matrix, Vector, morans_i, neighbours_of
+from gr2st.evaluation.metrics import Vector, morans_i, neighbours_of
 from gr2st.preprocess.genes import rank_genes, spots_with
 from gr2st.preprocess.normalise import spot_normalise
 
 if TYPE_CHECKING:
     from gr2st.types import Section
 
-_BLOCK = 256
-"""Genes made dense at a time."""
+_DENSE = 2**22
+"""Numbers made dense at a time."""
 
 
 def detected_shares(section: Section) -> Vector:
@@ -43,11 +43,7 @@ def spatial_patterns(section: Section) -> Vector:
     counts = sparse.csc_array(cast("Any", section.table.X))
     depth = np.asarray(counts.sum(axis=1), np.float64).ravel()
     neighbours = neighbours_of(np.asarray(section.table.obsm[keys.SPATIAL], np.float64), section.grid_pitch)
-    blocks = (counts[:, start : start + _BLOCK].toarray() for start in range(0, len(section.genes), _BLOCK))
-    return np.concatenate([np.empty(0), *(morans_i(_normalised(block, depth), neighbours) for block in blocks)])
-
-
-def _normalised(counts: Matrix, depth: Vector) -> Matrix:
-    """Spot-normalised counts of some genes; all others of a spot stand in one more column, that goes again."""
-    others = np.maximum(depth - counts.sum(axis=1), 0)[:, None]
-    return np.asarray(spot_normalise(np.hstack([counts, others]))[:, :-1], np.float64)
+    step = max(1, _DENSE // max(1, section.n_spots))
+    blocks = (counts[:, start : start + step] for start in range(0, len(section.genes), step))
+    normalised = (spot_normalise(block, depth).astype(np.float64) for block in blocks)
+    return np.concatenate([np.empty(0), *(morans_i(block, neighbours) for block in normalised)])

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 LAYOUT = "h5ad"
 SUFFIXES = (".h5ad", ".h5")
+_PLACES = (keys.ARRAY_ROW, keys.ARRAY_COL, "in_tissue")
 _COUNTS_LAYERS = ("counts", "raw_counts")
 _ID_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "ensembl_ids")
 _SYMBOL_COLUMNS = ("gene_symbol", "gene_symbols", "feature_name", "gene_name", "SYMBOL")
@@ -108,10 +109,16 @@ def read(entry: SectionEntry, report: Report) -> Reading | None:
         (geometry.array[rows, 1].tolist(), geometry.array[rows, 0].tolist()),
         xy[rows],
     )
-    if keys.LABEL in adata.obs:
-        table.obs[keys.LABEL] = adata.obs[keys.LABEL].to_numpy()[rows]
+    for name in _classes(adata.obs):
+        table.obs[name] = adata.obs[name].array[rows]
     note_empty_spots(table, report)
     return _with_picture(table, geometry, library, factors, entry, report)
+
+
+def _classes(obs: pd.DataFrame) -> list[str]:
+    """The label, and columns that put each spot into a class: clusters, cell types, and what else is categorical."""
+    columns = [name for name in map(str, obs) if name not in _PLACES]
+    return [name for name in columns if name == keys.LABEL or obs[name].dtype == "category"]
 
 
 def _load(path: Path) -> AnnData:

@@ -18,13 +18,15 @@ Counts: TypeAlias = npt.NDArray[Any] | sparse.csr_array | sparse.csr_matrix | sp
 SCALE = 1e4
 
 
-def spot_normalise(counts: Counts) -> Float32:
+def spot_normalise(counts: Counts, depth: npt.NDArray[np.float64] | None = None) -> Float32:
     """S: log10(1 + 1e4 * share of the gene in the counts of its spot).
 
     Parameters
     ----------
     counts : (spots, genes) array or sparse matrix
         Counts of the genes of interest only: the library size of a spot is taken over these columns.
+    depth : (spots,) array, optional
+        The library sizes, where `counts` holds only some of the genes of interest.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def spot_normalise(counts: Counts) -> Float32:
     DataError
         `counts` is not a two-dimensional matrix.
     """
-    return _log_share(counts, axis=1)
+    return _log_share(counts, depth, axis=1)
 
 
 def gene_normalise(counts: Counts) -> Float32:
@@ -88,13 +90,14 @@ def mean_z(values: Float32) -> Float32:
     return np.asarray(means, dtype=np.float32)
 
 
-def _log_share(counts: Counts, *, axis: int) -> Float32:
+def _log_share(counts: Counts, totals: npt.NDArray[np.float64] | None = None, *, axis: int) -> Float32:
     """log10(1 + SCALE * counts / total along `axis`), zero where the total is zero."""
     if counts.ndim != 2:
         raise DataError(f"Counts must be a matrix of spots x genes, found {counts.ndim} dimension(s).")
     matrix: Any = sparse.csr_array(cast("Any", counts), dtype=np.float64, copy=True)
     matrix.sum_duplicates()
-    totals = np.asarray(matrix.sum(axis=axis), dtype=np.float64)
+    if totals is None:
+        totals = np.asarray(matrix.sum(axis=axis), dtype=np.float64)
     scale = np.divide(SCALE, totals, out=np.zeros_like(totals), where=totals > 0)
     weights = np.repeat(scale, np.diff(matrix.indptr)) if axis == 1 else scale[matrix.indices]
     matrix.data = np.log10(1 + matrix.data * weights)

@@ -1,0 +1,205 @@
+"""A heatmap in the viewer: discs for few spots, a picture for many. Made once, then recoloured in place."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from napari.utils.colormaps import Colormap
+
+from gr2st_napari import _layers
+from gr2st_napari._colours import ClassColours, colormap, map_name, see_through_nan
+from gr2st_napari._side_by_side import set_visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari.layers import Image, Layer, Points
+
+    from gr2st_napari._ground import Ground
+    from gr2st_napari._layer_list import LayerList
+    from gr2st_napari._raster import Bool, Raster
+    from gr2st_napari._resolve import Panel
+
+Side: TypeAlias = Literal["left", "right"]
+
+COLORBAR_PX = (18, 180)
+
+
+class Heatmap(ABC):
+    """One map of the canvas; `layers` are what it consists of, bottom first, `main` the one with the values."""
+
+    layers: list[Layer]
+    main: Layer
+    _colours_of = staticmethod(colormap)
+
+    def __init__(
+        self, layers: LayerList, panel: Panel, ground: Ground, source: Mapping[str, Any], suffix: str = ""
+    ) -> None:
+        self._panel, self._suffix = panel, suffix
+        self._shown: Bool | None = None
+        self._make(layers, ground, source)
+        self._dress()
+
+    def show(self, panel: Panel, source: Mapping[str, Any]) -> None:
+        """Show another panel in the same layers."""
+        before, self._panel = self._panel, panel
+        if panel.values is not before.values or panel.limits != before.limits:
+            self._recolour()
+        self._set_colours()
+        if self.main.name != panel.title:
+            self.main.name = panel.title
+        self.main.metadata[_layers.METADATA].update(source)
+
+    def show_only(self, shown: Bool | None) -> None:
+        """Show some of the spots (n,), or all of them."""
+        if shown is not self._shown:
+            self._shown = shown
+            self._mask()
+
+    def set_visible(self, *, is_visible: bool) -> None:
+        """Show or hide the whole map."""
+        set_visible(self.layers, is_visible=is_visible)
+
+    def stand(self, side: Side) -> None:
+        """Put title and colour bar to one side of the cell."""
+        self.main.name_overlay.position = f"top_{side}"
+        self._colorbar.position = f"bottom_{side}"
+
+    def _dress(self) -> None:
+        """Colour bar with numbers, title; nothing to edit."""
+        self.main.editable = False
+        self.main.name_overlay.visible = True
+        self._colorbar.size = COLORBAR_PX
+        self.stand("left")
+        self._show_colorbar()
+
+    def _set_colours(self) -> None:
+        if self._colormap.name != map_name(self._panel.colormap):
+            self._colormap = Colormap(**self._colours_of(self._panel.colormap))
+            self._show_colorbar()
+
+    def _show_colorbar(self) -> None:
+        self._colorbar.visible = not isinstance(self._panel.colormap, ClassColours)
+
+    @property
+    @abstractmethod
+    def _colorbar(self) -> Any: ...
+
+    @property
+    @abstractmethod
+    def _colormap(self) -> Colormap: ...
+
+    @_colormap.setter
+    @abstractmethod
+    def _colormap(self, colours: Colormap) -> None: ...
+
+    @abstractmethod
+    def _make(self, layers: LayerList, ground: Ground, source: Mapping[str, Any]) -> None: ...
+
+    @abstractmethod
+    def _recolour(self) -> None: ...
+
+    @abstractmethod
+    def _mask(self) -> None: ...
+
+
+class Discs(Heatmap):
+    """Points of true size."""
+
+    main: Points
+
+    @property
+    def _colorbar(self) -> Any:
+        return self.main.face_colorbar
+
+    @property
+    def _colormap(self) -> Colormap:
+        return self.main.face_colormap
+
+    @_colormap.setter
+    def _colormap(self, colours: Colormap) -> None:
+        self.main.face_colormap = colours
+
+    def _make(self, layers: LayerList, ground: Ground, source: Mapping[str, Any]) -> None:
+        self.main = layers.add(_layers.spots_layer(self._panel, ground, source=source))
+        self.layers = [self.main]
+
+    def _recolour(self) -> None:
+        """Set values and limits together, with one upload to the graphics card.
+
+        Each public setter uploads every attribute of every spot again, three times for one gene. There is no public
+        way to change both at once, so the colour managers are silenced meanwhile; the colour bar listens to the limits
+        event.
+        """
+        spots, limits = self.main, self._panel.limits
+        face, border = spots._face, spots._border
+        same_limits = tuple(spots.face_contrast_limits) == limits
+        with face.events.blocker_all(), border.events.blocker_all():
+            spots.features = {_layers.FEATURE: self._panel.values}
+            spots.face_contrast_limits = limits
+        if not same_limits:
+            face.events.contrast_limits(value=spots.face_contrast_limits)
+        spots.events.face_color()
+
+    def _mask(self) -> None:
+        self.main.shown = True if self._shown is None else self._shown
+
+
+class Pixels(Heatmap):
+    """An Image, and below it another one for spots without a value: no value must look other than no spot."""
+
+    main: Image
+    _colours_of = staticmethod(see_through_nan)
+
+    @property
+    def _colorbar(self) -> Any:
+        return self.main.colorbar
+
+    @property
+    def _colormap(self) -> Colormap:
+        return self.main.colormap
+
+    @_colormap.setter
+    def _colormap(self, colours: Colormap) -> None:
+        self.main.colormap = colours
+
+    def set_visible(self, *, is_visible: bool) -> None:
+        set_visible([self.main], is_visible=is_visible)
+        set_visible([self._gaps], is_visible=is_visible and bool(self._gaps.data.any()))
+
+    def _make(self, layers: LayerList, ground: Ground, source: Mapping[str, Any]) -> None:
+        assert ground.raster is not None, "spots become pixels where there is a raster"
+        self._raster: Raster = ground.raster
+        self._gaps: Image = layers.add(_layers.gaps_layer(self._panel, ground, suffix=self._suffix))
+        self.main = layers.add(_layers.pixels_layer(self._panel, ground, source=source))
+        self.layers = [self._gaps, self.main]
+        set_visible([self._gaps], is_visible=bool(self._gaps.data.any()))
+
+    def _set_colours(self) -> None:
+        super()._set_colours()
+        colours = self._panel.colormap
+        shows_gaps = not isinstance(colours, ClassColours) or colours.shows_rest
+        set_visible([self._gaps], is_visible=self.main.visible and shows_gaps and bool(self._gaps.data.any()))
+
+    def _recolour(self) -> None:
+        limits = self._panel.limits
+        self._mask()
+        if tuple(self.main.contrast_limits) != limits:
+            # Limits may not lie outside their range, which new values leave as it is.
+            self.main.contrast_limits_range = limits
+            self.main.contrast_limits = limits
+
+    def _mask(self) -> None:
+        np.copyto(self.main.data, self._raster.picture(self._panel.values, self._shown))
+        self.main.refresh(extent=False)
+        gaps = self._raster.gaps(self._panel.values, self._shown)
+        if not np.array_equal(gaps, self._gaps.data):
+            np.copyto(self._gaps.data, gaps)
+            self._gaps.refresh(extent=False)
+
+
+def heatmap(layers: LayerList, panel: Panel, ground: Ground, source: Mapping[str, Any], suffix: str = "") -> Heatmap:
+    """A new map on top of all layers; `suffix` is for names beside its title."""
+    return (Discs if ground.raster is None else Pixels)(layers, panel, ground, source, suffix)
