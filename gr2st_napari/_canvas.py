@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gr2st_napari._marks import Mark
     from gr2st_napari._neighbours import EdgeKind, Neighbours
     from gr2st_napari._opening import Opened, Picture
-    from gr2st_napari._resolve import Display, Panel
+    from gr2st_napari._panels import Display, Panel
 
 EDGE_SCREEN_PX = 1.5
 VIEW_MARGIN = 0.1

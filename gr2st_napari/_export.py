@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gr2st import Region
     from gr2st_napari._expression import Expression
     from gr2st_napari._opening import Opened
-    from gr2st_napari._resolve import Display, Panel
+    from gr2st_napari._panels import Display, Panel
     from gr2st_napari._state import State, Wish
 
 Window = tuple[float, float, float, float]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gr2st_napari._errands import Errands
     from gr2st_napari._expression import Expression
     from gr2st_napari._opening import Opened
-    from gr2st_napari._resolve import Display
+    from gr2st_napari._panels import Display
     from gr2st_napari._state import State
     from gr2st_napari._worker import WorkerProcess
 

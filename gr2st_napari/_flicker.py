@@ -9,7 +9,7 @@ from qtpy.QtCore import QTimer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gr2st_napari._resolve import Display
+    from gr2st_napari._panels import Display
     from gr2st_napari._state import State
 
 

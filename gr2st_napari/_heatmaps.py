@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from gr2st_napari._ground import Ground
     from gr2st_napari._layer_list import LayerList
+    from gr2st_napari._panels import Panel
     from gr2st_napari._raster import Bool, Raster
-    from gr2st_napari._resolve import Panel
 
 Side: TypeAlias = Literal["left", "right"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gr2st_napari._expression import Float64, Int64
     from gr2st_napari._ground import Ground
     from gr2st_napari._opening import Picture
-    from gr2st_napari._resolve import Panel
+    from gr2st_napari._panels import Panel
 
 LayerTuple: TypeAlias = tuple[Any, dict[str, Any], str]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from gr2st import SPACE_NAMES, automatic_limits, joined_limits
 from gr2st_napari._classes import NO_CLASS, source_of
 from gr2st_napari._colours import ClassColours
+from gr2st_napari._panels import Display, Panel
 from gr2st_napari._scales import is_linear, round_up, scale_words, scaled
 from gr2st_napari._state import SPACES
 from gr2st_napari._trust import MEASURE_WORDS, trust_of, why_not
@@ -19,38 +20,12 @@ if TYPE_CHECKING:
 
     from gr2st_napari._classes import Classes
     from gr2st_napari._expression import Expression, Float32, Kind
-    from gr2st_napari._state import Limits, Mode, Wish
+    from gr2st_napari._state import Mode, Wish
 
 TRUST_MAP = "magma"
 TRUST_NOTE = "The map shows how sure the prediction is, not expression: bright is less sure. A view above ends it."
 COMPARING: tuple[Mode, ...] = ("side by side", "swipe", "flicker")
 """Measured and predicted, both at once or by turns."""
-
-
-@dataclass(frozen=True, eq=False)
-class Panel:
-    """One cell of the canvas: values (n,) with their title, limits and colours."""
-
-    kind: str
-    title: str
-    values: Float32
-    limits: Limits
-    colormap: str | ClassColours
-
-
-@dataclass(frozen=True, eq=False)
-class Display:
-    """All that is drawn, and what the user should know about it.
-
-    For one gene, for the `members` of a list, or, in the place of genes, for `classes`.
-    """
-
-    gene: str
-    mode: Mode
-    panels: tuple[Panel, ...]
-    notes: tuple[str, ...] = ()
-    members: tuple[str, ...] = ()
-    classes: Classes | None = None
 
 
 def available_modes(expression: Expression | None) -> dict[Mode, str]:

@@ -13,7 +13,7 @@ from gr2st_napari._problems import problem_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gr2st_napari._resolve import Display
+    from gr2st_napari._panels import Display
     from gr2st_napari._state import State
 
 REMEMBERED = 20

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gr2st_napari._canvas import Canvas
     from gr2st_napari._heatmaps import Heatmap
     from gr2st_napari._opening import Opened
-    from gr2st_napari._resolve import Panel
+    from gr2st_napari._panels import Panel
     from gr2st_napari._state import State
     from gr2st_napari._training import Training
 

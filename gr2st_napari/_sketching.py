@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gr2st import automatic_limits
-from gr2st_napari._resolve import Panel
+from gr2st_napari._panels import Panel
 from gr2st_napari._series import SCORE
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gr2st import Sketch
     from gr2st_napari._expression import Float32
-    from gr2st_napari._resolve import Display
+    from gr2st_napari._panels import Display
     from gr2st_napari._state import Wish
     from gr2st_napari._training import Training
 

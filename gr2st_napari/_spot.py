@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from gr2st_napari._calibration import Calibration
     from gr2st_napari._expression import Expression, Float32, Int64
     from gr2st_napari._neighbours import EdgeKind
+    from gr2st_napari._panels import Display
     from gr2st_napari._patch_pictures import Pixels, SpotPlace
-    from gr2st_napari._resolve import Display
     from gr2st_napari._state import Wish
 
 N_REFERENCES = 8

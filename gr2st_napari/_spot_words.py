@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gr2st_napari._calibration import Calibration
     from gr2st_napari._expression import Expression
     from gr2st_napari._neighbours import EdgeKind
+    from gr2st_napari._panels import Display
     from gr2st_napari._patch_pictures import Pixels
-    from gr2st_napari._resolve import Display
     from gr2st_napari._spot import Case, Why
     from gr2st_napari._state import Measure, State
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gr2st_napari._expression import Expression
     from gr2st_napari._gene_facts import GeneFacts
     from gr2st_napari._opening import Opened
-    from gr2st_napari._resolve import Display
+    from gr2st_napari._panels import Display
     from gr2st_napari._results import Ranking
 
 Mode: TypeAlias = Literal["measured", "predicted", "side by side", "difference", "swipe", "flicker"]
