@@ -31,8 +31,8 @@ ENDS = 20
 MEANING = (
     "r: Pearson's correlation of predicted and measured over the spots. S: against spot-normalised expression "
     "(depth of the spot taken out), T: against gene-normalised expression (depth stays in). Ceiling: what a perfect "
-    "prediction could reach against counts as noisy as these. Moran's I of the measured and of the predicted values: 0 "
-    "without pattern, near 1 where neighbours are alike; predicted far above measured means that the prediction is "
+    "prediction could reach against counts as noisy as these. Moran: Moran's I of the measured and of the predicted "
+    "values, 0 without pattern, near 1 where neighbours are alike; a prediction far above what was measured is "
     "smoother than the tissue."
 )
 
