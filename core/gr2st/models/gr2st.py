@@ -317,8 +317,8 @@ class Gr2st(SpotModel):
         """What both graphs gathered (n, heads, width), projected, fused and through the first layer: (n, width)."""
         layer, fusion = cast("Linear", self.fusion_layer[0]), self.config.fusion
         if fusion == "max" or len(by_function) <= FOLDED_ABOVE * self.config.projection:
-            fused = self._fuse(self.dynamic_gat.project(by_function), self.spatial_gat.project(by_place))
-            return layer.forward(fused)
+            out: Tensor = layer(self._fuse(self.dynamic_gat.project(by_function), self.spatial_gat.project(by_place)))
+            return out
         one, other = layer.weight.chunk(2, dim=1) if fusion == "concat" else (layer.weight, layer.weight)
         summed = self.dynamic_gat.project_through(by_function, one) + self.spatial_gat.project_through(by_place, other)
         return summed / (2 if fusion == "mean" else 1) + layer.bias
