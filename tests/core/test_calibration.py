@@ -72,6 +72,16 @@ def test_a_measure_of_spots_is_held_against_the_mean_error_of_the_spot() -> None
     assert whole["n"] == SPOTS
 
 
+def test_the_level_of_a_value_is_told_beside_its_spread_to_compare_with() -> None:
+    prediction = predicted()
+    prediction.table.layers[keys.PREDICTED] = 3 * prediction.table.layers[keys.MEASURED_GENE]
+    table = calibration_table(prediction)
+    level = table[(table["measure"] == "level") & table["bin"].isna()].iloc[0]
+    assert abs(level["rank"]) < 0.1
+    del prediction.table.layers[keys.SPREAD]
+    assert set(calibration_table(prediction)["measure"]) == {"confidence", "outside"}
+
+
 def test_outside_has_two_groups() -> None:
     table = calibration_table(predicted())
     bins = table[(table["measure"] == "outside") & table["bin"].notna()]
@@ -102,7 +112,7 @@ def test_sections_are_put_together_tenth_by_tenth() -> None:
     assert first["rmse"] == pytest.approx(square**0.5)
     assert list(over[over["measure"] == "spread"]["bin"]) == list(range(1, TENTHS + 1))
     told = told_of(both, "made")
-    assert list(told) == ["spread", "disagreement", "confidence", "outside"]
+    assert list(told) == ["spread", "disagreement", "level", "confidence", "outside"]
     assert told["spread"]["mae_low"] == first["mae"]
     assert told["spread"]["rank"] == pytest.approx(1)
 
@@ -116,6 +126,7 @@ def test_what_a_rank_correlation_says_is_said_in_words() -> None:
         "nothing: it is the same everywhere",
     ]
     assert worth("confidence", -0.4) == "much"
+    assert worth("level", 0.4) == ""
 
 
 # ------------------------------------------------------------------------------------------------- an evaluation
@@ -137,7 +148,7 @@ def test_an_evaluation_tells_in_a_table_and_in_its_summary_how_error_grows(evalu
     assert set(table["section"].dropna()) == {"A1", "A2", "B1"}
     summary = json.loads((evaluation / keys.SUMMARY).read_text())
     found = summary["models"]["gr2st"]["calibration"]
-    assert list(found) == ["spread", "disagreement", "confidence", "distance", "outside"]
+    assert list(found) == ["spread", "disagreement", "level", "confidence", "distance", "outside"]
     assert set(found["spread"]) == {"mae_low", "mae_high", "rmse_low", "rmse_high", "rank", "rank_within_genes"}
     assert "calibration" not in summary["models"]["mean"]
 

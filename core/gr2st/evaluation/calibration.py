@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 AnyVector: TypeAlias = npt.NDArray[Any]
 
-OF_GENES = {"spread": keys.SPREAD, "disagreement": keys.DISAGREEMENT}
-"""Measures of a spot and a gene: layers."""
+OF_GENES = {"spread": keys.SPREAD, "disagreement": keys.DISAGREEMENT, "level": keys.PREDICTED}
+"""Measures of a spot and a gene: layers. The level is the predicted value itself, which knows nothing of doubt: what
+spread says of the error beyond what the level says is its own."""
 OF_SPOTS = {"confidence": keys.CONFIDENCE, "distance": keys.DISTANCE, "outside": keys.OUTSIDE}
 """Measures of a spot: columns."""
 TENTHS = 10
@@ -96,8 +97,10 @@ def _unit(prediction: Prediction) -> Vector:
 def _of_genes(prediction: Prediction, error: Matrix) -> list[dict[str, Any]]:
     known = ~np.isnan(error).any(axis=0)
     lines: list[dict[str, Any]] = []
+    if keys.SPREAD not in prediction.table.layers or not known.any():
+        return lines
     for measure, layer in OF_GENES.items():
-        if layer in prediction.table.layers and known.any():
+        if layer in prediction.table.layers:
             values = (np.asarray(prediction.table.layers[layer], np.float64) / _unit(prediction))[:, known]
             within = mean_score(gene_spearman(values, error[:, known]))
             lines += _lines(prediction.section, measure, values.ravel(), error[:, known].ravel(), within)

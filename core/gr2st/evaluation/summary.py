@@ -91,7 +91,8 @@ def write_results(
     tables = [_gene_rows(job, result) for job, result in done]
     if tables:
         write_csv(out / keys.GENE_SCORES, pd.concat(tables))
-    write_csv(out / keys.CALIBRATION, calibration)
+    if len(calibration):
+        write_csv(out / keys.CALIBRATION, calibration)
     write_json(out / keys.SUMMARY, summary)
 
 

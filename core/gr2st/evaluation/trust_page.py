@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MEANINGS = {
     "spread": "spread: the training spots behind a value differ",
     "disagreement": "disagreement: retrieval and regression are apart",
+    "level": "level: the predicted value itself, to compare with",
     "confidence": "confidence: the picture is like the training spots behind it",
     "distance": "distance: the picture is unlike those of training",
     "outside": "outside: further than 99 of 100 training spots",
@@ -57,6 +58,8 @@ def _of_model(label: str, row: Mapping[str, Any]) -> Iterator[list[str]]:
 
 def worth(measure: str, rank: float | None) -> str:
     """What a measure says of the error, in a word."""
+    if measure == "level":
+        return ""
     if rank is None:
         return "nothing: it is the same everywhere"
     right = -rank if measure == "confidence" else rank
