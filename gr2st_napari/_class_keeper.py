@@ -37,6 +37,8 @@ class ClassKeeper:
 
     def _look(self) -> None:
         expression, wish = self._state.expression, self._state.wish
+        if self._state.classes is not None and self._state.classes.source[0] is not expression:
+            self._state.classes = None
         if expression is None or not wish.colour_by:
             self._asked = None
             self._background.forget()

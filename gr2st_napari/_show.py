@@ -46,7 +46,7 @@ def show(  # noqa: PLR0913
     gene : str, optional
         By default the best predicted one, else the one with the highest mean.
     mode : str
-        "measured", "predicted", "side by side" or "difference"; what cannot be shown falls back to what can.
+        One of `Mode`: "measured", "side by side", "swipe", ...; what cannot be shown falls back to what can.
     screenshot : Path, optional
         Where to save the window as .png. Without a screen a virtual one is started.
     size : (width, height)
