@@ -70,7 +70,7 @@ def text_of(page: str) -> str:
 def test_the_page_is_whole_and_needs_no_network_and_no_script(page: str) -> None:
     text_of(page)
     assert not re.findall(r'(?:src|href)="(?!data:)|<script|url\(|@import|http', page)
-    assert page.count('src="data:image/png;base64,') == 4
+    assert page.count('src="data:image/png;base64,') == 5
 
 
 def test_the_page_tells_models_warnings_protocol_genes_and_trainings(page: str, evaluation: Path) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Space = Literal["pcc_spot", "pcc_gene"]
 
 TITLES: Mapping[Space, str] = {"pcc_spot": "spot-normalised (S)", "pcc_gene": "gene-normalised (T)"}
+PANELS = ("spread", "disagreement", "confidence", "distance")
+"""Measures of doubt that have tenths, in the order they are drawn."""
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe and Ito's colours, told apart by the colour-blind."""
 MARKERS = "osD^vPX*"
@@ -82,6 +84,44 @@ def section_dots(sections: pd.DataFrame, patients: Mapping[str, str | None], spa
         columns = -(-len(people) // LEGEND_ROWS)
         figure.legend(title="patient", loc="outside right upper", frameon=False, fontsize=8, ncols=columns)
     return figure
+
+
+def calibration_curves(calibration: pd.DataFrame, labels: Sequence[str]) -> Figure | None:
+    """Error over the tenths of each measure of doubt, a panel per measure, a line per model; None where there is none.
+
+    Parameters
+    ----------
+    calibration : DataFrame
+        As `gr2st.read_calibration` returns it.
+    labels : names of all models of the evaluation
+        A model has the colour of its place among them, here as in the other figures.
+    """
+    from matplotlib.figure import Figure
+
+    lines = calibration[calibration["section"].isna() & calibration["bin"].notna()]
+    measures = [name for name in PANELS if (lines["measure"] == name).any()]
+    if not measures:
+        return None
+    figure = Figure(figsize=(WIDTH_INCHES, 2.8), layout="constrained", dpi=120)
+    panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    for axes, measure in zip(panels, measures, strict=True):
+        for label, own in lines[lines["measure"] == measure].groupby("model", sort=False):
+            axes.plot(own["bin"], own["mae"], "o-", color=_colour(str(label), labels), label=label, markersize=3)
+        _dress_panel(axes, measure)
+    panels[0].set_ylabel("mean absolute error")
+    handles = {
+        label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(list(handles.values()), list(handles), loc="outside right upper", frameon=False, fontsize=8)
+    return figure
+
+
+def _dress_panel(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=9)
+    axes.set_xlabel("tenth, low to high", fontsize=8)
+    axes.set_xticks([1, 5, 10])
+    axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _draw_box(axes: Axes, place: int, values: Float64, colour: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
@@ -13,6 +11,7 @@ import pandas as pd
 
 from gr2st import __version__
 from gr2st.evaluation.figures import TITLES
+from gr2st.evaluation.html import number, pictures, table
 from gr2st.evaluation.plan import plan_of_json
 from gr2st.evaluation.ranking import rank_models
 from gr2st.io.tables import plural
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from gr2st.io.evaluations import EvaluationFolder, FoldRow
 
 SHOWN_GENES = 20
-DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 PROTOCOLS: Mapping[str, str] = {
     "patient": "one patient held out at a time: every section is predicted by models that never saw its patient",
     "section": "one section held out at a time: as published, and optimistic, since sections of the same patient "
@@ -73,7 +71,7 @@ def heading(found: EvaluationFolder) -> str:
         "Pictures": f"{summary['encoder']} features; cell types: {summary['cell_types']}",
     }
     rows = [[escape(name), escape(text)] for name, text in lines.items()]
-    return f"<h1>{escape(_title(found))}</h1>\n{_table((), rows)}"
+    return f"<h1>{escape(_title(found))}</h1>\n{table((), rows)}"
 
 
 def warnings(found: EvaluationFolder) -> str:
@@ -105,9 +103,9 @@ def _of_space(summary: Mapping[str, Any], space: str) -> str:
         rows.append(
             [
                 name if one.is_oracle else escape(one.label),
-                _number(row[space]),
+                number(row[space]),
                 _interval(row.get("interval", {}).get(space)),
-                _number(row.get("median", {}).get(space)),
+                number(row.get("median", {}).get(space)),
                 _difference(row.get("minus_ridge", {}).get(space)),
             ]
         )
@@ -115,13 +113,13 @@ def _of_space(summary: Mapping[str, Any], space: str) -> str:
     ceiling = next((value for value in ceilings if value is not None), None)
     if ceiling is not None:
         note = '<span class="dim">noise ceiling: what a perfect prediction could reach</span>'
-        rows.append([note, f'<span class="dim">{_number(ceiling)}</span>', "", "", ""])
-    return _table(("model", "mean", "interval", "median", "difference to ridge"), rows, numbers=(1, 2, 3, 4))
+        rows.append([note, f'<span class="dim">{number(ceiling)}</span>', "", "", ""])
+    return table(("model", "mean", "interval", "median", "difference to ridge"), rows, numbers=(1, 2, 3, 4))
 
 
 def dots(figures: Sequence[Figure]) -> str:
     """Every section of every patient."""
-    return "<h2>Sections and patients</h2>\n<p>One mark per section; the bar is the mean.</p>\n" + _pictures(
+    return "<h2>Sections and patients</h2>\n<p>One mark per section; the bar is the mean.</p>\n" + pictures(
         figures, "Scores of the sections"
     )
 
@@ -129,7 +127,7 @@ def dots(figures: Sequence[Figure]) -> str:
 def boxes(figures: Sequence[Figure]) -> str:
     """All genes of every model."""
     text = "One gene is its mean over sections. Box: quartiles and median; whiskers: 5th to 95th percentile."
-    return f"<h2>Genes</h2>\n<p>{text}</p>\n" + _pictures(figures, "Scores of the genes")
+    return f"<h2>Genes</h2>\n<p>{text}</p>\n" + pictures(figures, "Scores of the genes")
 
 
 def genes(label: str, ranking: pd.DataFrame) -> str:
@@ -148,10 +146,10 @@ def genes(label: str, ranking: pd.DataFrame) -> str:
 
 def _of_genes(ranking: pd.DataFrame) -> str:
     rows = [
-        [escape(str(gene)), _number(one["pcc_spot"]), _bounds(one["low"], one["high"]), _number(one["pcc_gene"])]
+        [escape(str(gene)), number(one["pcc_spot"]), _bounds(one["low"], one["high"]), number(one["pcc_gene"])]
         for gene, one in ranking.iterrows()
     ]
-    return "<div>" + _table(("gene", "S", "interval", "T"), rows, numbers=(1, 2, 3)) + "</div>"
+    return "<div>" + table(("gene", "S", "interval", "T"), rows, numbers=(1, 2, 3)) + "</div>"
 
 
 def folds(rows: Sequence[FoldRow]) -> str:
@@ -163,14 +161,14 @@ def folds(rows: Sequence[FoldRow]) -> str:
             escape(row.fold),
             escape(", ".join(row.test)),
             row.state if row.state != "failed" else f"<b>failed</b>: {escape(row.message)}",
-            _number(row.pcc_spot),
-            _number(row.pcc_gene),
+            number(row.pcc_spot),
+            number(row.pcc_gene),
             "" if row.seconds is None else f"{row.seconds:.0f} s",
         ]
         for row in rows
     ]
     names = ("model", "seed", "held out", "sections predicted", "state", "S", "T", "time")
-    return "<h2>Every training</h2>\n" + _table(names, told, numbers=(1, 5, 6, 7))
+    return "<h2>Every training</h2>\n" + table(names, told, numbers=(1, 5, 6, 7))
 
 
 def settings(found: EvaluationFolder) -> str:
@@ -181,8 +179,8 @@ def settings(found: EvaluationFolder) -> str:
     return "\n".join(
         (
             f"<h2>How to do it again</h2>\n{_again(found)}",
-            f"<h2>Settings</h2>\n<h3>As asked for</h3>\n{_table((), asked)}",
-            f"<h3>Of each model, in full</h3>\n{_table(('model', 'settings', 'training'), _in_full(found.plan))}",
+            f"<h2>Settings</h2>\n<h3>As asked for</h3>\n{table((), asked)}",
+            f"<h3>Of each model, in full</h3>\n{table(('model', 'settings', 'training'), _in_full(found.plan))}",
             f"<h2>Versions</h2>\n<p>{escape(', '.join(dict.fromkeys(versions)))}</p>",
             "<h2>Seeds and digests</h2>\n<p>A digest changes with any change of what it stands for.</p>",
             _digests(provenance),
@@ -202,7 +200,7 @@ def _digests(provenance: Mapping[str, Any]) -> str:
     settings = provenance.get("settings", {})
     models = [(escape(name), _code(seeds.get(name)), _fields(digests)) for name, digests in settings.items()]
     sections = [(escape(name), _fields(digests)) for name, digests in data.items()]
-    return _table(("model", "seeds", "digests"), models) + "<br>" + _table(("section", "digests"), sections)
+    return table(("model", "seeds", "digests"), models) + "<br>" + table(("section", "digests"), sections)
 
 
 def _again(found: EvaluationFolder) -> str:
@@ -227,33 +225,8 @@ def _title(found: EvaluationFolder) -> str:
     return f"Evaluation of {study.parent.name if study.suffix == '.csv' else study.name}"
 
 
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    def cells(kind: str, texts: Sequence[str]) -> str:
-        return "".join(
-            f'<{kind} class="n">{text}</{kind}>' if place in numbers else f"<{kind}>{text}</{kind}>"
-            for place, text in enumerate(texts)
-        )
-
-    head = f"<thead><tr>{cells('th', names)}</tr></thead>" if names else ""
-    return f"<table>{head}<tbody>" + "".join(f"<tr>{cells('td', row)}</tr>\n" for row in rows) + "</tbody></table>"
-
-
-def _pictures(figures: Sequence[Figure], text: str) -> str:
-    return "\n".join(f'<figure><img alt="{escape(text)}" src="{_inline(figure)}"></figure>' for figure in figures)
-
-
-def _inline(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _number(value: float | None) -> str:
-    return DASH if value is None or pd.isna(value) else f"{value:.3f}".replace("-", MINUS)
-
-
 def _bounds(low: float | None, high: float | None) -> str:
-    return "" if low is None or pd.isna(low) else f"[{_number(low)}, {_number(high)}]"
+    return "" if low is None or pd.isna(low) else f"[{number(low)}, {number(high)}]"
 
 
 def _interval(told: Mapping[str, Any] | None) -> str:
@@ -269,7 +242,7 @@ def _difference(told: Mapping[str, Any] | None) -> str:
     if told is None:
         return ""
     sign = "+" if told["mean"] >= 0 else ""
-    return f"{sign}{_number(told['mean'])} {_bounds(told['low'], told['high'])}"
+    return f"{sign}{number(told['mean'])} {_bounds(told['low'], told['high'])}"
 
 
 def _fields(fields: Mapping[str, Any]) -> str:

@@ -9,7 +9,8 @@ from gr2st.errors import DataError
 from gr2st.evaluation import page
 from gr2st.evaluation.figures import TITLES, box_plot, section_dots
 from gr2st.evaluation.ranking import gene_ranking, rank_models
-from gr2st.io.evaluations import read_evaluation, read_gene_scores, read_section_scores
+from gr2st.evaluation.trust_page import trust
+from gr2st.io.evaluations import read_calibration, read_evaluation, read_gene_scores, read_section_scores
 from gr2st.io.store import atomic_path
 from gr2st.types import Progress
 
@@ -24,7 +25,7 @@ REPORT = "report.html"
 
 
 def write_report(folder: Path | str, out: Path | str) -> Steps[Path]:
-    """Write one HTML file that tells an evaluation whole: scores, figures, warnings, settings.
+    """Write one HTML file that tells an evaluation whole: scores, figures, trust, warnings, settings.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ def write_report(folder: Path | str, out: Path | str) -> Steps[Path]:
         page.warnings(found),
         page.models(found.summary),
         *figures,
+        trust(found.summary, read_calibration(folder)),
         page.genes(best, gene_ranking(folder, best)),
         page.folds(found.rows),
         page.settings(found),
