@@ -66,8 +66,8 @@ class Canvas:
     lost = Signal(str)
     """The user deleted one of our layers: "slide", "spots", "edges", "second", "divider" or a mark."""
 
-    zoomed = Signal()
-    """A screen pixel has another size now."""
+    moved = Signal()
+    """The view was moved or zoomed."""
 
     def __init__(self, viewer: Viewer) -> None:
         keep_programs()
@@ -84,6 +84,8 @@ class Canvas:
         self.layers.removed.connect(self._on_removed)
         self.layers.disturbed.connect(self._on_disturbed)
         viewer.scene.camera.events.zoom.connect(self._on_zoom)
+        viewer.scene.camera.events.zoom.connect(self._on_camera)
+        viewer.scene.camera.events.center.connect(self._on_camera)
 
     @property
     def hidden_layers(self) -> int:
@@ -129,6 +131,8 @@ class Canvas:
         """Stop listening; the layers stay."""
         self.layers.close()
         self._viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
+        self._viewer.scene.camera.events.zoom.disconnect(self._on_camera)
+        self._viewer.scene.camera.events.center.disconnect(self._on_camera)
 
     def show_picture(self, picture: Picture | None, placement: Placement) -> None:
         """Put a slide under the spots, or swap the pixels of the one that is there."""
@@ -328,8 +332,11 @@ class Canvas:
         if not wanted:
             set_visible(cell.edges, is_visible=False)
         for layer, (data, keywords, _) in zip(cell.edges, wanted, strict=False):
-            layer.data, layer.edge_color = data, keywords["edge_color"]
-            set_visible([layer], is_visible=is_visible and keywords["visible"])
+            is_seen = is_visible and keywords["visible"]
+            set_visible([layer], is_visible=is_seen)
+            # A hidden layer takes new lines without counting them, and has too few colours or too many for them.
+            if is_seen:
+                layer.data, layer.edge_color = data, keywords["edge_color"]
 
     def _arrange_marks(self) -> None:
         cells = self._cells
@@ -346,12 +353,14 @@ class Canvas:
         """Edges keep their width on the screen; Vectors give it in data units."""
         if self._placement is None:
             return
-        self.zoomed.emit()
         width = self.width_on_screen(EDGE_SCREEN_PX)
         for layer in (layer for cell in self._cells for layer in cell.edges if layer.visible):
             if layer.edge_width != width:
                 layer.edge_width = width
         self._swipe.keep_width(width)
+
+    def _on_camera(self, _event: object = None) -> None:
+        self.moved.emit()
 
     # -- what the user deletes and moves -----------------------------------------------------------------------------
 

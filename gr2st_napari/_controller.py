@@ -41,6 +41,7 @@ from gr2st_napari._spot_keeper import SpotKeeper
 from gr2st_napari._state import MODES, Job, Problem, State
 from gr2st_napari._study_builder import StudyBuilder
 from gr2st_napari._trainer import Trainer
+from gr2st_napari._trust import TRUST_MEASURES
 from gr2st_napari._worker import WorkerProcess
 
 if TYPE_CHECKING:
@@ -264,6 +265,7 @@ class Controller:
             value = expression.shown_values(looked_at, kind)[spot]
             if not isnan(value):
                 words.append(f"{gene} {kind} {value:.2f}")
+        words += [f"{panel.kind} {panel.values[spot]:.2f}" for panel in shown.panels if panel.kind in TRUST_MEASURES]
         return " · ".join(words if len(words) > 1 else [*words, f"{gene} has no value here"])
 
     def _adopt(self) -> None:

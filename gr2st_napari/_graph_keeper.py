@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 LINE_SCREEN_PX = 1.0
 REST_MS = 600
-"""How long the mouse stands still before graphs come back: drawing many long lines takes a tenth of a second."""
-ZOOM_REST_MS = 150
-"""How long the view stands still before lines are as thin again as they should be: that uploads them anew."""
+"""How long mouse and view stand still before graphs come back."""
+HEAVY = 5000
+"""Edges from which a graph is also out of sight while the view moves or the gene changes: drawn in software, a hundred
+thousand long lines take a second each time."""
 
 
 class GraphKeeper(QObject):
@@ -44,9 +45,10 @@ class GraphKeeper(QObject):
         self._background = Background()
         self._layers: dict[EdgeKind, Vectors] = {}
         self._resting: list[Vectors] = []
-        self._rest, self._thin = _timer(self, REST_MS, self._come_back), _timer(self, ZOOM_REST_MS, self._make_thin)
-        pointer.moved.connect(self._on_moved)
-        canvas.zoomed.connect(self._on_zoomed)
+        self._rest = QTimer(self, interval=REST_MS, singleShot=True)
+        self._rest.timeout.connect(self._come_back)
+        pointer.moved.connect(self._make_way)
+        canvas.moved.connect(self._on_view)
         canvas.layers.removed.connect(self._on_removed)
         state.events.expression.connect(self._on_expression)
         state.events.shown.connect(self._on_shown)
@@ -65,10 +67,9 @@ class GraphKeeper(QObject):
     def close(self) -> None:
         """Stop listening; the layers stay."""
         self._rest.stop()
-        self._thin.stop()
         self._background.close()
-        self._pointer.moved.disconnect(self._on_moved)
-        self._canvas.zoomed.disconnect(self._on_zoomed)
+        self._pointer.moved.disconnect(self._make_way)
+        self._canvas.moved.disconnect(self._on_view)
         self._canvas.layers.removed.disconnect(self._on_removed)
         self._state.events.expression.disconnect(self._on_expression)
         self._state.events.shown.disconnect(self._on_shown)
@@ -122,22 +123,30 @@ class GraphKeeper(QObject):
 
     # -- out of sight ----------------------------------------------------------------------------------------------
 
-    def _on_moved(self) -> None:
+    def _make_way(self) -> None:
         seen = [layer for layer in self._layers.values() if layer.visible]
-        if not seen and not self._resting:
-            return
         self._resting += seen
         for layer in seen:
             layer.visible = False
-        self._rest.start()
-
-    def _on_zoomed(self) -> None:
-        if self._layers:
-            self._thin.start()
-
-    def _on_shown(self) -> None:
         if self._resting:
             self._rest.start()
+
+    def _on_view(self) -> None:
+        """The user pans or zooms."""
+        if self._is_heavy:
+            self._make_way()
+        else:
+            self._make_thin()
+
+    def _on_shown(self) -> None:
+        if self._is_heavy:
+            self._make_way()
+        elif self._resting:
+            self._rest.start()
+
+    @property
+    def _is_heavy(self) -> bool:
+        return sum(len(layer.data) for layer in self._layers.values()) > HEAVY
 
     def _come_back(self) -> None:
         shown = self._state.shown
@@ -149,6 +158,7 @@ class GraphKeeper(QObject):
             self._make_thin()
 
     def _make_thin(self) -> None:
+        """Lines keep their width on the screen."""
         width = self._canvas.width_on_screen(LINE_SCREEN_PX)
         for layer in self._layers.values():
             if layer.visible and layer.edge_width != width:
@@ -166,9 +176,3 @@ def _built(
         colour = edge_colours(kind, lines.attention, lines.top, WHOLE_WEAK_ALPHA)
     name = f"{kind} graph"
     return lines, make(_layers.graph_layer(lines.pairs, colour, expression.xy, placement, name=name, width_px=width))
-
-
-def _timer(parent: QObject, after_ms: int, act: Any) -> QTimer:
-    timer = QTimer(parent, interval=after_ms, singleShot=True)
-    timer.timeout.connect(act)
-    return timer

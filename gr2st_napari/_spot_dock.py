@@ -18,6 +18,7 @@ from gr2st_napari.views.spot import SpotView
 
 if TYPE_CHECKING:
     import napari.viewer
+    from qtpy.QtGui import QShowEvent
 
     from gr2st_napari._expression import Expression
     from gr2st_napari._spot import Case, Why
@@ -50,7 +51,7 @@ class SpotDock(SpotView):
         """The state's news, until the dock is destroyed."""
         events = self._state.events
         listeners: list[tuple[Any, Any]] = [
-            (signal, self._show)
+            (signal, self._on_news)
             for signal in (events.why, events.shown, events.expression, events.opened, events.sheet, events.problem)
         ]
         listeners.append((events.job, self._on_job))
@@ -83,6 +84,15 @@ class SpotDock(SpotView):
         self.scatter.lighting_chosen.connect(keeper.light_region)
 
     # -- showing ---------------------------------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show()
+
+    def _on_news(self) -> None:
+        """Behind another dock there is nothing to draw: it is when the dock comes forward."""
+        if self.isVisible():
+            self._show()
 
     def _on_job(self) -> None:
         self.foot.show_job(self._state.job)

@@ -49,8 +49,8 @@ GRAPH_TIP = (
     "Whom the graph side of the network would listen to, were the predicted expression what was measured. "
     "On a new slide the graphs do not enter the predicted values: those come from the picture alone."
 )
-FAR, FURTHER = 2.0, 1.3
-"""Distances from the training slides, in units of what is usual there, from which words change."""
+FURTHER = 1.3
+"""Distance from the training slides, in units of what is usual there, from which words change."""
 WEAK, STRONG = 0.05, 0.3
 """Rank correlations from which words change."""
 AGREE, DIFFER = 0.5, 1.0

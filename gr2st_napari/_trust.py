@@ -27,6 +27,7 @@ MEASURE_TIPS: dict[Measure, str] = {
     "disagreement": "How far the looked-up and the computed value of this gene lie apart. High: two ways, two answers.",
     "distance": "How unlike the training slides the picture of a spot is, whatever the gene. 1 is usual.",
 }
+TRUST_MEASURES: tuple[Measure, ...] = ("spread", "disagreement", "distance")
 LAYER: dict[Measure, str] = {"spread": keys.SPREAD, "disagreement": keys.DISAGREEMENT}
 UNIT = "1 = usual within a slide"
 

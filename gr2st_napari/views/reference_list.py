@@ -73,7 +73,10 @@ class ReferenceModel(QAbstractTableModel):
     def _icon(self, row: int, picture: Pixels) -> QIcon:
         known = self._icons.get(row)
         if known is None or known[0] is not picture:
-            self._icons[row] = (picture, QIcon(pixmap_of(picture)))
+            pixmap = pixmap_of(picture)
+            icon = QIcon(pixmap)
+            icon.addPixmap(pixmap, QIcon.Mode.Selected)  # a selected one would be tinted, as no stain should be
+            self._icons[row] = (picture, icon)
         return self._icons[row][1]
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 AXIS = "#8a8d93"
 LINE = "#5b8def"
+TALLEST_PX = 220
 
 
 class ThemedPlot(pg.PlotWidget):
@@ -69,12 +70,13 @@ class ErrorCurve(ThemedPlot):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("gr2st_calibration", 130, parent)
         self.setMouseEnabled(x=False, y=False)
+        self.setMaximumHeight(TALLEST_PX)
 
     def show_curve(self, curve: Curve, words: str) -> None:
         """Draw anew; `words` stand under the axis."""
         self.clear()
         self.recolour()
-        self.show_words("mean error", words)
+        self.show_words("mean error, 1 = usual", words)
         brush = pg.mkBrush(LINE)
         self.plot(
             list(curve.measure),

@@ -12,7 +12,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 from window_builders import explained, make_prediction, make_section
 
-from gr2st import Region, read_section, read_study, sample_study_path
+from gr2st import Region, keys, read_section, read_study, sample_study_path
 from gr2st_napari._opening import opened_of
 from gr2st_napari.views.spot import CASE, SCATTER, TRUST
 
@@ -105,6 +105,22 @@ def test_kinds_of_edges_are_switched_each_by_itself_and_back(viewer, controller,
     assert not _layer(viewer, "spatial neighbours").visible
     press(qtbot, told.case.edges.switches["spatial"])
     assert _layer(viewer, "spatial neighbours").visible
+
+
+def test_edges_that_were_hidden_are_those_of_the_spot_clicked_meanwhile(viewer, controller, spot, section, prediction):
+    graph = explained(prediction).table.obsp[keys.SPATIAL_GRAPH].tolil()
+    row = section.n_spots - 1 - 11
+    graph[row] = 0
+    prediction.table.obsp[keys.SPATIAL_GRAPH] = graph.tocsr()
+    controller.take(opened_of(section, prediction))
+    controller.spot.pick(10)
+    controller.wish(mode="predicted")
+    controller.spot.show_edges("spatial", is_shown=False)
+    controller.spot.pick(11)
+    controller.spot.show_edges("spatial", is_shown=True)
+    controller.wish(mode="side by side")
+    edges = [layer for layer in viewer.layers if layer.name.startswith("spatial neighbours") and layer.visible]
+    assert [len(layer.data) for layer in edges] == [32, 32], "no edge, only the ring round the spot"
 
 
 def test_another_number_of_reference_spots_is_listed(controller, told, qtbot):
