@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from gr2st import keys
+from gr2st.appearance import Appearance  # noqa: TC001 - pydantic reads it
 from gr2st.config import Recipe, Settings, TrainConfig, first_fault
 from gr2st.errors import DataError, RecipeMismatch
 from gr2st.io.store import atomic_folder, file_digest, write_h5ad, write_json
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class TrainedModel:
     """A model that can predict, with all that is needed to say where it came from.
 
-    ``digests`` maps each training section to the digests of its image, counts, encoder and recipe.
+    ``digests`` maps each training section to the digests of its image, counts, encoder and recipe; ``appearances`` to
+    the scale and colours of its picture (sections that were not looked at are absent).
     """
 
     name: str
@@ -46,6 +48,7 @@ class TrainedModel:
     patients: tuple[str, ...]
     digests: Mapping[str, Mapping[str, str]]
     versions: Mapping[str, str]
+    appearances: Mapping[str, Appearance] = field(default_factory=dict)
 
 
 class ModelCard(Settings):
@@ -65,6 +68,7 @@ class ModelCard(Settings):
     digests: dict[str, dict[str, str]]
     versions: dict[str, str]
     files: dict[str, str]
+    appearances: dict[str, Appearance] = Field(default_factory=dict)
 
 
 def versions() -> dict[str, str]:
@@ -130,6 +134,7 @@ def load_model(folder: Path, *, device: str = "cpu") -> TrainedModel:
         patients=card.patients,
         digests=card.digests,
         versions=card.versions,
+        appearances=card.appearances,
     )
 
 
@@ -149,6 +154,7 @@ def _card(trained: TrainedModel, folder: Path) -> dict[str, Any]:
         digests={name: dict(values) for name, values in trained.digests.items()},
         versions=dict(trained.versions),
         files={path.name: file_digest(path) for path in sorted(folder.iterdir())},
+        appearances=dict(trained.appearances),
     ).model_dump(mode="json")
 
 

@@ -14,7 +14,7 @@ from gr2st.io.tensors import faults_of, read_tensors
 from gr2st.registry import MODELS, load
 from gr2st.training.batches import to_batch
 from gr2st.training.checkpoint import TrainedModel, versions
-from gr2st.training.loop import check_sections, n_features_of, pick_device, remember
+from gr2st.training.loop import appearances_of, check_sections, n_features_of, pick_device, remember
 from gr2st.types import Progress
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def import_checkpoint(
         sections=tuple(section.section for section in sections),
         patients=tuple(sorted({section.patient for section in sections if section.patient})),
         digests={section.section: dict(section.digests) for section in sections},
+        appearances=appearances_of(sections),
         versions=versions() | {ORIGIN: origin},
     )
 
