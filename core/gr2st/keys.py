@@ -28,6 +28,9 @@ MEASURED_GENE: Final = "measured_gene"
 PCC_SPOT: Final = "gr2st_pcc"
 PCC_GENE: Final = "gr2st_pcc_gene"
 CONFIDENCE: Final = "gr2st_confidence"
+REFERENCE: Final = "gr2st_reference"
+REFERENCE_WEIGHT: Final = "gr2st_reference_weight"
+"""obsm: rows of the bank behind each spot, nearest first, and their weights."""
 SPATIAL_GRAPH: Final = "gr2st_spatial_graph"
 FUNCTIONAL_GRAPH: Final = "gr2st_functional_graph"
 PROVENANCE: Final = "gr2st"
@@ -38,6 +41,8 @@ of the picture ("image"), and of the counts beside the prediction ("measured").
 """
 NOTES: Final = "notes"
 """Key of that dict: sentences about this prediction that the user should know."""
+VIRTUAL: Final = "virtual"
+"""Key of that dict, where spots were laid on a slide that has none: slide, pitch_um, um_per_px with its source."""
 
 # Files of a model folder
 MODEL_WEIGHTS: Final = "model.safetensors"

@@ -49,7 +49,7 @@ def predict(trained: TrainedModel, prepared: Prepared) -> Steps[Prediction]:
     # Sums depend on the number of threads in their last bits: prediction takes as many as training.
     with torch.no_grad(), limited_threads(trained.training.threads):
         answer = trained.module.predict(to_batch(seen, trained.module.needs, device))
-        graphs = _graphs(trained, seen, answer, device)
+        graphs = graphs_of(trained, seen, answer.expression)
     table = _table(trained, seen, answer, graphs)
     yield Progress(f"Predicting {prepared.section}", 1, 1)
     return Prediction(section=prepared.section, model=trained.name, table=table).noted(answer.notes)
@@ -75,17 +75,17 @@ def _check_recipe(trained: TrainedModel, prepared: Prepared) -> None:
             )
 
 
-def _graphs(trained: TrainedModel, seen: Prepared, answer: Answer, device: torch.device) -> dict[str, torch.Tensor]:
-    """Graphs over the section, with the prediction in the place of the measured expression."""
-    shown = to_batch(seen, frozenset({"grid", "position", "cell_type"}), device)
+def graphs_of(trained: TrainedModel, seen: Prepared, expression: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Graphs over the section by name, with the prediction (n, genes) in the place of the measured expression."""
+    shown = to_batch(seen, frozenset({"grid", "position", "cell_type"}), device_of(trained))
     batch = Batch(
         section=seen.section,
         # Only the picture of the graph needs a place in the array; beyond the training array its edge stands in.
         grid=None if shown.grid is None else shown.grid.clamp(0, trained.grid_size - 1),
         position=shown.position,
         cell_type=shown.cell_type,
-        spot_expression=answer.expression,
-        gene_expression=answer.expression,
+        spot_expression=expression,
+        gene_expression=expression,
     )
     return trained.module.edges(batch)
 
@@ -109,14 +109,20 @@ def _table(trained: TrainedModel, seen: Prepared, answer: Answer, graphs: dict[s
     table = AnnData(X=predicted, obs=obs, var=pd.DataFrame(index=list(trained.recipe.genes)))
     table.layers[keys.PREDICTED] = predicted
     table.obsm[keys.SPATIAL] = seen.pixel
-    for name, key in (("spatial", keys.SPATIAL_GRAPH), ("functional", keys.FUNCTIONAL_GRAPH)):
-        if name in graphs:
-            table.obsp[key] = _adjacency(graphs[name], len(seen.spots))
-    table.uns[keys.PROVENANCE] = _provenance(trained, seen, answer, fits_grid=_fits_grid(trained, seen))
+    for key, matrix in adjacencies(graphs, len(seen.spots)).items():
+        table.obsp[key] = matrix
+    note = _graph_note(trained, seen, fits_grid=_fits_grid(trained, seen))
+    table.uns[keys.PROVENANCE] = provenance_of(trained, seen, space=answer.space, graphs=note)
     if answer.reference is not None and answer.reference_weight is not None:
-        table.obsm["gr2st_reference"] = answer.reference.cpu().numpy().astype(np.int32)
-        table.obsm["gr2st_reference_weight"] = answer.reference_weight.cpu().numpy().astype(np.float32)
+        table.obsm[keys.REFERENCE] = answer.reference.cpu().numpy().astype(np.int32)
+        table.obsm[keys.REFERENCE_WEIGHT] = answer.reference_weight.cpu().numpy().astype(np.float32)
     return table
+
+
+def adjacencies(graphs: dict[str, torch.Tensor], n_spots: int) -> dict[str, Any]:
+    """Graphs as sparse matrices, by their slot in the file."""
+    slots = {"spatial": keys.SPATIAL_GRAPH, "functional": keys.FUNCTIONAL_GRAPH}
+    return {slots[name]: _adjacency(edges, n_spots) for name, edges in graphs.items()}
 
 
 def _adjacency(edges: torch.Tensor, n_spots: int) -> Any:
@@ -149,7 +155,8 @@ def _digest_of_data(trained: TrainedModel) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, fits_grid: bool) -> dict[str, Any]:
+def provenance_of(trained: TrainedModel, seen: Prepared, *, space: str, graphs: str) -> dict[str, Any]:
+    """Where a prediction comes from; `space` is that of its values, `graphs` a remark on its graphs."""
     bank = trained.module.bank
     provenance: dict[str, Any] = {
         "format": keys.FORMAT,
@@ -157,7 +164,7 @@ def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, fits_g
         "title": MODELS[trained.name].title,
         "section": seen.section,
         "patient": seen.patient or "",
-        "space": answer.space,
+        "space": space,
         "encoder": trained.recipe.encoder,
         "cell_types": trained.recipe.cell_types,
         "recipe": trained.recipe.digest(),
@@ -169,7 +176,7 @@ def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, fits_g
         "trained_on": list(trained.sections),
         "training_patients": list(trained.patients),
         "versions": dict(trained.versions),
-        "graphs": _graph_note(trained, seen, fits_grid=fits_grid),
+        "graphs": graphs,
     }
     if bank is not None:
         provenance["bank_section"] = np.asarray(bank.section, dtype=str)
