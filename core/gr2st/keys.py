@@ -21,6 +21,8 @@ GENE_SYMBOL: Final = "gene_symbol"
 
 # Predictions (.h5ad)
 PREDICTED: Final = "predicted"
+PREDICTED_MEAN: Final = "gr2st_mean"
+"""var: mean predicted value of a gene, where the values themselves are left in the file."""
 MEASURED_SPOT: Final = "measured"
 """layers: measured expression, spot-normalised (S)."""
 MEASURED_GENE: Final = "measured_gene"

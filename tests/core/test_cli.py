@@ -21,6 +21,7 @@ COMMANDS = (
     "train",
     "import-weights",
     "predict",
+    "predict-slide",
     "evaluate",
     "cells",
     "view",

@@ -124,6 +124,18 @@ def test_the_file_tells_where_it_comes_from(models, slide, tmp_path) -> None:
     assert prediction.table.obsm[keys.REFERENCE].shape[0] == section.n_spots
 
 
+def test_values_can_stay_in_the_file_and_are_read_by_gene(models, slide, tmp_path) -> None:
+    section = virtual_section(slide, 30, um_per_px=2.0)
+    out = finish(predict_slide(models["ridge"], section, tmp_path / "out.h5ad"))
+    left, whole = read_prediction(out, in_memory=False).table, read_prediction(out).table
+    layer = left.layers[keys.PREDICTED]
+    assert not isinstance(layer, np.ndarray)
+    np.testing.assert_array_equal(layer[:, 3], whole.layers[keys.PREDICTED][:, 3])
+    np.testing.assert_allclose(left.var[keys.PREDICTED_MEAN], whole.X.mean(axis=0), rtol=1e-5)
+    assert list(left.obs_names) == list(whole.obs_names)
+    assert left.X is None
+
+
 def test_a_large_or_fine_grid_has_no_graphs_and_says_so(models, slide, tmp_path, monkeypatch) -> None:
     fine = virtual_section(slide, 15, um_per_px=2.0)
     table = read_prediction(finish(predict_slide(models["gr2st"], fine, tmp_path / "fine.h5ad"))).table

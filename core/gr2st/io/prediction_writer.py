@@ -43,6 +43,7 @@ class PredictionWriter:
         file["X"] = self._data
         self._waiting: list[Float32] = []
         self._written = 0
+        self._sum = np.zeros(len(genes))
 
     @property
     def rows(self) -> int:
@@ -52,6 +53,7 @@ class PredictionWriter:
     def add(self, expression: Float32) -> None:
         """Take in the expression (n, genes) of the next spots; whole chunks are written at once."""
         self._waiting.append(expression)
+        self._sum += expression.sum(axis=0, dtype=np.float64)
         while self.rows - self._written >= self._data.chunks[0]:
             self._write(self._data.chunks[0])
 
@@ -60,6 +62,10 @@ class PredictionWriter:
         self._write(self.rows - self._written)
         for name in _PARTS:
             write_elem(self._file, name, parts.get(name, {}))
+
+    def means(self) -> Float32:
+        """Mean of each gene over the rows taken in so far."""
+        return (self._sum / max(self.rows, 1)).astype(np.float32)
 
     def predicted(self) -> Float32:
         """All rows taken in so far (n, genes), in memory: only for a small section."""

@@ -163,7 +163,7 @@ def _tables(task: _Task, gathered: _Gathered, writer: PredictionWriter, notes: t
         obs = obs.assign(**{keys.CONFIDENCE: torch.cat(gathered.confidence).numpy()})
     tables: dict[str, Any] = {
         "obs": obs,
-        "var": pd.DataFrame(index=list(task.trained.recipe.genes)),
+        "var": pd.DataFrame({keys.PREDICTED_MEAN: writer.means()}, index=list(task.trained.recipe.genes)),
         "obsm": obsm,
         "uns": {keys.PROVENANCE: provenance},
     }
