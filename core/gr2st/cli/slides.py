@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gr2st.cli.common import DeviceOption, new_file, say_notes, show_progress
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gr2st.regions import Region
 
 
 class ShapeName(StrEnum):
@@ -43,26 +38,20 @@ def predict_slide_command(
     Example: gr2st predict-slide model slide.svs --pitch 100 --out slide.h5ad
     """
     from gr2st.io.prediction import read_prediction
-    from gr2st.io.slide import open_slide
-    from gr2st.slides.grid import virtual_section
-    from gr2st.slides.stream import predict_slide
-    from gr2st.training.checkpoint import load_model
-    from gr2st.training.loop import pick_device
+    from gr2st.plans import SlidePlan
+    from gr2st.runs.slides import run_slide
 
     new_file(out, ".h5ad")
-    regions = _regions(region)
-    with open_slide(slide) as picture:
-        section = virtual_section(
-            picture, pitch, um_per_px=um_per_px, shape=shape.value, regions=regions, everywhere=everywhere
-        )
-        trained = load_model(model, device=str(pick_device(device)))
-        typer.echo(f"{section.n_spots:,} spots, {pitch:g} um apart, on {slide.name}", err=True)
-        show_progress(predict_slide(trained, section, out))
-    say_notes(read_prediction(out, in_memory=False).notes)
-    typer.echo(f"{len(trained.recipe.genes)} genes in {section.n_spots:,} spots of {slide.name}: {out}")
-
-
-def _regions(path: Path | None) -> Sequence[Region]:
-    from gr2st.io.regions import read_regions
-
-    return () if path is None else read_regions(path)
+    plan = SlidePlan(
+        model=model,
+        slide=slide,
+        pitch_um=pitch,
+        um_per_px=um_per_px,
+        shape=shape.value,
+        regions=region,
+        everywhere=everywhere,
+    )
+    show_progress(run_slide(plan, out, device=device))
+    prediction = read_prediction(out, in_memory=False)
+    say_notes(prediction.notes)
+    typer.echo(f"{len(prediction.genes)} genes in {prediction.table.n_obs:,} spots of {slide.name}: {out}")

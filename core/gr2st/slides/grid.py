@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+    from gr2st.plans import GridShape
     from gr2st.regions import Region
     from gr2st.types import Bool, Float64, Int64, Slide, UInt8
-
-Shape = Literal["square", "hexagonal"]
 
 LAYOUT = "virtual"
 PITCH_UM = 100.0
@@ -43,7 +42,7 @@ def virtual_section(
     pitch_um: float = PITCH_UM,
     *,
     um_per_px: float | None = None,
-    shape: Shape = "square",
+    shape: GridShape = "square",
     regions: Sequence[Region] = (),
     everywhere: bool = False,
 ) -> Section:
@@ -127,7 +126,7 @@ def _scale(slide: Slide, stated: float | None) -> tuple[float, str, list[str]]:
     return stated, STATED, [note]
 
 
-def _lattice(slide: Slide, pitch: float, shape: Shape) -> tuple[Int64, Float64]:
+def _lattice(slide: Slide, pitch: float, shape: GridShape) -> tuple[Int64, Float64]:
     """Column and row (n, 2) and centre (n, 2) in level-0 pixels of all spots of the slide, tile by tile."""
     hexagonal = shape == "hexagonal"
     height = pitch * (math.sqrt(3) / 2 if hexagonal else 1)

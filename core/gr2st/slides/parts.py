@@ -54,9 +54,10 @@ class Parts:
         return len(self._features.tiles)
 
     def __iter__(self) -> Iterator[Batch]:
-        return map(self._part, range(len(self)))
+        return map(self.part, range(len(self)))
 
-    def _part(self, number: int) -> Batch:
+    def part(self, number: int) -> Batch:
+        """The batch of one tile."""
         near = self._near(number)
         chosen = {tile: self._within(tile, number) for tile in near}
         features = np.concatenate([self._features.of(tile)[chosen[tile]] for tile in near])
