@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,33 +14,32 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMainWindow, QWidget
 
-from gr2st import cache_dir, display_pyramid, read_prediction, sample_study_path
-from gr2st_napari._background import Background
+from gr2st import cache_dir, display_pyramid
 from gr2st_napari._canvas import Canvas
 from gr2st_napari._closing import Closing
+from gr2st_napari._errands import Errands
 from gr2st_napari._evaluator import Evaluator
 from gr2st_napari._expression import KINDS, Expression
 from gr2st_napari._gene_facts import FactsKeeper
 from gr2st_napari._neighbours import neighbours_of
-from gr2st_napari._opening import Opened, open_held_out, open_path, open_section, placement_of, pyramid_picture
-from gr2st_napari._pairing import belong_together, belongs, is_of_another_section, joined, same_spots, strangers
+from gr2st_napari._opener import Opener
+from gr2st_napari._opening import Opened, placement_of, pyramid_picture
+from gr2st_napari._pairing import belongs, same_spots
 from gr2st_napari._pointer import Pointer
-from gr2st_napari._problems import problem_in, problem_of
+from gr2st_napari._preferences import PreferenceKeeper
 from gr2st_napari._region_keeper import RegionKeeper
 from gr2st_napari._resolve import resolve
 from gr2st_napari._shelf_keeper import ShelfKeeper
-from gr2st_napari._state import MODES, SPACES, Job, Problem, State, Wish
+from gr2st_napari._state import MODES, SPACES, Problem, State, Wish
 from gr2st_napari._study_builder import StudyBuilder
 from gr2st_napari._trainer import Trainer
 from gr2st_napari._worker import WorkerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from concurrent.futures import Future
+    from collections.abc import Mapping
 
     from napari import Viewer
 
-    from gr2st import Prediction
     from gr2st_napari._opening import Picture
     from gr2st_napari._state import Unfinished
 
@@ -74,6 +73,8 @@ class Controller:
 
     def __init__(self, viewer: Viewer, worker: WorkerProcess | None = None) -> None:
         self.state = State()
+        self._preferences = PreferenceKeeper(lambda changes: self.wish(**changes))
+        self.state.wish = replace(self.state.wish, **asdict(self._preferences.preferences))
         self.canvas = Canvas(viewer)
         self.worker = worker or WorkerProcess()
         self.facts = FactsKeeper(self.state)
@@ -82,10 +83,9 @@ class Controller:
         self.trainer = Trainer(self.state, self.worker)
         self.evaluator = Evaluator(self.state, self.worker)
         self._viewer = viewer
-        self._background = Background()
+        self._opener = Opener(self.state)
+        self._errands = Errands(self.state, self.worker)
         self._pointer = Pointer(viewer, self.describe)
-        self._requests: dict[int, Callable[[dict[str, Any]], None]] = {}
-        self._stored: tuple[Path, Prediction] | None = None
         self._lost: set[str] = set()
         self._is_closed = False
         self._window: QWidget | None = None
@@ -93,6 +93,17 @@ class Controller:
         self._connect()
         # After our own listeners: regions that come back are then drawn above the spots.
         self.regions = RegionKeeper(self.state, self.canvas.layers)
+        self._parts = (
+            self._preferences,
+            self._errands,
+            self._opener,
+            self.facts,
+            self.shelf,
+            self.builder,
+            self.trainer,
+            self.evaluator,
+            self.regions,
+        )
         for mode, key in MODE_KEYS.items():
             viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)
         for step, key in STEP_KEYS.items():
@@ -108,10 +119,6 @@ class Controller:
         self._pointer.clicked.connect(self._on_clicked)
         self.canvas.lost.connect(self._on_lost)
         self.canvas.layers.dropped.connect(self._on_dropped)
-        self.worker.progressed.connect(self._on_progress)
-        self.worker.finished.connect(self._on_finished)
-        self.worker.failed.connect(self._on_failed)
-        self.worker.cancelled.connect(self._on_cancelled)
 
     # -- what docks ask for ----------------------------------------------------------------------------------------
 
@@ -122,23 +129,31 @@ class Controller:
 
     def open(self, path: Path | str) -> None:
         """Open a section, a study or a prediction beside the window."""
-        name = Path(path).name
-        self._read(f"Opening {name}", lambda: open_path(path), self._take)
+        self._opener.open(path)
 
     def open_sample(self) -> None:
         """Open the sample study."""
-        self._read("Opening the sample", lambda: open_path(sample_study_path()), self._take)
+        self._opener.open_sample()
 
     def choose_section(self, name: str) -> None:
         """Show another section of the open study."""
-        study = None if self.state.opened is None else self.state.opened.study
-        if study is not None and name != self.state.opened.name:  # type: ignore[union-attr]
-            self._read(f"Opening {name}", lambda: open_section(study, study.entry(name)), self._take)
+        self._opener.choose_section(name)
+
+    def take(self, opened: Opened) -> None:
+        """Show what was read elsewhere: a section, a prediction or both."""
+        self._opener.take(opened)
+
+    def show_held_out(self, study: Path | None, predictions: Mapping[str, Path], gene: str) -> None:
+        """Show a gene as measured and predicted on a held-out slide: the first whose stored prediction has the gene.
+
+        Without `study`, of the open one.
+        """
+        self._opener.open_held_out(study, predictions, gene, lambda: self.wish(gene=gene, mode="side by side"))
 
     def predict(self, model: Path | str) -> None:
         """Predict the open section with a model folder, in the worker."""
         opened = self.state.opened
-        if opened is None or opened.section is None or self.state.job.request is not None:
+        if opened is None or opened.section is None or self._errands.is_told:
             return
         if opened.study is None:
             self.state.problem = Problem(
@@ -149,44 +164,20 @@ class Controller:
         out = cache_dir("predictions") / f"{section}-{model.name}-{time.strftime('%Y%m%d-%H%M%S')}.h5ad"
         self.state.problem = None
         request = self.worker.predict(model=model, study=opened.study.path, section=section, out=out)
-        self.state.job = Job(f"Predicting {section}", request=request)
-        self._requests[request] = self._take_prediction
-
-    def show_held_out(self, study: Path | None, predictions: Mapping[str, Path], gene: str) -> None:
-        """Show a gene as measured and predicted on a held-out slide: the first whose stored prediction has the gene.
-
-        Without `study`, of the open one.
-        """
-        opened = self.state.opened
-        if self._is_in_view(next(iter(predictions.values())), gene):
-            self.wish(gene=gene, mode="side by side")
-            return
-
-        def then(answer: tuple[Opened, Path]) -> None:
-            found, path = answer
-            self._stored = None if found.prediction is None else (path, found.prediction)
-            self._take(found)
-            self.wish(gene=gene, mode="side by side")
-
-        self._read(f"Opening {gene}", lambda: open_held_out(opened, study, predictions, gene), then)
+        self._errands.send(
+            request, f"Predicting {section}", lambda files: self._opener.open_prediction(Path(files["prediction"]))
+        )
 
     def cancel(self) -> None:
         """Stop what runs: politely first."""
-        job = self.state.job
-        if job.request is None:
-            self._background.forget()
-            self.state.job = Job()
-        elif not job.is_stopping:
-            self.state.job = replace(job, is_stopping=True)
-            self.worker.cancel(job.request)
+        if self._errands.is_told:
+            self._errands.stop()
+        else:
+            self._opener.stop()
 
     def dismiss(self) -> None:
         """Put an error away."""
         self.state.problem = None
-
-    def take(self, opened: Opened) -> None:
-        """Show what was read elsewhere: a section, a prediction or both."""
-        self._take(opened)
 
     def live_in(self, window: QWidget) -> None:
         """End with this window, the viewer's own."""
@@ -202,14 +193,8 @@ class Controller:
         self._is_closed = True
         if self._closing is not None:
             self._closing.rest()
-        self._requests.clear()
-        self._background.close()
-        self.facts.close()
-        self.shelf.close()
-        self.builder.close()
-        self.trainer.close()
-        self.evaluator.close()
-        self.regions.close()
+        for part in self._parts:
+            part.close()
         self.worker.stop()
         self.canvas.close()
         self._pointer.close()
@@ -240,65 +225,12 @@ class Controller:
                 words.append(f"{gene} {kind} {value:.2f}")
         return " · ".join(words if len(words) > 1 else [*words, f"{gene} has no value here"])
 
-    # -- reading ---------------------------------------------------------------------------------------------------
-
-    def _read(self, label: str, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        self.state.problem = None
-        if self.state.job.request is None:
-            self.state.job = Job(label)
-        self._background.run(work, lambda future: self._on_read(future, then))
-
-    def _on_read(self, future: Future[Any], then: Callable[[Any], None]) -> None:
-        if self.state.job.request is None:
-            self.state.job = Job()
-        error = future.exception()
-        if error is None:
-            then(future.result())
-        else:
-            self.state.problem = problem_of(error)
-
-    def _take(self, opened: Opened) -> None:
-        self.state.problem = None
-        present = self.state.opened
-        if opened.section is None and present is not None and present.section is not None:
-            opened = joined(present, opened)
-        elif opened.prediction is None and present is not None and present.section is None:
-            opened = joined(opened, present)
-        if belong_together(opened):
-            self.state.opened = opened
-        elif is_of_another_section(opened):
-            self._open_predicted(opened)
-        else:
-            self.state.problem = Problem(strangers(opened))
-
-    def _is_in_view(self, prediction: Path, gene: str) -> bool:
-        """Whether a stored prediction is what is shown beside its slide, and has the gene."""
-        opened = self.state.opened
-        if self._stored is None or opened is None or opened.prediction is None:
-            return False
-        path, shown = self._stored
-        return path == prediction and shown is opened.prediction and gene in shown.genes
-
-    def _open_predicted(self, opened: Opened) -> None:
-        """Go to the section of the study that a prediction was made for."""
-        study, prediction = opened.study, opened.prediction
-        assert study is not None
-        assert prediction is not None
-        entry = study.entry(prediction.section)
-        self._read(
-            f"Opening {entry.name}", lambda: replace(open_section(study, entry), prediction=prediction), self._take
-        )
-
-    def _take_prediction(self, files: dict[str, Any]) -> None:
-        path = Path(files["prediction"])
-        self._read("Reading the prediction", lambda: Opened(prediction=read_prediction(path)), self._take)
-
     def _adopt(self) -> None:
         """Take over what napari's own File > Open or a drop has read with our reader."""
         if self._is_closed:
             return
         for opened in self.canvas.take_dropped():
-            self._take(opened)
+            self.take(opened)
 
     def _on_dropped(self) -> None:
         # A reader adds layer after layer: take them when all are there.
@@ -370,45 +302,16 @@ class Controller:
             self.canvas.drop_edges()
             self.state.spot = None
 
-    # -- the worker ------------------------------------------------------------------------------------------------
+    # -- the slide -------------------------------------------------------------------------------------------------
 
     def _make_pyramid(self, picture: Picture) -> None:
         request = self.worker.build_pyramid(picture.path)
-        self._requests[request] = lambda _files: self._swap_picture(picture)
-        if not self.state.job.is_running:
-            self.state.job = Job("Preparing the slide for zooming", request=request)
+        self._errands.send(request, "Preparing the slide for zooming", lambda _files: self._swap_picture(picture))
 
     def _swap_picture(self, preview: Picture) -> None:
         opened, pyramid = self.state.opened, display_pyramid(preview.path)
         if opened is not None and opened.picture is preview and pyramid is not None:
             self.state.opened = replace(opened, picture=pyramid_picture(pyramid, preview.path))
-
-    def _on_progress(self, request: int, event: dict[str, Any]) -> None:
-        job = self.state.job
-        if request == job.request:
-            done, total = int(event.get("done", 0)), int(event.get("total", 0))
-            self.state.job = replace(
-                job, label=str(event.get("stage") or job.label), done=done, total=total, note=str(event.get("note", ""))
-            )
-
-    def _on_finished(self, request: int, files: dict[str, Any]) -> None:
-        then = self._requests.pop(request, None)
-        self._rest(request)
-        if then is not None:
-            then(files)
-
-    def _on_failed(self, request: int, sentence: str, details: str) -> None:
-        self._rest(request)
-        if self._requests.pop(request, None) is not None:
-            self.state.problem = problem_in(sentence, details)
-
-    def _on_cancelled(self, request: int) -> None:
-        self._requests.pop(request, None)
-        self._rest(request)
-
-    def _rest(self, request: int) -> None:
-        if request == self.state.job.request:
-            self.state.job = Job()
 
 
 def _first_wish(state: State, expression: Expression) -> Wish:

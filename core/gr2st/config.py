@@ -147,6 +147,11 @@ class Gr2stConfig(Settings):
         3.0, gt=0, description="With radius: the distance, in array steps (from a spot to the next one)."
     )
     spatial_k: int = Field(20, ge=1, description="With nearest: how many of the nearest spots a spot listens to.")
+    edge_direction: Literal["chosen", "chooser"] = Field(
+        "chosen",
+        description="Who hears over an edge: chosen, the spot that another one chose, as published; chooser, the spot "
+        "that chose.",
+    )
     fusion: Literal["sum", "concat", "max", "mean"] = Field(
         "sum", description="How what a spot hears over the two graphs is joined."
     )

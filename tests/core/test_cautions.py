@@ -20,8 +20,8 @@ def row(score: float, low: float | None = None, high: float | None = None) -> di
     return {"pcc_spot": score, "pcc_gene": score, "sections": dict.fromkeys(PATIENTS), **difference}
 
 
-def said(models: dict[str, Any], folds: dict[str, int] = DONE, plan: Plan = PLAN, **patients: Any) -> list[str]:
-    return cautions({"models": models, "folds": folds}, plan, PATIENTS | patients)
+def said(models: dict[str, Any], folds: dict[str, int] = DONE, sisters: str = "", **patients: Any) -> list[str]:
+    return cautions({"models": models, "folds": folds}, PLAN, PATIENTS | patients, sisters)
 
 
 def test_nothing_is_said_where_nothing_is_to_be_said() -> None:
@@ -41,10 +41,9 @@ def test_few_patients_are_told(patients: dict[str, Any], sentence: str) -> None:
     assert sentence in found
 
 
-def test_sisters_in_training_are_told_where_a_section_is_held_out() -> None:
-    plan = Plan(models=("ridge",), genes=GeneChoice(n_variable=20), protocol="section")
-    assert said({"ridge": row(0.2)}, plan=plan) == []
-    assert any("Sister sections" in sentence for sentence in said({"ridge": row(0.2)}, plan=plan, C1="A"))
+def test_sisters_in_training_are_told_before_what_follows_from_the_scores() -> None:
+    models = {"ridge": row(0.2), "depth-oracle": row(0.3)}
+    assert said(models, sisters="Sisters.")[0] == "Sisters."
 
 
 def test_failed_and_missing_folds_are_told_with_their_number() -> None:

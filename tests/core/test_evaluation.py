@@ -143,6 +143,8 @@ def test_folds_of_the_users_own_are_taken(study: Study, tmp_path: Path) -> None:
     own = Fold("mine", train=("A1",), test=("B1",))
     evaluation = finish(evaluate(study, plan_of(models=("knn",), folds=(own,)), tmp_path))
     assert set(evaluation.summary["models"]["knn"]["sections"]) == {"B1"}
+    assert evaluation.summary["protocol"] == "own folds"
+    assert evaluation.summary["warning"] == ""
 
 
 def test_variable_genes_are_chosen_without_the_held_out_section(study: Study) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gr2st.config import Gr2stConfig, TrainConfig
 from gr2st.graph.functional import threshold_graph
+from gr2st.graph.masks import edges_of, sparse_mask, transposed
 from gr2st.graph.spatial import averaging_matrix, neighbourhood_mean
 from gr2st.models.base import Batch
 from gr2st.models.choices import blend_scores, candidates
@@ -18,6 +19,7 @@ from gr2st.models.gr2st import Gr2st
 from gr2st.models.losses import gate, soft_gate
 from gr2st.models.memory import PerSection
 from gr2st.models.programmes import Programmes
+from gr2st.models.spot_graphs import SpotGraphs
 from gr2st.registry import MODELS, V2
 from gr2st.training.inner import MARGIN, best_choice, inner_folds
 from tests.contracts import GRID, N_FEATURES, N_GENES, toy_batch
@@ -59,6 +61,36 @@ def test_a_spread_gives_each_spot_a_threshold_of_its_own_above_the_fixed_one():
     expected = score > (score.mean(1) + 0.5 * score.std(1, correction=0)).clamp(min=0.4)[:, None]
     assert torch.equal(own, expected.fill_diagonal_(True))
     assert own.sum() < fixed.sum()
+
+
+@pytest.mark.parametrize("functional", ["threshold", "top-k"])
+def test_edges_turned_round_join_the_same_pairs_the_other_way(functional: str):
+    settings = {"functional": functional, "functional_k": 3, "spatial": "nearest", "spatial_k": 3}
+    chosen, chooser = (built(edge_direction=way, **settings).edges(toy_batch("A1")) for way in ("chosen", "chooser"))
+    for graph in ("functional", "spatial"):
+        there, back = (set(zip(*edges[graph].tolist(), strict=True)) for edges in (chosen, chooser))
+        assert there == {(target, source) for source, target in back}
+        assert there != back
+
+
+def test_a_score_bias_follows_the_edge_it_belongs_to():
+    random = torch.Generator().manual_seed(0)
+    head, tail = torch.randn(2, 12, 4, generator=random)
+    kind = torch.zeros(12, dtype=torch.int64)
+    every_pair = {"functional_threshold": -1.0, "functional_spread": None}
+    ways = [OURS.model_copy(update=every_pair | {"edge_direction": way}) for way in ("chosen", "chooser")]
+    [chosen], [chooser] = (SpotGraphs(config).functional(head, tail, kind).parts for config in ways)
+    assert chosen.added is not None
+    assert chooser.added is not None
+    assert torch.allclose(chosen.added[:, 0], chooser.added[:, 0].T)
+    assert not torch.allclose(chosen.added, chooser.added)
+
+
+def test_a_sparse_mask_is_turned_round_as_a_dense_one_is():
+    mask = torch.rand(9, 9, generator=torch.Generator().manual_seed(1)) > 0.8
+    turned = transposed(sparse_mask(edges_of(mask), 9))
+    assert turned.is_sparse
+    assert torch.equal(edges_of(turned), edges_of(mask.T))
 
 
 # ------------------------------------------------------------------------------------------------------------ gate

@@ -21,9 +21,11 @@ from gr2st.training.together import Lesson, train_together
 from gr2st.types import Prepared, finish
 from tests.toys import toy_recipe, toy_section
 
-TOLERANCE = 0.02
-"""Mean Pearson r by which bfloat16 may change the score of the toy sections; measured: gr2st 0.001, gr2st-v2 and -v1 up to 0.009."""
-NETWORKS = ("gr2st", "gr2st-v2", "gr2st-v1")
+ALIKE = {"gr2st": 0.98, "gr2st-v2": 0.9, "gr2st-v1": 0.75}
+"""Mean r over genes between what a training in bfloat16 and one in float32 predict of a toy section; measured: 0.997, 0.96, 0.88.
+
+The published versions learn little from toys, and v1 amplifies every difference in the hard choice of its neighbours.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -50,16 +52,13 @@ def trained_in(precision: str, model: str, sections: list[Prepared], *, together
     return outcome
 
 
-def score(trained: TrainedModel, section: Prepared) -> float:
-    found = finish(predict(trained, section)).table.layers[keys.PREDICTED]
-    mean = mean_score(gene_pcc(np.asarray(found), section.gene_expression))
-    assert mean is not None
-    return mean
+def predicted(trained: TrainedModel, section: Prepared) -> np.ndarray:
+    return np.asarray(finish(predict(trained, section)).table.layers[keys.PREDICTED])
 
 
 @pytest.mark.parametrize("together", [False, True])
-@pytest.mark.parametrize("model", NETWORKS)
-def test_bfloat16_trains_to_about_the_same_score(
+@pytest.mark.parametrize("model", ALIKE)
+def test_bfloat16_trains_to_about_the_same_predictions(
     model: str, together: bool, sections: list[Prepared], held_out: Prepared
 ) -> None:
     full, half = (trained_in(precision, model, sections, together=together) for precision in ("float32", "bf16"))
@@ -67,7 +66,9 @@ def test_bfloat16_trains_to_about_the_same_score(
     weights = [trained.module.get_parameter("spatial_proj.weight") for trained in (full, half)]
     assert not torch.equal(*weights), "nothing was computed in bfloat16"
     assert all(weight.dtype == torch.float32 for weight in weights)
-    assert abs(score(full, held_out) - score(half, held_out)) < TOLERANCE
+    likeness = mean_score(gene_pcc(predicted(half, held_out), predicted(full, held_out)))
+    assert likeness is not None
+    assert likeness > ALIKE[model]
 
 
 def test_the_kernel_branch_is_not_rounded(sections: list[Prepared]) -> None:

@@ -58,6 +58,13 @@ def evaluate_command(
     protocol: Annotated[ProtocolName, typer.Option(help="Hold out a patient (honest) or a section (as published).")] = (
         ProtocolName.patient
     ),
+    folds: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of your own splits: columns fold, section and perhaps role (test or train); in the place of "
+            "--protocol."
+        ),
+    ] = None,
     models: Annotated[str, typer.Option(help="Models, separated by commas.")] = "gr2st,ridge,knn,mean,depth-oracle",
     genes: GenesOption = None,
     variable_genes: VariableOption = 100,
@@ -88,6 +95,7 @@ def evaluate_command(
     """
     from gr2st.evaluation.crossval import evaluate, usable_entries
     from gr2st.evaluation.executors import executor_of
+    from gr2st.evaluation.folds import read_folds
     from gr2st.evaluation.plan import Plan
     from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
@@ -108,6 +116,10 @@ def evaluate_command(
             seeds=seeds,
         )
     )
+    if folds is not None:
+        if preset:
+            raise DataError("The published splits are part of --preset: leave out --folds, or --preset.")
+        plan = replace(plan, folds=read_folds(folds, usable_entries(found, plan.sections)))
     if score_genes is not None:
         plan = replace(plan, score_genes=read_gene_list(score_genes))
     with executor_of(workers, scheduler) as executor:
@@ -122,8 +134,12 @@ def evaluate_command(
 
 def print_summary(summary: Mapping[str, Any]) -> None:
     """The table of models: mean Pearson r per gene in both expression spaces."""
+    from gr2st.evaluation.folds import OWN_FOLDS
+
+    protocol = summary["protocol"]
+    held_out = protocol if protocol == OWN_FOLDS else f"{protocol} held out"
     title = (
-        f"Pearson r per gene, {summary['protocol']} held out, {summary['genes']} genes, {summary['encoder']} features"
+        f"Pearson r per gene, {held_out}, {summary['genes']} genes, {summary['encoder']} features"
         f"{CELL_TITLES[summary['cell_types']]}"
     )
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gr2st.evaluation.folds import WARNINGS
 from gr2st.evaluation.ranking import is_oracle
 from gr2st.io.tables import plural
 
@@ -20,23 +19,17 @@ ENOUGH_PATIENTS = 3
 Patients = Mapping[str, str | None]
 
 
-def sisters_warning(plan: Plan, patients: Patients) -> str:
-    """That sections of the held-out patient are in training; "" where every section is known to be of another one."""
-    held = [patients[section] for section in plan.sections or patients]
-    return WARNINGS[plan.protocol] if None in held or len(set(held)) < len(held) else ""
-
-
 def departures(plan: Plan) -> str:
     """In what an evaluation departs from the published one it was made from, in a sentence; "" in nothing."""
     departs = "; ".join(plan.preset.get("departs", ()))
     return f"Not as published: {departs}." if departs else ""
 
 
-def cautions(summary: Mapping[str, Any], plan: Plan, patients: Patients) -> list[str]:
-    """Every sentence that is due, the most important first."""
+def cautions(summary: Mapping[str, Any], plan: Plan, patients: Patients, sisters: str) -> list[str]:
+    """Every sentence that is due, the most important first; `sisters` is that of the sister sections."""
     said = [
         *_unfinished(summary["folds"]),
-        sisters_warning(plan, patients),
+        sisters,
         *_few_patients(summary["models"], patients),
         *_oracles_ahead(summary),
         *_no_difference(summary["models"]),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gr2st.errors import Cancelled, DataError, Gr2stError
 from gr2st.evaluation.fold import FAULTS, FoldJob, fold_steps, run_fold
 from gr2st.evaluation.folder import Ledger, Outcome, begin_evaluation
-from gr2st.evaluation.folds import make_folds
+from gr2st.evaluation.folds import check_folds, make_folds
 from gr2st.evaluation.results import FoldFailure, FoldResult, read_result, with_listed
 from gr2st.evaluation.sections import refuse_unreadable
 from gr2st.evaluation.summary import summarise, write_results
@@ -27,7 +27,7 @@ from gr2st.types import Progress
 if TYPE_CHECKING:
     from gr2st.evaluation.cautions import Patients
     from gr2st.evaluation.plan import Plan
-    from gr2st.types import SectionEntry, Steps, Study
+    from gr2st.types import Fold, SectionEntry, Steps, Study
 
 WORD_S = 1.0
 """Seconds after which an evaluation whose folds run elsewhere says that it is still there."""
@@ -98,7 +98,8 @@ def evaluate(
         ledger = begin_evaluation(out, study, plan, jobs)
         patients = {entry.name: entry.patient for entry in study.entries}
         folds = heeding(out, _all_folds(jobs, grouped, ledger, executor, together))
-        return (yield from _told(ledger, folds, lambda: _summed_up(out, ledger, plan, patients)))
+        splits = tuple(dict.fromkeys(job.fold for job in jobs))
+        return (yield from _told(ledger, folds, lambda: _summed_up(out, ledger, plan, patients, splits)))
 
 
 def _told(ledger: Ledger, folds: Steps[None], sum_up: Callable[[], Evaluation]) -> Steps[Evaluation]:
@@ -135,7 +136,7 @@ def _heard(ledger: Ledger, steps: Steps[None]) -> Steps[None]:
             yield progress
 
 
-def _summed_up(out: Path, ledger: Ledger, plan: Plan, patients: Patients) -> Evaluation:
+def _summed_up(out: Path, ledger: Ledger, plan: Plan, patients: Patients, folds: Sequence[Fold]) -> Evaluation:
     """Write what the folds that have ended amount to."""
     ended = ledger.outcomes()
     done = [(job, outcome) for job, outcome in ended if isinstance(outcome, FoldResult)]
@@ -143,7 +144,7 @@ def _summed_up(out: Path, ledger: Ledger, plan: Plan, patients: Patients) -> Eva
         done = [(job, with_listed(job, result, plan.score_genes)) for job, result in done]
     failures = tuple(outcome for _, outcome in ended if isinstance(outcome, FoldFailure))
     results = [result for _, result in done]
-    summary = summarise(results, failures, plan, patients, planned=ledger.planned)
+    summary = summarise(results, failures, plan, patients, folds=folds, planned=ledger.planned)
     write_results(out, done, summary)
     return Evaluation(out, summary, failures, _notes_of_folds(results))
 
@@ -187,6 +188,7 @@ def jobs_of(entries: tuple[SectionEntry, ...], plan: Plan, out: Path) -> list[Fo
     rows = plan.rows()
     _refuse_unpredicted(plan)
     encoder_identity(plan.encoder)
+    check_folds(plan.folds, [entry.name for entry in entries])
     return [
         FoldJob(fold, row, entries, plan.genes, out, recipe={**plan.recipe, **row.recipe})
         for fold in plan.folds or make_folds(entries, plan.protocol)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from gr2st import __version__
 from gr2st.evaluation.figures import TITLES
+from gr2st.evaluation.folds import OWN_FOLDS
 from gr2st.evaluation.plan import plan_of_json
 from gr2st.evaluation.ranking import rank_models
 from gr2st.io.tables import plural
@@ -28,6 +29,7 @@ PROTOCOLS: Mapping[str, str] = {
     "patient": "one patient held out at a time: every section is predicted by models that never saw its patient",
     "section": "one section held out at a time: as published, and optimistic, since sections of the same patient "
     "may be in training",
+    OWN_FOLDS: "folds of the user's own, listed in the settings",
 }
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto; padding: 0 1.2rem; }

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gr2st.config import CellSource, GeneChoice, Recipe, Settings, TrainConfig, first_fault
 from gr2st.errors import DataError
-from gr2st.evaluation.folds import Protocol  # noqa: TC001 - pydantic reads it
+from gr2st.evaluation.folds import OWN_FOLDS, Protocol
 from gr2st.evaluation.rows import Row, rows_of
 from gr2st.registry import MODELS
 from gr2st.types import Fold  # noqa: TC001 - pydantic reads it
@@ -66,6 +66,11 @@ class Plan:
             ablations=self.ablations,
             seeds=self.seeds,
         )
+
+    @property
+    def held_out(self) -> str:
+        """What the splits are called in results: the protocol, or that they are the user's own."""
+        return OWN_FOLDS if self.folds else self.protocol
 
     @property
     def encoder(self) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gr2st import __version__, keys
-from gr2st.evaluation.cautions import BASELINE, Patients, cautions, departures, sisters_warning
+from gr2st.evaluation.cautions import BASELINE, Patients, cautions, departures
+from gr2st.evaluation.folds import sisters_warning
 from gr2st.evaluation.metrics import mean_of_known, median_of_known
 from gr2st.evaluation.provenance import joined
 from gr2st.evaluation.results import gene_scores
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from gr2st.evaluation.fold import FoldJob
     from gr2st.evaluation.plan import Plan
     from gr2st.evaluation.results import FoldFailure, FoldResult
+    from gr2st.types import Fold
 
 SECTION_COLUMNS = ("model", "seed", "fold", "section", *MAIN)
 """What sections.csv tells where no fold is done yet."""
@@ -30,19 +32,26 @@ Sections = dict[str, dict[str, Any]]
 
 
 def summarise(
-    results: Sequence[FoldResult], failures: Sequence[FoldFailure], plan: Plan, patients: Patients, *, planned: int
+    results: Sequence[FoldResult],
+    failures: Sequence[FoldFailure],
+    plan: Plan,
+    patients: Patients,
+    *,
+    folds: Sequence[Fold],
+    planned: int,
 ) -> dict[str, Any]:
     """The content of summary.json: per model the section scores, their mean over sections and what it is worth.
 
-    ``planned`` is the number of folds to be done in all, of which `results` are those that are.
+    ``folds`` are the splits; ``planned`` is the number of trainings in all, of which `results` are those that are done.
     """
+    sisters = sisters_warning(folds, patients, plan.held_out)
     labels = list(dict.fromkeys(row.label for row in plan.rows()))
     sections = {label: _sections_of([r for r in results if r.label == label]) for label in labels}
     summary: dict[str, Any] = {
-        "protocol": plan.protocol,
+        "protocol": plan.held_out,
         "complete": len(results) == planned,
         "folds": {"done": len(results), "failed": len(failures), "planned": planned},
-        "warning": " ".join(filter(None, [sisters_warning(plan, patients), departures(plan)])),
+        "warning": " ".join(filter(None, [sisters, departures(plan)])),
         "genes": max((result.n_genes for result in results), default=0),
         "encoder": plan.encoder,
         "cell_types": plan.cell_types,
@@ -54,7 +63,7 @@ def summarise(
         summary["preset"] = dict(plan.preset)
     if failures:
         summary["failed"] = [{"model": f.model, "fold": f.fold, "message": f.message} for f in failures]
-    summary["warnings"] = cautions(summary, plan, patients)
+    summary["warnings"] = cautions(summary, plan, patients, sisters)
     return summary
 
 

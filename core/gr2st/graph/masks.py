@@ -59,6 +59,15 @@ def sparse_mask(edges: Tensor, n: int) -> Tensor:
     return torch.sparse_coo_tensor(edges, there, (n, n), is_coalesced=True, check_invariants=False)
 
 
+def transposed(mask: Tensor) -> Tensor:
+    """The mask with every edge turned round; sparse stays sparse."""
+    if not mask.is_sparse:
+        return mask.T
+    turned = edges_of(mask).flip(0)
+    order = (turned[0] * len(mask) + turned[1]).argsort()
+    return sparse_mask(turned[:, order], len(mask))
+
+
 def edges_of(mask: Tensor) -> Tensor:
     """Edges (2, e) int64 of a mask, source row above target row, ordered by source, then target."""
     if mask.is_sparse:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from gr2st.graph.functional import pair_scores, threshold_graph, top_k_graph
-from gr2st.graph.masks import PAIRS_AT_ONCE
+from gr2st.graph.masks import PAIRS_AT_ONCE, transposed
 from gr2st.graph.spatial import nearest_graph, no_graph, radius_graph
 from gr2st.models.attention import Graph
 from gr2st.models.attention_plain import PlainGraph
@@ -42,9 +42,13 @@ class SpotGraphs:
 
     def functional_mask(self, head: Tensor, tail: Tensor, cell_type: Tensor) -> Tensor:
         """Source by target (n, n) from both projections (n, width) of the spots."""
-        config = self.config
-        if config.functional == "none":
+        if self.config.functional == "none":
             return no_graph(len(head), device=head.device)
+        return self._directed(self._chosen_by_function(head, tail, cell_type))
+
+    def _chosen_by_function(self, head: Tensor, tail: Tensor, cell_type: Tensor) -> Tensor:
+        """Choosing spot by chosen spot (n, n)."""
+        config = self.config
         scored = {"temperature": config.temperature, "type_share": config.type_share}
         if config.functional == "top-k":
             return top_k_graph(head, tail, cell_type, k=config.functional_k, **scored)
@@ -63,7 +67,11 @@ class SpotGraphs:
             return no_graph(len(position), device=position.device)
         if self.config.spatial == "radius":
             return radius_graph(position, radius=self.config.spatial_radius)
-        return nearest_graph(position, k=self.config.spatial_k)
+        return self._directed(nearest_graph(position, k=self.config.spatial_k))
+
+    def _directed(self, chosen: Tensor) -> Tensor:
+        """Choosing by chosen spot -> source by target: who hears whom."""
+        return chosen if self.config.edge_direction == "chosen" else transposed(chosen)
 
     @in_full_precision
     def functional(self, head: Tensor, tail: Tensor, cell_type: Tensor) -> Graph | PlainGraph:
@@ -74,6 +82,9 @@ class SpotGraphs:
         graph = self._graph(self.functional_mask(head, tail, cell_type))
         if not self.config.score_bias:
             return graph
+        if self.config.edge_direction == "chooser":
+            # The score is the choosing spot's, which is now the target.
+            head, tail = tail, head
         if len(head) ** 2 <= PAIRS_AT_ONCE:
             return graph.with_added(lambda part: self._bias(part, head, tail, cell_type))
         return graph.with_added(lambda part: self._bias_again(part, head, tail, cell_type))

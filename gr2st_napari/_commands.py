@@ -1,0 +1,61 @@
+"""What napari's command palette and menus can ask for; each acts on the viewer in front."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.viewer import Viewer  # noqa: TC002 - napari reads the annotation to hand its viewer over
+from npe2 import PluginManager
+
+from gr2st_napari._controller import controller_of
+
+if TYPE_CHECKING:
+    from gr2st_napari._state import Mode
+
+PLUGIN = "gr2st-napari"
+FRONT = "Genes"
+"""The dock in front when all are opened."""
+
+
+def open_all_docks(viewer: Viewer) -> None:
+    """Open every dock, one behind the other, with the genes in front."""
+    names = [
+        widget.display_name for widget in PluginManager.instance().get_manifest(PLUGIN).contributions.widgets or ()
+    ]
+    docks = {name: viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)[0] for name in names}
+    docks[FRONT].show()
+    docks[FRONT].raise_()
+
+
+def show_measured(viewer: Viewer) -> None:
+    """The measured map."""
+    _look(viewer, "measured")
+
+
+def show_predicted(viewer: Viewer) -> None:
+    """The predicted map."""
+    _look(viewer, "predicted")
+
+
+def show_side_by_side(viewer: Viewer) -> None:
+    """Both maps, side by side."""
+    _look(viewer, "side by side")
+
+
+def show_difference(viewer: Viewer) -> None:
+    """Predicted minus measured."""
+    _look(viewer, "difference")
+
+
+def next_gene(viewer: Viewer) -> None:
+    """The next gene of the list in the Genes dock."""
+    controller_of(viewer).stepped.emit(1)
+
+
+def previous_gene(viewer: Viewer) -> None:
+    """The gene before in the list of the Genes dock."""
+    controller_of(viewer).stepped.emit(-1)
+
+
+def _look(viewer: Viewer, mode: Mode) -> None:
+    controller_of(viewer).wish(mode=mode)

@@ -1,0 +1,99 @@
+"""napari's command palette and Preferences reach what the docks do."""
+
+from __future__ import annotations
+
+import pytest
+from napari._app_model import get_app_model
+from napari.settings import get_plugin_settings
+from npe2 import PluginManager
+from window_builders import make_prediction, make_section
+
+from gr2st_napari._controller import controller_of
+from gr2st_napari._layers import MAPS
+from gr2st_napari._opening import opened_of
+from gr2st_napari._preferences import Preferences
+from gr2st_napari._state import SPACES
+
+pytestmark = pytest.mark.window
+PLUGIN = "gr2st-napari"
+
+
+@pytest.fixture
+def controller(viewer):
+    """The controller of a window that shows a section with its prediction."""
+    section = make_section()
+    made = controller_of(viewer)
+    made.take(opened_of(section, make_prediction(section)))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page():
+    """Our page of the Preferences, as it was afterwards."""
+    found = get_plugin_settings(PLUGIN).maps
+    before = found.model_dump()
+    yield found
+    found.update(before)
+
+
+def run(command: str) -> None:
+    get_app_model().commands.execute_command(f"{PLUGIN}.{command}").result()
+
+
+def test_every_way_of_looking_is_a_command(controller):
+    for command, mode in {
+        "show_measured": "measured",
+        "show_difference": "difference",
+        "show_predicted": "predicted",
+        "show_side_by_side": "side by side",
+    }.items():
+        run(command)
+        assert controller.state.shown.mode == mode
+
+
+def test_genes_are_stepped_through_by_command(viewer, controller, qtbot):
+    dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Genes")[1]
+    first = controller.state.shown.gene
+    listed = list(dock.genes.model.genes)
+    run("next_gene")
+    assert controller.state.shown.gene == listed[listed.index(first) + 1]
+    run("previous_gene")
+    assert controller.state.shown.gene == first
+
+
+def test_one_command_opens_every_dock(viewer):
+    run("all_docks")
+    contributed = {
+        widget.display_name for widget in PluginManager.instance().get_manifest(PLUGIN).contributions.widgets
+    }
+    opened = {name.removesuffix(f" ({PLUGIN})") for name in viewer.window.dock_widgets}
+    assert contributed <= opened
+
+
+def test_what_needs_an_argument_is_not_offered_in_the_palette():
+    manifest = PluginManager.instance().get_manifest(PLUGIN)
+    needing = {manifest.contributions.readers[0].command, manifest.contributions.writers[0].command}
+    assert {command.id for command in manifest.contributions.commands if command.enablement == "False"} == needing
+
+
+def test_preferences_are_the_first_wish_and_change_what_is_shown(viewer, page):
+    page.colormap, page.clip = "magma", 5.0
+    controller = controller_of(viewer)
+    assert (controller.state.wish.colormap, controller.state.wish.clip) == ("magma", 5.0)
+    page.colormap = "cividis"
+    assert controller.state.wish.colormap == "cividis"
+    controller.close()
+    page.colormap = "viridis"
+    assert controller.state.wish.colormap == "cividis"
+
+
+def test_the_page_of_the_preferences_offers_what_there_is(page):
+    assert page.model_dump() == {
+        "colormap": Preferences().colormap,
+        "space": Preferences().space,
+        "clip": Preferences().clip,
+    }
+    extras = {name: field.json_schema_extra for name, field in type(page).model_fields.items()}
+    assert extras["colormap"]["enum"] == list(MAPS)
+    assert extras["space"]["enum"] == list(SPACES)
