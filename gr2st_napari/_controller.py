@@ -30,6 +30,7 @@ from gr2st_napari._preferences import PreferenceKeeper
 from gr2st_napari._region_keeper import RegionKeeper
 from gr2st_napari._resolve import resolve
 from gr2st_napari._shelf_keeper import ShelfKeeper
+from gr2st_napari._slide_keeper import SlideKeeper
 from gr2st_napari._state import MODES, SPACES, Problem, State, Wish
 from gr2st_napari._study_builder import StudyBuilder
 from gr2st_napari._trainer import Trainer
@@ -82,6 +83,7 @@ class Controller:
         self.builder = StudyBuilder(self.state)
         self.trainer = Trainer(self.state, self.worker)
         self.evaluator = Evaluator(self.state, self.worker)
+        self.slides = SlideKeeper(self.state, self.worker, self.open)
         self._viewer = viewer
         self._opener = Opener(self.state)
         self._errands = Errands(self.state, self.worker)
@@ -102,6 +104,7 @@ class Controller:
             self.builder,
             self.trainer,
             self.evaluator,
+            self.slides,
             self.regions,
         )
         for mode, key in MODE_KEYS.items():
@@ -253,7 +256,9 @@ class Controller:
         placement = placement_of(opened)
         if is_new_picture:
             self.canvas.show_picture(opened.picture, placement)
-        if not belongs(self.state.expression, opened):
+        if opened.is_slide_alone:
+            self.state.expression, self.state.shown = None, None
+        elif not belongs(self.state.expression, opened):
             expression = Expression(opened.section, opened.prediction)
             self._pointer.watch(expression.xy, placement)
             self.state.wish = _first_wish(self.state, expression)
@@ -291,7 +296,8 @@ class Controller:
         lost, self._lost = self._lost, set()
         if self._is_closed:
             return
-        if "spots" in lost:
+        opened = self.state.opened
+        if "spots" in lost or ("slide" in lost and opened is not None and opened.is_slide_alone):
             self.state.opened = None
             return
         if lost & {"slide", "second"}:

@@ -11,6 +11,7 @@ from gr2st_napari._evaluation import Desk
 from gr2st_napari._gene_shelf import Shelf
 from gr2st_napari._regions import Sheet
 from gr2st_napari._runs import RunsSeen
+from gr2st_napari._slides import SlideSheet
 from gr2st_napari._study import Draft
 from gr2st_napari._training import TrainDraft, Training
 
@@ -113,3 +114,4 @@ class State:
     evaluating: Job = Job()
     ranking: Ranking | None = None
     sheet: Sheet = field(default_factory=Sheet)
+    slide: SlideSheet = field(default_factory=SlideSheet)

@@ -99,6 +99,7 @@ _HOME = {
     "save_model": "gr2st.training.checkpoint",
     "save_prediction": "gr2st.io.prediction",
     "section_dots": "gr2st.evaluation.figures",
+    "slide_name": "gr2st.slides.grid",
     "spatial_patterns": "gr2st.evaluation.gene_facts",
     "spot_cells_of": "gr2st.cells.source",
     "spot_normalise": "gr2st.preprocess.normalise",

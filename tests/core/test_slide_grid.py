@@ -119,10 +119,3 @@ def test_a_slide_or_region_without_tissue_is_refused(slide) -> None:
         virtual_section(slide, 40, um_per_px=UM, regions=[square(380, 420)])
     with pytest.raises(DataError, match="No spot of a grid of 40 um lies in the 1 region"):
         virtual_section(slide, 40, um_per_px=UM, regions=[square(9000, 9100)], everywhere=True)
-
-
-def test_what_is_no_histology_is_told() -> None:
-    dark = np.zeros((400, 400, 3), np.uint8)
-    dark[100:300, 100:300] = (30, 60, 200)
-    section = virtual_section(ArraySlide(Path("glow.png"), dark), 100, um_per_px=UM, everywhere=True)
-    assert "does not look like a bright-field H&E slide" in section.notes[-1]

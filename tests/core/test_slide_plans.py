@@ -84,6 +84,13 @@ def test_colours_far_from_all_training_sections_are_told_in_words(section, tissu
     assert said.startswith(f"The tissue of other is coloured unlike that of all training sections: {look} than C2")
 
 
+def test_what_is_no_histology_is_told(section) -> None:
+    dark = np.zeros((400, 400, 3), np.uint8)
+    dark[100:300, 100:300] = (30, 60, 200)
+    glow = virtual_section(ArraySlide(Path("glow.png"), dark), 100, um_per_px=2.0, everywhere=True)
+    assert "does not look like a bright-field H&E slide" in cautions(glow, PATCH, looks_like(section))[0]
+
+
 def test_a_plan_comes_back_from_json_and_names_its_first_fault() -> None:
     plan = SlidePlan.of(model="m", slide="s.svs", regions="r.geojson", pitch_um=25)
     assert plan.slide.is_absolute()
@@ -121,7 +128,7 @@ def test_a_look_ahead_tells_spots_cautions_disk_and_time(asked) -> None:
     told = looked_ahead(asked)
     (spots,) = told["good slide"]
     assert spots.endswith("spots, 40 um apart; 2 um per pixel (stated by the user).")
-    assert told["warning slide"][0].startswith("The scale of slide.png")
+    assert told["note slide"][0].startswith("The scale of slide.png")
     assert told["good disk"]
     assert told["good time"] == ["Less than a minute on this machine."]
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from gr2st.types import Float32
 
-BLOCK = (4096, 16)
-"""Spots and genes of a chunk of the file: a gene of 640,000 spots is read from 40 MB of 2 GB."""
+BLOCK = (16384, 4)
+"""Spots and genes of a chunk of the file: a gene of 640,000 spots is read from 10 MB of 2 GB."""
 _LAYER = f"layers/{keys.PREDICTED}"
 _ARRAY = {"encoding-type": "array", "encoding-version": "0.2.0"}
 _ANNDATA = {"encoding-type": "anndata", "encoding-version": "0.1.0"}

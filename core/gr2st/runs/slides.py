@@ -72,7 +72,7 @@ def check_slide(plan: SlidePlan, out: Path) -> Steps[Preflight]:
         return Preflight((Finding("fault", "weights", str(error)),), None, 0)
     except Gr2stError as error:
         return Preflight((Finding("fault", "files", str(error)),), None, 0)
-    findings = [_spots(section, plan), *_warnings(section, trained)]
+    findings = [_spots(section, plan), *_remarks(section, trained)]
     features = TileFeatures(section, trained.recipe, str(device_of(trained)))
     missing = sum(_size(features.tiles[number]) for number in features.missing())
     numbers = section.n_spots * len(trained.recipe.genes) + missing * trained.n_features
@@ -94,9 +94,10 @@ def _spots(section: Section, plan: SlidePlan) -> Finding:
     )
 
 
-def _warnings(section: Section, trained: TrainedModel) -> list[Finding]:
-    found = (*section.notes, *cautions(section, trained.recipe.patch, trained.appearances))
+def _remarks(section: Section, trained: TrainedModel) -> list[Finding]:
+    found = cautions(section, trained.recipe.patch, trained.appearances)
     listed = [Finding("warning", "slide", sentence) for sentence in found]
+    listed += [Finding("note", "slide", sentence) for sentence in section.notes]
     slide = section.slide
     size = 0 if slide is None or not _is_one_piece(slide) else 3 * slide.width * slide.height
     if size > ONE_PIECE:

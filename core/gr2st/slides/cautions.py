@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gr2st.preprocess.appearance import tissue_density
+from gr2st.io.tissue import is_histology
+from gr2st.preprocess.appearance import OVERVIEW_PX, tissue_density
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,16 +34,24 @@ def training_pitch_um(appearances: Mapping[str, Appearance]) -> float | None:
 def cautions(section: Section, patch: PatchConfig, appearances: Mapping[str, Appearance]) -> tuple[str, ...]:
     """Sentences about a slide that a model with these patches and training sections is to predict; often none."""
     if not appearances:
-        return (
+        unknown = (
             "The model does not tell how its training sections looked: whether scale and colours of "
-            f"{section.name} fit cannot be checked, and surroundings are counted in steps of the grid. Train it again.",
+            f"{section.name} fit cannot be checked, and surroundings are counted in steps of the grid. Train it again."
         )
+        return tuple(filter(None, (_on_kind(section), unknown)))
     found = (
+        _on_kind(section),
         _on_pitch(section, appearances),
         _on_scale(section, patch, appearances),
         _on_colours(section, appearances),
     )
     return tuple(filter(None, found))
+
+
+def _on_kind(section: Section) -> str:
+    if section.slide is None or is_histology(section.slide.thumbnail(OVERVIEW_PX)):
+        return ""
+    return f"{section.name} does not look like a bright-field H&E slide: do not trust what is predicted."
 
 
 def _on_pitch(section: Section, appearances: Mapping[str, Appearance]) -> str:

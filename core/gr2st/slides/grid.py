@@ -11,13 +11,14 @@ from scipy import ndimage
 from gr2st import keys
 from gr2st.errors import DataError
 from gr2st.io.tables import plural
-from gr2st.io.tissue import is_histology, tissue_mask
+from gr2st.io.tissue import tissue_mask
 from gr2st.preprocess.appearance import OVERVIEW_PX
 from gr2st.regions import spots_inside
 from gr2st.types import Alignment, Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from anndata import AnnData
 
@@ -77,7 +78,7 @@ def virtual_section(
     DataError
         Nobody knows the micrometres per pixel, the pitch is out of bounds, or no spot lies on tissue.
     """
-    scale, source, notes = _scale(slide, um_per_px)
+    scale, source, note = _scale(slide, um_per_px)
     if not PITCHES_UM[0] <= pitch_um <= PITCHES_UM[1]:
         raise DataError(f"A pitch of {PITCHES_UM[0]:g} to {PITCHES_UM[1]:g} um is wanted, found {pitch_um:g}.")
     pitch = pitch_um / scale
@@ -88,12 +89,8 @@ def virtual_section(
         kept[kept] = _on_tissue(overview, xy[kept], slide, min(pitch_um, _SPOT_UM) / scale)
     if not kept.any():
         raise DataError(_why_nothing(slide, pitch_um, regions, everywhere=everywhere))
-    if not is_histology(overview):
-        notes.append(
-            f"{slide.path.name} does not look like a bright-field H&E slide; nothing that is predicted counts."
-        )
     return Section(
-        name=slide.path.name.split(".")[0],
+        name=slide_name(slide.path),
         patient=None,
         table=_table(grid[kept], xy[kept]),
         slide=slide,
@@ -103,15 +100,20 @@ def virtual_section(
         grid_pitch=pitch,
         layout=LAYOUT,
         alignment=Alignment("good", 1.0, 1.0, "The spots were laid on the tissue."),
-        notes=tuple(notes),
+        notes=() if note is None else (note,),
     )
 
 
-def _scale(slide: Slide, stated: float | None) -> tuple[float, str, list[str]]:
+def slide_name(path: Path) -> str:
+    """What a slide without spots is called: its file without endings."""
+    return path.name.split(".")[0]
+
+
+def _scale(slide: Slide, stated: float | None) -> tuple[float, str, str | None]:
     """Micrometres per pixel, whose word it is, and what is to be said about it."""
     found = slide.um_per_px
     if stated is None and found is not None:
-        return found, "image metadata", []
+        return found, "image metadata", None
     if stated is None:
         raise DataError(
             f"{slide.path.name} does not tell how many micrometres a pixel is, and spots are laid and cut in "
@@ -123,14 +125,14 @@ def _scale(slide: Slide, stated: float | None) -> tuple[float, str, list[str]]:
         note = f"The scale {STATED}, {stated:g} um per pixel, is used, though {slide.path.name} says {found:.3g}."
     else:
         note = f"The scale of {slide.path.name}, {stated:g} um per pixel, was {STATED}."
-    return stated, STATED, [note]
+    return stated, STATED, note
 
 
 def _lattice(slide: Slide, pitch: float, shape: GridShape) -> tuple[Int64, Float64]:
     """Column and row (n, 2) and centre (n, 2) in level-0 pixels of all spots of the slide, tile by tile."""
     hexagonal = shape == "hexagonal"
     height = pitch * (math.sqrt(3) / 2 if hexagonal else 1)
-    rows, columns = max(1, int(slide.height / height)), max(1, int(slide.width / pitch))
+    rows, columns = math.ceil(slide.height / height), math.ceil(slide.width / pitch)
     row, column = (part.ravel() for part in np.indices((rows, columns)))
     half = row % 2 if hexagonal else np.zeros_like(row)
     xy = np.column_stack([(column + 0.5 + half / 2) * pitch, (row + 0.5) * height])
