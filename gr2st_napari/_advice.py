@@ -48,6 +48,15 @@ def advise(state: State) -> Card:
 
 
 def _about(opened: Opened) -> Card:
+    if opened.is_slide_alone:
+        return Card(f"{opened.name} has no spots. Predict it with a model in the dock Slide (Plugins > GR2ST > Slide).")
+    if opened.section is None and opened.slide is not None and opened.prediction is not None:
+        notes = opened.prediction.notes
+        return Card(
+            f"{_predicted(opened.prediction)} Nothing was measured on this slide.",
+            tone="warning" if notes else "calm",
+            details="\n".join((*opened.notes, *notes)),
+        )
     if opened.section is None:
         assert opened.prediction is not None, "something opened is a section, a prediction or both"
         return Card(

@@ -37,6 +37,7 @@ from gr2st_napari._resolve import first_wish, resolve
 from gr2st_napari._session_keeper import SessionKeeper
 from gr2st_napari._shelf_keeper import ShelfKeeper
 from gr2st_napari._sketch_keeper import SketchKeeper
+from gr2st_napari._slide_keeper import SlideKeeper
 from gr2st_napari._spot_keeper import SpotKeeper
 from gr2st_napari._state import MODES, Job, Problem, State
 from gr2st_napari._study_builder import StudyBuilder
@@ -91,6 +92,7 @@ class Controller:
         self.builder = StudyBuilder(self.state)
         self.trainer = Trainer(self.state, self.worker)
         self.evaluator = Evaluator(self.state, self.worker)
+        self.slides = SlideKeeper(self.state, self.worker, self.open)
         self._viewer = viewer
         self._opener = Opener(self.state)
         self._errands = Errands(self.state, self.worker)
@@ -127,6 +129,7 @@ class Controller:
             self.evaluator,
             self.exporter,
             self.sessions,
+            self.slides,
             self.regions,
             self.sketches,
             self.spot,
@@ -296,7 +299,9 @@ class Controller:
     def _show_opened(self, opened: Opened, *, is_new_picture: bool) -> None:
         if is_new_picture:
             self.canvas.show_picture(opened.picture, placement_of(opened))
-        if not belongs(self.state.expression, opened):
+        if opened.is_slide_alone:
+            self.state.expression, self.state.shown = None, None
+        elif not belongs(self.state.expression, opened):
             if is_large(opened):
                 self.state.expression = None
             self._groundwork.lay(opened, self._stand_on)
@@ -336,7 +341,8 @@ class Controller:
         lost, self._lost = self._lost, set()
         if self._is_closed:
             return
-        if "spots" in lost:
+        opened = self.state.opened
+        if "spots" in lost or ("slide" in lost and opened is not None and opened.is_slide_alone):
             self.state.opened = None
             return
         if lost & {"slide", "second", "divider"}:

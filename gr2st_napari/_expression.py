@@ -112,15 +112,21 @@ class Expression:
         """Mean count per spot where counts are known, else mean measured or predicted value; NaN where nothing is."""
         means = np.full(len(self.genes), np.nan, np.float32)
         if self.prediction is not None:
-            layer = self._layer(keys.MEASURED_SPOT)
-            shown = self._layer(keys.PREDICTED) if layer is None else layer
-            if shown is not None:
-                means[: len(self.prediction.genes)] = np.asarray(shown.mean(axis=0)).ravel()
+            means[: len(self.prediction.genes)] = self._means_in_prediction(self.prediction)
         if self._counts is not None:
             per_gene = np.asarray(self._counts.mean(axis=0)).ravel()
             columns = np.array([self._measured_column.get(gene, -1) for gene in self.genes])
             means[columns >= 0] = per_gene[columns[columns >= 0]]
         return means
+
+    def _means_in_prediction(self, prediction: Prediction) -> Float32:
+        """Of the measured values where there are any, else of the predicted ones."""
+        layers, var = prediction.table.layers, prediction.table.var
+        if keys.MEASURED_SPOT not in layers and keys.PREDICTED_MEAN in var:
+            # The values of a slide stay in their file: its means were taken when it was written.
+            return var[keys.PREDICTED_MEAN].to_numpy(np.float32)
+        shown = layers.get(keys.MEASURED_SPOT, layers.get(keys.PREDICTED))
+        return np.full(len(var), np.nan, np.float32) if shown is None else np.asarray(shown.mean(axis=0)).ravel()
 
     @property
     def means_are_counts(self) -> bool:
@@ -213,6 +219,8 @@ class Expression:
     @cached_property
     def rows_of_prediction(self) -> Int64:
         """For each spot its row in the prediction, -1 where the prediction lacks it."""
+        if self.section is None:
+            return np.arange(len(self._predicted_spots))
         known = {name: row for row, name in enumerate(self._predicted_spots)}
         return np.array([known.get(name, -1) for name in self.spots], dtype=np.int64)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gr2st import sample_study_path
 from gr2st_napari._background import Background
-from gr2st_napari._opening import open_held_out, open_path, open_prediction, open_section
+from gr2st_napari._opening import grid_of, open_held_out, open_path, open_prediction, open_section
 from gr2st_napari._pairing import belong_together, is_of_another_section, joined, strangers
 from gr2st_napari._problems import problem_of
 from gr2st_napari._state import Job, Problem
@@ -78,6 +78,11 @@ class Opener:
         self._state.problem = None
         # A session says all that is to be seen: nothing that is open already is added.
         present = None if opened.restores is not None else self._state.opened
+        if opened.is_slide_alone or grid_of(opened.prediction) is not None:
+            self._state.opened = opened
+            return
+        if present is not None and (present.slide is not None or grid_of(present.prediction) is not None):
+            present = None
         if opened.section is None and present is not None and present.section is not None:
             opened = joined(present, opened)
         elif opened.prediction is None and present is not None and present.section is None:

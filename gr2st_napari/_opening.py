@@ -6,7 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gr2st import DataError, display_pyramid, needs_pyramid, open_slide, read_prediction, read_section, read_study
+from gr2st import (
+    DataError,
+    display_pyramid,
+    keys,
+    needs_pyramid,
+    open_slide,
+    read_prediction,
+    read_section,
+    read_study,
+    slide_name,
+)
 from gr2st_napari._layers import Placement
 
 if TYPE_CHECKING:
@@ -17,6 +27,12 @@ if TYPE_CHECKING:
 
 SESSION = ".gr2st"
 """Ending of a session file."""
+PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".svs", ".ndpi", ".scn", ".bif")
+"""Endings of files that are opened as a slide; the content decides whether they are one."""
+GRID_SPOT = 0.9
+"""Diameter of a spot of a grid over the pitch: the map is closed, and single spots can be told apart."""
+LINES_ON_SLIDE = 100
+"""Width of a slide without spots over the width of what stands for a spot on it: lines of regions follow it."""
 PREVIEW_PX = 2048
 """Longer side of the picture shown while the tiled pyramid of a big slide is being made."""
 
@@ -41,7 +57,7 @@ class Restored:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """What is on the table: a section of a study, a prediction, or both."""
+    """What is on the table: a section of a study, a prediction, both, or a slide without spots."""
 
     study: Study | None = None
     section: Section | None = None
@@ -51,12 +67,21 @@ class Opened:
     prediction_path: Path | None = None
     """The file the prediction was read from; None where it was handed over."""
     restores: Restored | None = None
+    slide: Slide | None = None
+    """A slide without spots: alone, or with the prediction on a grid that was laid on it."""
 
     @property
     def name(self) -> str:
         if self.section is not None:
             return str(self.section.name)
-        return "" if self.prediction is None else str(self.prediction.section)
+        if self.prediction is not None:
+            return str(self.prediction.section)
+        return "" if self.slide is None else slide_name(self.slide.path)
+
+    @property
+    def is_slide_alone(self) -> bool:
+        """Whether there is a picture and nothing else."""
+        return self.slide is not None and self.section is None and self.prediction is None
 
     @property
     def n_spots(self) -> int:
@@ -65,7 +90,7 @@ class Opened:
 
 
 def open_path(path: Path | str, *, section: str | None = None) -> Opened:
-    """Open a section folder, a study, a section file, a prediction file or a session.
+    """Open a section folder, a study, a section, prediction or session file, or a picture as a slide without spots.
 
     Parameters
     ----------
@@ -86,13 +111,42 @@ def open_path(path: Path | str, *, section: str | None = None) -> Opened:
         return open_session(path)
     if is_prediction(path):
         return open_prediction(path)
+    if path.suffix.lower() in PICTURES and path.is_file():
+        return open_slide_alone(path)
     study = read_study(path)
     return open_section(study, study.entry(section) if section else first_entry(study))
 
 
+def open_slide_alone(path: Path) -> Opened:
+    """A picture that belongs to no section."""
+    slide = open_slide(path)
+    return Opened(slide=slide, picture=picture_of(slide))
+
+
 def open_prediction(path: Path) -> Opened:
-    """Read a prediction file."""
-    return Opened(prediction=read_prediction(path), prediction_path=path.absolute())
+    """A prediction; one on a grid with the slide it was laid on, where that is still the same picture."""
+    prediction = read_prediction(path, in_memory=False)
+    alone = Opened(prediction=prediction, prediction_path=path.absolute())
+    grid = grid_of(prediction)
+    if grid is None:
+        return alone
+    try:
+        slide = open_slide(grid["slide"])
+        is_same = slide.digest() == str(prediction.table.uns[keys.PROVENANCE]["image"])
+    except DataError as error:
+        return replace(alone, notes=(f"The slide cannot be shown: {error}",))
+    if not is_same:
+        note = f"{slide.path} is not the picture that was predicted any more: the map is shown without it."
+        return replace(alone, notes=(note,))
+    return replace(alone, slide=slide, picture=picture_of(slide))
+
+
+def grid_of(prediction: Prediction | None) -> Mapping[str, Any] | None:
+    """Where the spots of a prediction were laid on a slide that has none: slide, pitch and scale; else None."""
+    if prediction is None:
+        return None
+    found: Mapping[str, Any] | None = prediction.table.uns.get(keys.PROVENANCE, {}).get(keys.VIRTUAL)
+    return found
 
 
 def open_section(study: Study, entry: SectionEntry) -> Opened:
@@ -170,7 +224,12 @@ def pyramid_picture(pyramid: Path, image: Path) -> Picture:
 
 def placement_of(opened: Opened) -> Placement:
     """Scale and spot size; without a section the spots are half as wide as they lie apart."""
-    section = opened.section
+    section, grid = opened.section, grid_of(opened.prediction)
+    if grid is not None:
+        um_per_px = float(grid["um_per_px"])
+        return Placement(um_per_px, GRID_SPOT * float(grid["pitch_um"]) / um_per_px)
+    if opened.slide is not None:
+        return Placement(opened.slide.um_per_px, opened.slide.width / LINES_ON_SLIDE)
     if section is None:
         return Placement(um_per_px=None, spot_diameter_px=0.5 * _nearest_distance(opened.prediction))
     return Placement(section.um_per_px, section.spot_diameter_px)
@@ -179,8 +238,6 @@ def placement_of(opened: Opened) -> Placement:
 def is_prediction(path: Path) -> bool:
     """Whether an .h5ad file holds a prediction; False for any other path, readable or not."""
     import h5py
-
-    from gr2st import keys
 
     if path.suffix.lower() != ".h5ad" or not h5py.is_hdf5(path):
         return False
@@ -194,8 +251,6 @@ def is_prediction(path: Path) -> bool:
 def _nearest_distance(prediction: Prediction | None) -> float:
     import numpy as np
     from scipy.spatial import cKDTree
-
-    from gr2st import keys
 
     if prediction is None or prediction.table.n_obs < 2:
         return 100.0

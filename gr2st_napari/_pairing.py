@@ -44,7 +44,8 @@ def strangers(opened: Opened) -> str:
 def same_spots(one: Opened, other: Opened) -> bool:
     """Whether both show the same spots, so that layers can stay."""
     if one.section is None and other.section is None:
-        return one.prediction is other.prediction
+        same_slide = (one.slide and one.slide.path) == (other.slide and other.slide.path)
+        return one.prediction is other.prediction and same_slide
     return one.section is other.section
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer, Shapes
 
     from gr2st import Region
-    from gr2st_napari._expression import Expression
+    from gr2st_napari._expression import Expression, Float64
     from gr2st_napari._layer_list import LayerList
     from gr2st_napari._state import State
 
@@ -44,16 +44,18 @@ class RegionKeeper:
         self._layer: Shapes | None = None
         self._kept: dict[tuple[object, str], tuple[Region, ...]] = {}
         self._section: tuple[object, str] | None = None
+        self._seen: Expression | None = None
         self._is_ours = False
         self._request = 0
         layers.removed.connect(self._on_removed)
-        state.events.expression.connect(self._on_expression)
+        for news in (state.events.expression, state.events.opened):
+            news.connect(self._on_opened)
 
     # -- what the dock asks for ------------------------------------------------------------------------------------
 
     def draw(self, tool: str) -> None:
         """Take one of `TOOLS` in hand; two maps side by side become one, which can be drawn on."""
-        if self._state.expression is None:
+        if self._state.opened is None:
             return
         if self._state.wish.mode == "side by side":
             self._state.wish = replace(self._state.wish, mode="measured")
@@ -131,7 +133,8 @@ class RegionKeeper:
         self._background.close()
         self._let_go()
         self._layers.removed.disconnect(self._on_removed)
-        self._state.events.expression.disconnect(self._on_expression)
+        for news in (self._state.events.expression, self._state.events.opened):
+            news.disconnect(self._on_opened)
 
     # -- the layer -------------------------------------------------------------------------------------------------
 
@@ -161,12 +164,11 @@ class RegionKeeper:
 
     def _write(self, regions: tuple[Region, ...]) -> None:
         """Put regions into the layer, and into the sheet."""
-        expression = self._state.expression
-        if expression is None:
-            raise DataError("Regions belong to a section: open one first.")
+        if self._state.opened is None:
+            raise DataError("Regions belong to a slide: open one first.")
         if regions or self._layer is not None:
             self._fill(self._made(), regions)
-        self._set(_regions.redrawn(self._sheet, regions, expression.xy))
+        self._set(_regions.redrawn(self._sheet, regions, self._xy))
 
     def _fill(self, layer: Shapes, regions: tuple[Region, ...]) -> None:
         shapes, _ = shapes_of(regions)
@@ -207,9 +209,9 @@ class RegionKeeper:
         self._set(replace(self._sheet, tool=next((tool for tool, ours in TOOLS.items() if ours == mode), "")))
 
     def _read_layer(self) -> None:
-        layer, expression = self._layer, self._state.expression
+        layer = self._layer
         # There is no public word for a shape whose corners are still being clicked.
-        if layer is None or expression is None or layer._is_creating:
+        if layer is None or self._state.opened is None or layer._is_creating:
             return
         regions = regions_of(layer.data, layer.shape_type, layer.features)
         lines = sum(kind in ("line", "path") for kind in layer.shape_type)
@@ -217,7 +219,7 @@ class RegionKeeper:
         if not lines:
             arrange = self._dress if are_in_order(layer.features, shapes_of(regions)[1]) else self._fill
             arrange(layer, regions)
-        self._set(_regions.redrawn(self._sheet, regions, expression.xy, note))
+        self._set(_regions.redrawn(self._sheet, regions, self._xy, note))
 
     def _on_removed(self, layer: Layer) -> None:
         if layer is self._layer:
@@ -227,17 +229,33 @@ class RegionKeeper:
 
     # -- what is open ----------------------------------------------------------------------------------------------
 
-    def _on_expression(self, expression: object) -> None:
+    @property
+    def _xy(self) -> Float64:
+        """The spots that may lie in a region; none on a slide that has none yet."""
+        expression = self._state.expression
+        return np.zeros((0, 2)) if expression is None else expression.xy
+
+    def _on_opened(self, _news: object) -> None:
+        before, self._seen = self._seen, self._state.expression
         opened = self._state.opened
         study = None if opened is None or opened.study is None else opened.study.path
-        section = None if expression is None or opened is None else (study, opened.name)
+        section = None if opened is None else (study, opened.name)
         if section == self._section:
-            self._set(_regions.outdated(self._sheet))
+            self._place()
+            if self._seen is not before:
+                self._set(_regions.redrawn(self._sheet, self._sheet.regions, self._xy))
             return
         if self._section is not None:
             self._kept[self._section] = self._sheet.regions
         self._section = section
         self._turn_to(() if section is None else self._kept.get(section, ()))
+
+    def _place(self) -> None:
+        """Lay the layer as what is open now: a slide may have got its scale with its prediction."""
+        opened = self._state.opened
+        if self._layer is not None and opened is not None:
+            placement = placement_of(opened)
+            self._layer.scale, self._layer.units = (placement.scale, placement.scale), placement.units
 
     def _turn_to(self, regions: tuple[Region, ...]) -> None:
         """Another section: its own regions in the place of those of the one before."""

@@ -31,7 +31,7 @@ class RegionsDock(RegionsView):
         self._compared: object = None
         self._send()
         events, listener = self._state.events, self._show
-        for signal in (events.sheet, events.expression):
+        for signal in (events.sheet, events.expression, events.opened):
             signal.connect(listener)
             self.destroyed.connect(lambda _dock=None, signal=signal: signal.disconnect(listener))
         self._show()
@@ -62,7 +62,7 @@ class RegionsDock(RegionsView):
     def _show(self) -> None:
         sheet = self._state.sheet
         self.show_card(card_of(self._state))
-        self.show_regions(region_lines(sheet), is_open=self._state.expression is not None)
+        self.show_regions(region_lines(sheet), is_open=self._state.opened is not None)
         self.show_tool(sheet.tool)
         self.show_sides(sheet.choices, sheet.a, sheet.b)
         self.show_reason(why_not_compare(sheet), Job("Comparing genes") if sheet.is_comparing else Job())

@@ -54,10 +54,12 @@ def card_of(state: State) -> Card:
     sheet = state.sheet
     if sheet.problem is not None:
         return Card(sheet.problem.sentence, ("dismiss",), "error", sheet.problem.details)
-    if state.expression is None:
+    if state.opened is None:
         return Card("No slide is open. Open one, then draw regions on it.", ("open", "open-sample"))
     if not sheet.regions:
         return Card("Draw a region: click its corners and press Enter, or move round it with the lasso.")
+    if state.expression is None:
+        return Card("There are no spots to compare yet. Predict the slide, or these regions of it, in the dock Slide.")
     reason = why_not_compare(sheet)
     if reason:
         return Card(reason, tone="warning")

@@ -12,6 +12,7 @@ from gr2st_napari._gene_shelf import Shelf
 from gr2st_napari._regions import Sheet
 from gr2st_napari._runs import RunsSeen
 from gr2st_napari._sketching import Sketched
+from gr2st_napari._slides import SlideSheet
 from gr2st_napari._spot import Why
 from gr2st_napari._study import Draft
 from gr2st_napari._training import TrainDraft, Training
@@ -148,3 +149,4 @@ class State:
     ranking: Ranking | None = None
     sheet: Sheet = field(default_factory=Sheet)
     why: Why = field(default_factory=Why)
+    slide: SlideSheet = field(default_factory=SlideSheet)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from gr2st import TrainPlan
+    from gr2st import SlidePlan, TrainPlan
 
 MODULE = ("-m", "gr2st.worker")
 POLITE_MS = 1500
@@ -64,6 +64,17 @@ class WorkerProcess(QObject):
     def predict(self, *, model: Path, study: Path, section: str, out: Path) -> int:
         """Predict a section of a study with a model folder into `out` (.h5ad); returns the request's id."""
         return self._ask("predict", model=str(model), study=str(study), section=section, out=str(out))
+
+    def predict_slide(self, plan: SlidePlan, out: Path) -> int:
+        """Predict a slide without spots into `out` (.h5ad); returns the request's id.
+
+        It takes turns with trainings and evaluations; asked for again, it goes on where it was left.
+        """
+        return self._ask("predict_slide", plan=plan.model_dump(mode="json"), out=str(out))
+
+    def check_slide(self, plan: SlidePlan, out: Path) -> int:
+        """Look ahead at the prediction of a slide; `finished` brings what `gr2st.Preflight.of_json` takes."""
+        return self._ask("check_slide", plan=plan.model_dump(mode="json"), out=str(out))
 
     def build_pyramid(self, image: Path) -> int:
         """Make the tiled pyramid of an image; returns the request's id."""

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 Request = Mapping[str, Any]
 
-LONG = {"train": "run", "evaluate": "out"}
-"""Requests that take minutes to days, and the field that names their folder; one of them at a time."""
+LONG = {"train": "run", "evaluate": "out", "predict_slide": ""}
+"""Requests that take minutes to days, and the field that names their folder, if any; one of them at a time."""
 
 
 def folder_of(request: Request) -> Path | None:
@@ -98,6 +98,24 @@ def report_section_steps(request: Request) -> Steps[dict[str, str]]:
     return {"report": str(page)}
 
 
+def predict_slide_steps(request: Request) -> Steps[dict[str, str]]:
+    """Predict a slide without spots as planned; tiles that were looked at before are not looked at again."""
+    from gr2st.plans import SlidePlan
+    from gr2st.runs.slides import run_slide
+
+    out = yield from run_slide(SlidePlan.of(**_plan(request)), Path(request["out"]))
+    return {"prediction": str(out)}
+
+
+def check_slide_steps(request: Request) -> Steps[dict[str, Any]]:
+    """Look ahead at the prediction of a slide; the answer is a `Preflight` as JSON."""
+    from gr2st.plans import SlidePlan
+    from gr2st.runs.slides import check_slide
+
+    found = yield from check_slide(SlidePlan.of(**_plan(request)), Path(request["out"]))
+    return found.as_json()
+
+
 def check_training_steps(request: Request) -> Steps[dict[str, Any]]:
     """Look ahead at a training; the answer is a `Preflight` as JSON."""
     from gr2st.plans import TrainPlan
@@ -125,6 +143,8 @@ ACTS: dict[str, Callable[[Request], Steps[dict[str, Any]]]] = {
     "evaluate": evaluate_steps,
     "report": report_steps,
     "report_section": report_section_steps,
+    "predict_slide": predict_slide_steps,
+    "check_slide": check_slide_steps,
     "check_training": check_training_steps,
     "check_evaluation": check_evaluation_steps,
 }

@@ -21,6 +21,8 @@ GENE_SYMBOL: Final = "gene_symbol"
 
 # Predictions (.h5ad)
 PREDICTED: Final = "predicted"
+PREDICTED_MEAN: Final = "gr2st_mean"
+"""var: mean predicted value of a gene, where the values themselves are left in the file."""
 MEASURED_SPOT: Final = "measured"
 """layers: measured expression, spot-normalised (S)."""
 MEASURED_GENE: Final = "measured_gene"
@@ -58,6 +60,8 @@ of the picture ("image"), and of the counts beside the prediction ("measured").
 """
 NOTES: Final = "notes"
 """Key of that dict: sentences about this prediction that the user should know."""
+VIRTUAL: Final = "virtual"
+"""Key of that dict, where spots were laid on a slide that has none: slide, pitch_um, um_per_px with its source."""
 
 # Further keys of that dict; docs/data.md tells all of them
 TRAINED_ON: Final = "trained_on"

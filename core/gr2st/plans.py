@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import SerializeAsAny, ValidationError, ValidationInfo, field_validator
 
 from gr2st.config import GeneChoice, Recipe, Settings, TrainConfig, first_fault
 from gr2st.errors import DataError
 from gr2st.registry import ENCODERS, MODELS
+
+GridShape = Literal["square", "hexagonal"]
 
 
 class TrainPlan(Settings):
@@ -93,6 +95,46 @@ class TrainPlan(Settings):
     def _of_the_model(cls, config: Any, info: ValidationInfo) -> Settings:
         kind = type(MODELS[info.data["model"]].config)
         return _checked(kind, config.model_dump() if isinstance(config, Settings) else config)
+
+
+class SlidePlan(Settings):
+    """One slide without spots to be predicted: with which model, on which grid, where. Made by `of`.
+
+    Attributes
+    ----------
+    model, slide : Path
+        Folder of the model and file of the picture, absolute.
+    pitch_um : float
+        Distance between neighbouring spots of the grid, micrometres.
+    um_per_px : float or None
+        Micrometres per level-0 pixel as the user states them; None: as the file tells.
+    shape : "square" or "hexagonal"
+    regions : Path or None
+        GeoJSON file with the regions that are predicted; None: the whole slide.
+    everywhere : bool
+        Also where no tissue is found.
+    """
+
+    model: Path
+    slide: Path
+    pitch_um: float = 100.0
+    um_per_px: float | None = None
+    shape: GridShape = "square"
+    regions: Path | None = None
+    everywhere: bool = False
+
+    @classmethod
+    def of(cls, **asked: Any) -> SlidePlan:
+        """A plan from its fields; DataError naming the first that is missing, unknown or not what it should be."""
+        try:
+            return cls.model_validate(asked)
+        except ValidationError as error:
+            raise DataError(f"This plan of a slide cannot be used: {first_fault(error)}.") from error
+
+    @field_validator("model", "slide", "regions")
+    @classmethod
+    def _found_from_anywhere(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
 
 
 def _checked(kind: type[Settings], fields: Any) -> Settings:

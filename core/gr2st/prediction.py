@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from gr2st.types import Float32, Prepared, Steps
 
 GRAPHS = {"spatial": keys.SPATIAL_GRAPH, "functional": keys.FUNCTIONAL_GRAPH}
+WEIGHTS = "mean over heads"
+"""What the numbers in the graphs of a file are."""
 
 STORED_EARLIER = (
     "An earlier version stored this model: how far each spot lies from those of training, and where the training spots "
@@ -62,7 +64,7 @@ def predict(trained: TrainedModel, prepared: Prepared) -> Steps[Prediction]:
         answer = trained.module.predict(batch)
         table = _table(trained, seen, answer)
         _add_distance(table, trained, batch)
-        _add_attention(table, _attention(trained, seen, answer, device))
+        _add_attention(table, graphs_of(trained, seen, answer.expression))
     yield Progress(f"Predicting {prepared.section}", 1, 1)
     return Prediction(section=prepared.section, model=trained.name, table=table).noted(_notes(trained, answer))
 
@@ -86,17 +88,17 @@ def _check_recipe(trained: TrainedModel, prepared: Prepared) -> None:
             )
 
 
-def _attention(trained: TrainedModel, seen: Prepared, answer: Answer, device: torch.device) -> dict[str, Attention]:
-    """Attention over the graphs of the section, with the prediction in the place of the measured expression."""
-    shown = to_batch(seen, frozenset({"grid", "position", "cell_type"}), device)
+def graphs_of(trained: TrainedModel, seen: Prepared, expression: torch.Tensor) -> dict[str, Attention]:
+    """Attention over a section's graphs, the prediction (n, genes) in the place of the measured expression."""
+    shown = to_batch(seen, frozenset({"grid", "position", "cell_type"}), device_of(trained.module))
     batch = Batch(
         section=seen.section,
         # Only the picture of the graph needs a place in the array; beyond the training array its edge stands in.
         grid=None if shown.grid is None else shown.grid.clamp(0, trained.grid_size - 1),
         position=shown.position,
         cell_type=shown.cell_type,
-        spot_expression=answer.expression,
-        gene_expression=answer.expression,
+        spot_expression=expression,
+        gene_expression=expression,
     )
     return trained.module.attention(batch)
 
@@ -121,7 +123,8 @@ def _table(trained: TrainedModel, seen: Prepared, answer: Answer) -> AnnData:
     table = AnnData(X=predicted, obs=obs, var=var)
     table.layers[keys.PREDICTED] = predicted
     table.obsm[keys.SPATIAL] = seen.pixel
-    table.uns[keys.PROVENANCE] = _provenance(trained, seen, answer, fits_grid=_fits_grid(trained, seen))
+    note = _graph_note(trained, seen, fits_grid=_fits_grid(trained, seen))
+    table.uns[keys.PROVENANCE] = provenance_of(trained, seen, space=answer.space, graphs=note)
     if answer.reference is not None:
         table.obsm[keys.REFERENCE] = answer.reference.cpu().numpy().astype(np.int32)
     for name, values in _of_references(answer).items():
@@ -166,9 +169,14 @@ def _add_distance(table: AnnData, trained: TrainedModel, batch: Batch) -> None:
 
 
 def _add_attention(table: AnnData, graphs: Mapping[str, Attention]) -> None:
-    for name, attention in graphs.items():
-        table.obsp[GRAPHS[name]] = _adjacency(attention)
-        table.uns[keys.PROVENANCE][keys.ATTENTION] = "mean over heads"
+    for key, matrix in adjacencies(graphs).items():
+        table.obsp[key] = matrix
+        table.uns[keys.PROVENANCE][keys.ATTENTION] = WEIGHTS
+
+
+def adjacencies(graphs: Mapping[str, Attention]) -> dict[str, Any]:
+    """Graphs as sparse matrices, by their slot in the file."""
+    return {GRAPHS[name]: _adjacency(attention) for name, attention in graphs.items()}
 
 
 def _floats(values: torch.Tensor) -> Float32:
@@ -203,7 +211,8 @@ def _digest_of_data(trained: TrainedModel) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, fits_grid: bool) -> dict[str, Any]:
+def provenance_of(trained: TrainedModel, seen: Prepared, *, space: str, graphs: str) -> dict[str, Any]:
+    """Where a prediction comes from; `space` is that of its values, `graphs` a remark on its graphs."""
     bank = trained.module.bank
     provenance: dict[str, Any] = {
         "format": keys.FORMAT,
@@ -211,7 +220,7 @@ def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, fits_g
         "title": MODELS[trained.name].title,
         "section": seen.section,
         "patient": seen.patient or "",
-        "space": answer.space,
+        "space": space,
         "encoder": trained.recipe.encoder,
         "cell_types": trained.recipe.cell_types,
         "recipe": trained.recipe.digest(),
@@ -223,7 +232,7 @@ def _provenance(trained: TrainedModel, seen: Prepared, answer: Answer, *, fits_g
         keys.TRAINED_ON: list(trained.sections),
         "training_patients": list(trained.patients),
         "versions": dict(trained.versions),
-        "graphs": _graph_note(trained, seen, fits_grid=fits_grid),
+        "graphs": graphs,
     }
     return provenance if bank is None else provenance | _of_bank(trained, bank)
 

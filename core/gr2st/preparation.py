@@ -13,6 +13,7 @@ from gr2st.cells.source import spot_cells_of
 from gr2st.encoders.cache import encode_section
 from gr2st.encoders.weights import encoder_version
 from gr2st.errors import DataError
+from gr2st.preprocess.appearance import appearance_of
 from gr2st.preprocess.genes import counts_of
 from gr2st.preprocess.normalise import gene_normalise, spot_normalise
 from gr2st.registry import ENCODERS
@@ -61,6 +62,7 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
     cells = (yield from _cells(section, recipe)) if "cell_type" in needs else None
     if cells is not None:
         digests["cells"] = values_digest(cells.cell_type)
+    appearance = appearance_of(section) if "features" in needs else None
     features = (yield from _features(section, recipe, device, digests)) if "features" in needs else None
     pixel, grid = _positions(section)
     return Prepared(
@@ -77,6 +79,7 @@ def prepare(section: Section, recipe: Recipe, *, needs: frozenset[str] = ALL, de
         gene_expression=measured.get("gene_expression"),
         depth=measured.get("depth"),
         digests=digests,
+        appearance=appearance,
     )
 
 

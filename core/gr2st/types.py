@@ -20,6 +20,8 @@ from gr2st.errors import UnknownName
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from gr2st.appearance import Appearance
+
 Float32: TypeAlias = npt.NDArray[np.float32]
 Float64: TypeAlias = npt.NDArray[np.float64]
 Int64: TypeAlias = npt.NDArray[np.int64]
@@ -218,7 +220,7 @@ class Section:
     grid_pitch : float
         Distance between the centres of neighbouring spots, in level-0 pixels.
     layout : str
-        "legacy-st", "visium", "visium-hd" or "h5ad".
+        "legacy-st", "visium", "visium-hd", "h5ad", or "virtual" for spots laid on a slide that has none.
     alignment : Alignment
     notes : tuple of str
         What the reader noticed and the user should know (rows without a partner, duplicates renamed, ...).
@@ -330,6 +332,8 @@ class Prepared:
         Counts of the recipe's genes per spot; None in a blind section.
     digests : mapping
         Digests of the image, the counts and the cell types behind this value.
+    appearance : Appearance or None
+        Scale and colours of the picture; None where it was not looked at.
     """
 
     section: str
@@ -345,6 +349,7 @@ class Prepared:
     gene_expression: Float32 | None = None
     depth: Float32 | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
+    appearance: Appearance | None = None
 
     def blind(self) -> Prepared:
         """The same section without any measured expression: all that `predict` may see."""

@@ -21,6 +21,7 @@ COMMANDS = (
     "train",
     "import-weights",
     "predict",
+    "predict-slide",
     "evaluate",
     "cells",
     "view",
@@ -128,6 +129,19 @@ def test_train_then_predict_writes_a_prediction_with_the_spots_of_the_counts(
     assert np.isfinite(table.layers["predicted"]).all()
     assert table.uns[keys.PROVENANCE]["model"] == "gr2st"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["B1.h5ad", "model"]
+
+
+def test_a_slide_is_predicted_on_a_grid_of_its_own(sample: Path, genes: Path, tmp_path: Path) -> None:
+    model, out = tmp_path / "model", tmp_path / "slide.h5ad"
+    run("train", sample, "--sections", "A1", "--model", "ridge", "--genes", genes, "--out", model)
+    picture = gr2st.read_section(gr2st.read_study(sample).entry("B1")).slide.path
+    refused = run("predict-slide", model, picture, "--out", out)
+    assert refused.returncode == 2
+    assert "State it (--um-per-px" in refused.stderr
+    done = run("predict-slide", model, picture, "--pitch", 150, "--um-per-px", 1.9, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "was stated by the user" in done.stderr
+    assert list(read_h5ad(out).var_names) == ["ERBB2", "COL1A1", "GAPDH"]
 
 
 def test_the_prediction_of_another_section_is_not_shown_as_this_ones(sample: Path, genes: Path, tmp_path: Path) -> None:

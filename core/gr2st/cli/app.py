@@ -22,6 +22,7 @@ from gr2st.cli.learn import predict_command, train_command
 from gr2st.cli.look import demo_command, inspect_command, lists, view_command
 from gr2st.cli.report import report_command, report_section_command
 from gr2st.cli.resume import resume_command
+from gr2st.cli.slides import predict_slide_command
 from gr2st.errors import Cancelled, Gr2stError
 from gr2st.processes import share_the_cores
 
@@ -39,6 +40,7 @@ app.command("train")(train_command)
 app.command("import-weights")(import_weights_command)
 app.command("resume")(resume_command)
 app.command("predict")(predict_command)
+app.command("predict-slide")(predict_slide_command)
 app.command("evaluate")(evaluate_command)
 app.command("report")(report_command)
 app.command("report-section")(report_section_command)

@@ -63,7 +63,7 @@ def _nearest(distance: Tensor, k: int) -> Tensor:
 
 
 @torch.no_grad()
-def neighbourhood_mean(values: Tensor, position: Tensor, *, radius: float) -> Tensor:
+def neighbourhood_mean(values: Tensor, position: Tensor, *, radius: float, asked: Tensor | None = None) -> Tensor:
     """Mean over each spot and all spots strictly closer than a radius.
 
     Neighbours are found with a tree, so that memory grows with their number and not with the square of the spots.
@@ -75,19 +75,21 @@ def neighbourhood_mean(values: Tensor, position: Tensor, *, radius: float) -> Te
         x, y in units of the array step.
     radius : float
         In the same units.
+    asked : (n,) bool, optional
+        The spots whose mean is wanted; all where none are named.
 
     Returns
     -------
-    (n, columns)
-        On the device of `values`.
+    (m, columns)
+        Of the m spots asked for, on the device of `values`.
     """
-    near = _pairs_within(position, radius)
+    near = _pairs_within(position, radius, asked)
     summed = near @ values.double().cpu().numpy()
     return torch.from_numpy(summed / near.sum(axis=1)[:, None]).to(values)
 
 
-def averaging_matrix(position: Tensor, *, radius: float, dtype: torch.dtype) -> Tensor:
-    """Sparse (n, n) whose product with values (n, columns) is their `neighbourhood_mean`, with gradient.
+def averaging_matrix(position: Tensor, *, radius: float, dtype: torch.dtype, asked: Tensor | None = None) -> Tensor:
+    """Sparse (m, n) whose product with values (n, columns) is their `neighbourhood_mean`, with gradient.
 
     Parameters
     ----------
@@ -96,18 +98,25 @@ def averaging_matrix(position: Tensor, *, radius: float, dtype: torch.dtype) -> 
     radius : float
         In the same units.
     dtype : torch.dtype
+    asked : (n,) bool, optional
+        The m spots whose mean is wanted; all n where none are named.
     """
-    near = _pairs_within(position, radius)
+    near = _pairs_within(position, radius, asked)
     shares = (near / near.sum(axis=1)[:, None]).tocoo()
     place = torch.from_numpy(np.stack(shares.coords).astype(np.int64))
     matrix = torch.sparse_coo_tensor(place, torch.from_numpy(shares.data), shares.shape, check_invariants=False)
     return matrix.to(dtype=dtype, device=position.device).coalesce()
 
 
-def _pairs_within(position: Tensor, radius: float) -> csr_array:
-    """Sparse (n, n) of ones where two spots are strictly closer than a radius, each spot with itself."""
+def _pairs_within(position: Tensor, radius: float, asked: Tensor | None) -> csr_array:
+    """Sparse (m, n) of ones where a spot asked for and another are strictly closer than a radius, or are the same."""
     closer = np.nextafter(radius, 0)
-    one, other = cKDTree(position.double().cpu().numpy()).query_pairs(closer, output_type="ndarray").T
+    tree = cKDTree(position.double().cpu().numpy())
+    if asked is not None:
+        centres = cKDTree(tree.data[asked.cpu().numpy()])
+        near = centres.sparse_distance_matrix(tree, closer, output_type="ndarray")
+        return csr_array((np.ones(len(near)), (near["i"], near["j"])), shape=(centres.n, tree.n))
+    one, other = tree.query_pairs(closer, output_type="ndarray").T
     itself = np.arange(len(position))
     pairs = np.concatenate([one, other, itself]), np.concatenate([other, one, itself])
     return csr_array((np.ones(len(pairs[0])), pairs), shape=(len(itself), len(itself)))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gr2st import keys
 from gr2st.errors import DataError, RecipeMismatch
-from gr2st.io.hdf5 import read_anndata
+from gr2st.io.hdf5 import opened, read_anndata
 from gr2st.io.store import write_h5ad
 from gr2st.types import Prediction
 
 if TYPE_CHECKING:
+    from anndata import AnnData
+
     from gr2st.types import Section
 
 SPACE_NAMES = {"spot": "spot-normalised", "gene": "gene-normalised", "mixed": "mixed scale"}
@@ -29,13 +31,26 @@ def save_prediction(prediction: Prediction, path: Path) -> Path:
 SAME_PLACE_PX = 1.0
 
 
-def read_prediction(path: Path | str) -> Prediction:
-    """Read a prediction file; DataError where the file is none."""
+def read_prediction(path: Path | str, *, in_memory: bool = True) -> Prediction:
+    """Read a prediction file.
+
+    Parameters
+    ----------
+    path : Path or str
+    in_memory : bool
+        Without, the values of a slide's prediction (gigabytes, perhaps) stay in the file, which is kept open: its layer
+        "predicted" is an `h5py.Dataset` that is read where it is indexed, quickly by gene, and ``X`` is None.
+
+    Raises
+    ------
+    DataError
+        The file is no prediction, or cannot be read.
+    """
     path = Path(path)
     if not path.exists():
         raise DataError(f"There is no prediction file at {path}. Make one with `gr2st predict`.")
     try:
-        table = read_anndata(path)
+        table = read_anndata(path) if in_memory or not is_of_slide(path) else _left_in_file(path)
     except DataError as error:
         raise DataError(f"No prediction can be read from {path}. {error} `gr2st predict` writes one.") from error
     if keys.PREDICTED not in table.layers or keys.PROVENANCE not in table.uns:
@@ -47,6 +62,24 @@ def read_prediction(path: Path | str) -> Prediction:
     if int(provenance["format"]) > keys.FORMAT:
         raise RecipeMismatch(f"{path} has format {provenance['format']}; this version reads up to {keys.FORMAT}.")
     return Prediction(section=str(provenance["section"]), model=str(provenance["model"]), table=table)
+
+
+def is_of_slide(path: Path | str) -> bool:
+    """Whether a file holds a prediction on a grid laid over a slide; DataError where it cannot be read."""
+    with opened(Path(path)) as file:
+        return f"uns/{keys.PROVENANCE}/{keys.VIRTUAL}" in file
+
+
+def _left_in_file(path: Path) -> AnnData:
+    """The table of a prediction, its values not read."""
+    import h5py
+    from anndata import AnnData
+    from anndata.io import read_elem
+
+    with opened(path) as file:
+        parts: dict[str, Any] = {name: read_elem(file[name]) for name in ("obs", "var", "obsm", "obsp", "uns")}
+    # Open for as long as the table lives: h5py closes it with the last dataset.
+    return AnnData(**parts, layers={keys.PREDICTED: h5py.File(path, "r")[f"layers/{keys.PREDICTED}"]})
 
 
 def is_prediction_of(prediction: Prediction, section: Section) -> bool:

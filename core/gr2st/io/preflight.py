@@ -12,7 +12,7 @@ from gr2st.config import first_fault
 from gr2st.errors import DataError
 
 Kind = Literal["good", "note", "warning", "fault"]
-Subject = Literal["files", "genes", "memory", "disk", "time", "device", "weights"]
+Subject = Literal["files", "genes", "memory", "disk", "time", "device", "weights", "slide"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from gr2st.config import Settings
+    from gr2st.models.survey import SectionScale, Survey
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -18,6 +19,16 @@ class Batch:
 
     A blind batch, the only kind `SpotModel.predict` gets, has no expression and no depth (the depth oracle alone is
     given the depth). A model meets a field that it did not declare in `needs` as None.
+
+    A section too large to be seen at once is predicted in parts. A part of a model with a `reach` also holds the spots
+    round those that are to be answered.
+
+    Attributes
+    ----------
+    asked : (n,) bool or None
+        The rows of a part that are to be answered, None: all of them.
+    scale : SectionScale or None
+        What a part cannot tell of its section, as the model's own `survey` found it.
     """
 
     section: str
@@ -29,6 +40,8 @@ class Batch:
     spot_expression: Tensor | None = None
     gene_expression: Tensor | None = None
     depth: Tensor | None = None
+    asked: Tensor | None = None
+    scale: SectionScale | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -139,6 +152,9 @@ class SpotModel(nn.Module):
 
     bank: Bank | None = None
 
+    reach: float = 0.0
+    """Array steps within which other spots have a say in the prediction of a spot; 0: none has."""
+
     def loss(self, batch: Batch) -> Loss:
         """Loss of one section; called only when epochs > 0."""
         raise NotImplementedError
@@ -159,8 +175,12 @@ class SpotModel(nn.Module):
         What follows from no parameter stays as it is: by default, everything.
         """
 
+    def survey(self) -> Survey | None:
+        """What is to be gathered over all parts of a section before they are predicted; None: nothing."""
+        return None
+
     def predict(self, batch: Batch) -> Answer:
-        """Expression of every spot of a blind batch."""
+        """Expression of every spot of a blind batch, or of those that a part asks for."""
         raise NotImplementedError
 
     def choices(self, batch: Batch) -> Mapping[Settings, float]:

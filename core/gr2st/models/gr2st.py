@@ -31,6 +31,7 @@ from gr2st.models.programmes import Programmes
 from gr2st.models.retrieval import Retrieved, appended, filled, retrieve
 from gr2st.models.scaling import GeneScale, notes_on_scale, on_common_scale
 from gr2st.models.spot_graphs import SpotGraphs
+from gr2st.models.survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +73,8 @@ class Gr2st(SpotModel):
         _check(config)
         width, share = config.projection, config.dropout
         self.config = config
-        if _sees_surroundings(config):
+        self.reach = max(_context_radius(config), _gate_radius(config) + config.picture_radius)
+        if self.reach:
             self.needs = self.needs | {"position"}
         measured = {self._input_field, self._bank_field}
         self.learns_from = frozenset({"grid", "position", "cell_type", "cell_share"} | measured)
@@ -160,6 +162,11 @@ class Gr2st(SpotModel):
         first = bank.section.index(batch.section)
         bank.key[first : first + len(key)] = key
 
+    def survey(self) -> Survey | None:
+        """Scales of the features and of their surroundings, where they are those of the section."""
+        radii = sorted({_context_radius(self.config), self.config.picture_radius} - {0.0})
+        return Survey(self.config, radii) if radii or self.config.feature_scale == "section" else None
+
     @torch.no_grad()
     def predict(self, batch: Batch) -> Answer:
         """Blend of retrieval, regression and the kernel branch from patch features alone.
@@ -169,10 +176,11 @@ class Gr2st(SpotModel):
         """
         view, config = self._view(batch), self.config
         image = self.image_projection(view.picture)
-        found = self._retrieve(image, config.retrieval_k)
+        asked = _asked(image, batch)
+        found = self._retrieve(asked, config.retrieval_k)
         expression, regressed, logits = found.value, None, None
         if self.moe_head is not None:
-            regressed, logits = self.moe_head(image, self._seen_by_gate(view.batch, image))
+            regressed, logits = self.moe_head(asked, self._seen_by_gate(view.batch, image))
             expression = torch.lerp(regressed, found.value, config.blend)
         expression = self._kept(expression)
         if self.kernel is not None:
@@ -265,7 +273,7 @@ class Gr2st(SpotModel):
 
     def _view(self, batch: Batch) -> _View:
         """The batch as the network sees it; remembered, for it is the same in every epoch."""
-        sources = tuple(getattr(batch, field.name) for field in fields(batch) if field.name != "section")
+        sources = tuple(getattr(batch, field.name) for field in fields(batch) if field.name not in ("section", "scale"))
         return self._views.of(batch.section, sources, lambda: self._new_view(batch))
 
     def _new_view(self, batch: Batch) -> _View:
@@ -294,16 +302,18 @@ class Gr2st(SpotModel):
         return self._restored((self._kept(retrieved) - self._kept(regressed)).abs())
 
     def _seen_by_gate(self, batch: Batch, image: Tensor) -> Tensor:
-        """The picture embedding (n, width), with surroundings beside it their mean (n, 2 * width)."""
+        """The picture embedding (m, width) of the spots asked for, with surroundings beside it their mean."""
+        own = _asked(image, batch)
         if self.config.gate_sees == "spot":
-            return image
+            return own
         (position,) = required(batch, "position")
         dtype = torch.promote_types(image.dtype, torch.float32)
-        averaging = self._averages.of(batch.section, (position,), lambda: self._averaging(position, dtype))
-        return torch.cat([image, _averaged(averaging, image)], dim=1)
+        sources = (position, batch.asked)
+        averaging = self._averages.of(batch.section, sources, lambda: self._averaging(position, dtype, batch.asked))
+        return torch.cat([own, _averaged(averaging, image)], dim=1)
 
-    def _averaging(self, position: Tensor, dtype: torch.dtype) -> Tensor:
-        matrix = averaging_matrix(position, radius=self.config.spatial_radius, dtype=dtype)
+    def _averaging(self, position: Tensor, dtype: torch.dtype, asked: Tensor | None) -> Tensor:
+        matrix = averaging_matrix(position, radius=self.config.spatial_radius, dtype=dtype, asked=asked)
         return matrix.to_dense() if plain() else matrix
 
     def _gate_loss(self, logits: Tensor, batch: Batch) -> Tensor:
@@ -362,11 +372,19 @@ def _cell_types(batch: Batch, like: Tensor) -> Tensor:
     return torch.zeros(len(like), dtype=torch.int64, device=like.device)
 
 
-def _sees_surroundings(config: Gr2stConfig) -> bool:
-    """Whether a prediction depends on where the spots lie."""
-    by_kernel = config.kernel_share > 0 and config.context_radius > 0
-    by_gate = config.experts > 0 and config.gate_sees == "surroundings"
-    return by_kernel or by_gate or config.picture_radius > 0
+def _asked(rows: Tensor, batch: Batch) -> Tensor:
+    """The rows of the spots that are to be answered."""
+    return rows if batch.asked is None else rows[batch.asked]
+
+
+def _context_radius(config: Gr2stConfig) -> float:
+    """How far the kernel branch sees, in array steps."""
+    return config.context_radius if config.kernel_share > 0 else 0.0
+
+
+def _gate_radius(config: Gr2stConfig) -> float:
+    """How far the gate of the experts sees, in array steps."""
+    return config.spatial_radius if config.experts > 0 and config.gate_sees == "surroundings" else 0.0
 
 
 def _check(config: Gr2stConfig) -> None:

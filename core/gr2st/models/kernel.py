@@ -79,15 +79,15 @@ class KernelBranch(nn.Module):
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
-        """Expression (n, genes) on the scale of what was remembered."""
+        """Expression (n, genes) of the spots asked for, on the scale of what was remembered."""
         if not self.used:
             raise DataError("GR2ST has not been fitted: remember the training sections, then conclude.")
         # A section that is watched is asked about many times in one training, and this branch learns but once.
-        sources = (batch.features, batch.position, self.landmarks, self.weight)
+        sources = (batch.features, batch.position, batch.asked, self.landmarks, self.weight)
         return self._predicted.of(batch.section, sources, lambda: self._predict(batch))
 
     def _predict(self, batch: Batch) -> Tensor:
-        kernel = self._kernel(with_surroundings(batch, self.config.context_radius))
+        kernel = self._kernel(with_surroundings(batch, self.config.context_radius, asked=batch.asked))
         return self.programmes.restored(kernel @ self.weight[: int(self.used)].double())
 
     def _span(self, described: Tensor) -> None:

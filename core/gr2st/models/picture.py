@@ -21,7 +21,7 @@ def width_seen(n_features: int, radius: float) -> int:
 
 
 @torch.no_grad()
-def with_surroundings(batch: Batch, radius: float) -> Tensor:
+def with_surroundings(batch: Batch, radius: float, *, asked: Tensor | None = None) -> Tensor:
     """Features of each spot, beside them the mean over its surroundings, standardised within the section.
 
     Parameters
@@ -30,14 +30,23 @@ def with_surroundings(batch: Batch, radius: float) -> Tensor:
         With features (n, width), and with positions unless the radius is 0.
     radius : float
         In array steps; 0: the patch alone.
+    asked : (n,) bool, optional
+        The spots that are wanted; the others are surroundings alone.
 
     Returns
     -------
-    (n, 2 * width), or (n, width) with radius 0
+    (m, 2 * width), or (m, width) with radius 0
+        Of the m spots that are asked for, of all where none are named.
     """
     (features,) = required(batch, "features")
+    own = features if asked is None else features[asked]
     if not radius:
-        return features
-    (position,) = required(batch, "position")
-    around = neighbourhood_mean(features, position, radius=radius)
-    return torch.cat([features, standardised(around)], dim=1)
+        return own
+    moments = None if batch.scale is None else batch.scale.around[radius]
+    return torch.cat([own, standardised(around_of(batch, radius, asked=asked), moments)], dim=1)
+
+
+def around_of(batch: Batch, radius: float, *, asked: Tensor | None = None) -> Tensor:
+    """Mean features (m, width) over each spot and those closer than `radius` array steps; m as `with_surroundings`."""
+    features, position = required(batch, "features", "position")
+    return neighbourhood_mean(features, position, radius=radius, asked=asked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from gr2st.io.preflight import Finding, Preflight, size_in_words, time_in_words
 from gr2st.io.study import read_study
 from gr2st.io.tables import plural, some
 from gr2st.registry import ENCODERS
+from gr2st.runs.disk import disk_finding
 from gr2st.runs.timing import StepTimes, module_for, seconds_to_encode, stand_in, step_times
 from gr2st.runs.training import parts_of, refuse_other_content
 from gr2st.training.loop import pick_device
@@ -244,7 +244,7 @@ def _measured(
             return None
     spots = max(len(one.spots) for one in stand_ins.values())
     findings.append(_memory(max(module.step_bytes(spots) for module in modules), free_bytes(device)))
-    findings.append(_disk(_bytes_written(tasks, modules, stand_ins, len(genes)), out))
+    findings.append(disk_finding(_bytes_written(tasks, modules, stand_ins, len(genes)), out))
     yield Progress("Timing a few patches")
     encoding = seconds_to_encode(list(sections.values()), recipe, str(device))
     trainings = [times[_kind(task)].seconds([stand_ins[entry.name] for entry in task.learned_from]) for task in tasks]
@@ -273,15 +273,6 @@ def _bytes_written(
     spots = sum(len(section.spots) for section in sections.values())
     predicted = sum(len(sections[entry.name].spots) for task in tasks for entry in task.asked_about)
     return KEPT * weights + 4 * n_genes * (LAYERS * predicted + 2 * spots)
-
-
-def _disk(needed: int, out: Path) -> Finding:
-    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(there).free
-    sentence = f"Writes about {size_in_words(needed)}; {size_in_words(free)} are free where it is kept."
-    if needed > free:
-        return Finding("fault", "disk", f"{sentence} Make room, or choose another folder.")
-    return Finding("good", "disk", sentence)
 
 
 def _time(seconds: float, tasks: Sequence[Task], workers: int) -> Finding:

@@ -136,9 +136,14 @@ def seconds_to_encode(sections: Sequence[Section], recipe: Recipe, device: str) 
     """How long the pictures take that are not in the cache yet, from a few patches of one of them."""
     where = device if ENCODERS[recipe.encoder].needs_weights else "cpu"
     to_do = [section for section in sections if not _is_cached(section, recipe, where)]
-    if not to_do:
-        return 0.0
-    section, encoder = to_do[0], load_encoder(recipe.encoder, device=where)
+    spots = sum(section.n_spots for section in to_do)
+    return spots * seconds_per_patch(to_do[0], recipe, where) if to_do else 0.0
+
+
+def seconds_per_patch(section: Section, recipe: Recipe, device: str) -> float:
+    """How long a patch of a section takes, from a few of them; a CPU where the encoder has no weights."""
+    where = device if ENCODERS[recipe.encoder].needs_weights else "cpu"
+    encoder = load_encoder(recipe.encoder, device=where)
     assert section.slide is not None
     places = np.asarray(section.table.obsm[keys.SPATIAL])[:FEW_PATCHES]
     patches = cut_patches(section.slide, places, recipe.patch, section.um_per_px, batch=FEW_PATCHES)
@@ -147,7 +152,7 @@ def seconds_to_encode(sections: Sequence[Section], recipe: Recipe, device: str) 
     for batch in cut_patches(section.slide, places, recipe.patch, section.um_per_px, batch=FEW_PATCHES):
         encoder.encode(batch)
     section.slide.close()
-    return (time.perf_counter() - began) / len(places) * sum(section.n_spots for section in to_do)
+    return (time.perf_counter() - began) / len(places)
 
 
 def _is_cached(section: Section, recipe: Recipe, device: str) -> bool:

@@ -35,7 +35,8 @@ def to_batch(prepared: Prepared, fields: frozenset[str], device: torch.device) -
     missing = [name for name in sorted(fields - OPTIONAL) if getattr(prepared, name) is None]
     if missing:
         raise DataError(f"Section {prepared.section} was prepared without {', '.join(missing)}, which the model needs.")
-    tensors = {name: _tensor(getattr(prepared, name), torch.float32, device) for name in FLOATS if name in fields}
+    floats = [name for name in FLOATS if name in fields]
+    tensors: dict[str, Any] = {name: _tensor(getattr(prepared, name), torch.float32, device) for name in floats}
     tensors |= {name: _tensor(getattr(prepared, name), torch.int64, device) for name in INTEGERS if name in fields}
     return Batch(section=prepared.section, **tensors)
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from gr2st import keys
+from gr2st.appearance import Appearance  # noqa: TC001 - pydantic reads it
 from gr2st.config import Recipe, Settings, TrainConfig, first_fault
 from gr2st.errors import DataError, RecipeMismatch
 from gr2st.io.store import atomic_folder, file_digest, write_h5ad, write_json
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
 class TrainedModel:
     """A model that can predict, with all that is needed to say where it came from.
 
-    ``digests`` maps each training section to the digests of its image, counts, encoder and recipe. ``places`` are those
-    of the spots in the bank, None without one; both they and ``facts`` are None where an earlier version stored it.
+    ``digests`` maps each training section to the digests of its image, counts, encoder and recipe; ``appearances`` to
+    the scale and colours of its picture (sections that were not looked at are absent). ``places`` are those of the
+    spots in the bank, None without one; both they and ``facts`` are None where an earlier version stored it.
     """
 
     name: str
@@ -52,6 +54,7 @@ class TrainedModel:
     versions: Mapping[str, str]
     places: Places | None = None
     facts: Facts | None = None
+    appearances: Mapping[str, Appearance] = field(default_factory=dict)
 
 
 class ModelCard(Settings):
@@ -71,6 +74,7 @@ class ModelCard(Settings):
     digests: dict[str, dict[str, str]]
     versions: dict[str, str]
     files: dict[str, str]
+    appearances: dict[str, Appearance] = Field(default_factory=dict)
 
 
 def versions() -> dict[str, str]:
@@ -140,6 +144,7 @@ def load_model(folder: Path, *, device: str = "cpu") -> TrainedModel:
         versions=card.versions,
         places=places,
         facts=facts_from(_read_tensors(folder / keys.MODEL_FACTS)) if keys.MODEL_FACTS in card.files else None,
+        appearances=card.appearances,
     )
 
 
@@ -159,6 +164,7 @@ def _card(trained: TrainedModel, folder: Path) -> dict[str, Any]:
         digests={name: dict(values) for name, values in trained.digests.items()},
         versions=dict(trained.versions),
         files={path.name: file_digest(path) for path in sorted(folder.iterdir())},
+        appearances=dict(trained.appearances),
     ).model_dump(mode="json")
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from gr2st.appearance import Appearance
     from gr2st.config import Recipe, Settings, TrainConfig
     from gr2st.models.base import Batch, SpotModel
     from gr2st.training.inner import InnerFold
@@ -120,10 +121,16 @@ def trained_model(
         sections=tuple(section.section for section in sections),
         patients=tuple(sorted({section.patient for section in sections if section.patient})),
         digests={section.section: dict(section.digests) for section in sections},
+        appearances=appearances_of(sections),
         versions=versions(),
         places=None if module.bank is None else Places.of(sections),
         facts=Facts.of(module, sections, device_of(module)),
     )
+
+
+def appearances_of(sections: Sequence[Prepared]) -> dict[str, Appearance]:
+    """Scale and colours of the sections whose pictures were looked at, by name."""
+    return {section.section: section.appearance for section in sections if section.appearance is not None}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""A slide without spots becomes a prediction."""
