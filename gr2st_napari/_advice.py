@@ -52,11 +52,9 @@ def _about(opened: Opened) -> Card:
         return Card(f"{opened.name} has no spots. Predict it with a model in the dock Slide (Plugins > GR2ST > Slide).")
     if opened.section is None and opened.slide is not None and opened.prediction is not None:
         notes = opened.prediction.notes
-        return Card(
-            f"{_predicted(opened.prediction)} Nothing was measured on this slide.",
-            tone="warning" if notes else "calm",
-            details="\n".join((*opened.notes, *notes)),
-        )
+        said = notes[0] if notes else "Nothing was measured on this slide."
+        details = "\n".join((*opened.notes, *notes))
+        return Card(f"{_predicted(opened.prediction)} {said}", (), "warning" if notes else "calm", details)
     if opened.section is None:
         assert opened.prediction is not None, "something opened is a section, a prediction or both"
         return Card(

@@ -287,6 +287,7 @@ class Controller:
     def _on_opened(self, opened: Opened | None, before: Opened | None) -> None:
         if before is not None and (opened is None or not same_spots(opened, before)):
             self._pointer.rest()
+            self.regions.put_away()
             self.canvas.clear()
             self.state.spot = None
         if opened is None:

@@ -127,6 +127,12 @@ class RegionKeeper:
             table = known.table.iloc[list(rows)]
             self._try(lambda: write_csv(_with_suffix(path, ".csv"), table))
 
+    def put_away(self) -> None:
+        """Take the layer away before others are drawn, perhaps on another scale; the regions stay."""
+        layer = self._let_go()
+        if layer is not None:
+            self._layers.remove([layer])
+
     def close(self) -> None:
         """Stop listening; the layer stays."""
         self._request += 1
@@ -241,7 +247,7 @@ class RegionKeeper:
         study = None if opened is None or opened.study is None else opened.study.path
         section = None if opened is None else (study, opened.name)
         if section == self._section:
-            self._place()
+            self._bring_back()
             if self._seen is not before:
                 self._set(_regions.redrawn(self._sheet, self._sheet.regions, self._xy))
             return
@@ -250,20 +256,16 @@ class RegionKeeper:
         self._section = section
         self._turn_to(() if section is None else self._kept.get(section, ()))
 
-    def _place(self) -> None:
-        """Lay the layer as what is open now: a slide may have got its scale with its prediction."""
-        opened = self._state.opened
-        if self._layer is not None and opened is not None:
-            placement = placement_of(opened)
-            self._layer.scale, self._layer.units = (placement.scale, placement.scale), placement.units
+    def _bring_back(self) -> None:
+        """Make a layer that was put away anew: above what is drawn now, and on its scale."""
+        if self._layer is None and self._sheet.regions and self._state.opened is not None:
+            self._fill(self._made(), self._sheet.regions)
 
     def _turn_to(self, regions: tuple[Region, ...]) -> None:
         """Another section: its own regions in the place of those of the one before."""
         self._request += 1
         self._background.forget()
-        layer = self._let_go()
-        if layer is not None:
-            self._layers.remove([layer])
+        self.put_away()
         self._set(Sheet())
         if regions:
             self._write(regions)

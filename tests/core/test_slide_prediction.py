@@ -20,7 +20,7 @@ from gr2st.io.prediction import read_prediction
 from gr2st.io.slide import open_slide
 from gr2st.prediction import predict
 from gr2st.registry import ENCODERS, MODELS
-from gr2st.slides import stream
+from gr2st.slides import tables
 from gr2st.slides.features import TileFeatures, tiles_of
 from gr2st.slides.grid import virtual_section
 from gr2st.slides.parts import positions
@@ -118,7 +118,7 @@ def test_the_file_tells_where_it_comes_from(models, slide, tmp_path) -> None:
     assert told["section"] == "slide"
     assert told["virtual"]["pitch_um"] == pytest.approx(30)
     assert told["virtual"]["um_per_px_source"] == "stated by the user"
-    assert prediction.notes[0] == "The scale of slide.png, 2 um per pixel, was stated by the user."
+    assert prediction.notes[-1] == "The scale of slide.png, 2 um per pixel, was stated by the user."
     assert keys.CONFIDENCE in prediction.table.obs
     assert prediction.table.obsp[keys.SPATIAL_GRAPH].nnz > 0
     assert prediction.table.obsm[keys.REFERENCE].shape[0] == section.n_spots
@@ -140,7 +140,7 @@ def test_a_large_or_fine_grid_has_no_graphs_and_says_so(models, slide, tmp_path,
     fine = virtual_section(slide, 15, um_per_px=2.0)
     table = read_prediction(finish(predict_slide(models["gr2st"], fine, tmp_path / "fine.h5ad"))).table
     assert table.uns["gr2st"]["graphs"] == "not drawn on a grid finer than half the training pitch"
-    monkeypatch.setattr(stream, "DETAILS_UP_TO", 50)
+    monkeypatch.setattr(tables, "DETAILS_UP_TO", 50)
     large = virtual_section(slide, 30, um_per_px=2.0)
     table = read_prediction(finish(predict_slide(models["gr2st"], large, tmp_path / "large.h5ad"))).table
     assert table.uns["gr2st"]["graphs"] == "not drawn above 50 spots"
@@ -185,7 +185,7 @@ def test_closing_the_steps_leaves_no_file(models, slide, tmp_path) -> None:
 def test_progress_counts_spots_over_all_tiles(models, slide, tmp_path) -> None:
     section = virtual_section(slide, 20, um_per_px=2.0)
     seen = list(predict_slide(models["ridge"], section, tmp_path / "out.h5ad"))
-    looking = [one.done for one in seen if one.stage == "Looking at the tissue of slide"]
+    looking = [one.done for one in seen if one.stage == "Looking at the tissue"]
     assert looking == sorted(looking)
     assert looking[-1] == section.n_spots == seen[0].total
 

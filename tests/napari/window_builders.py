@@ -174,6 +174,33 @@ def explained(
     return prediction
 
 
+def make_slide(path: Path, um_per_px: float | None = UM_PER_PX) -> Path:
+    """A picture of tissue in a file: TIFF, which can tell its scale."""
+    import tifffile
+
+    resolution = {} if um_per_px is None else {"resolution": (1e4 / um_per_px,) * 2, "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, PaperSlide().pixels, photometric="rgb", tile=(256, 256), **resolution)
+    return path
+
+
+def make_slide_prediction(path: Path, slide: Path, genes: Sequence[str] = ("ACTB", "ERBB2")) -> Path:
+    """What the worker would make of a slide: the first gene rises to the right, the second downwards."""
+    from gr2st import open_slide, virtual_section
+    from gr2st.io.prediction_writer import writing_prediction
+
+    section = virtual_section(open_slide(slide), 50.0, um_per_px=UM_PER_PX, everywhere=True)
+    xy = np.asarray(section.table.obsm[keys.SPATIAL])
+    told = {"format": keys.FORMAT, "section": section.name, "model": "gr2st", "space": "gene", "trained_on": ["C2"]}
+    told |= {"image": open_slide(slide).digest(), keys.NOTES: ["The slide is paler than C2."]}
+    told[keys.VIRTUAL] = {"slide": str(slide), "pitch_um": 50.0, "um_per_px": UM_PER_PX, "um_per_px_source": "test"}
+    with writing_prediction(path, section.n_spots, genes) as writer:
+        writer.add((xy / 100).astype(np.float32))
+        var = pd.DataFrame({keys.PREDICTED_MEAN: writer.means()}, index=list(genes))
+        parts = {"obs": section.table.obs, "var": var, "obsm": {keys.SPATIAL: xy}, "uns": {keys.PROVENANCE: told}}
+        writer.finish(parts)
+    return path
+
+
 def make_evaluation(folder: Path, genes: Sequence[str] = ("ERBB2", "ACTB")) -> Path:
     """The tables of an evaluation of ridge on two patients, as an earlier version wrote them: without a card."""
     scores = {"pcc_spot": 0.4, "pcc_gene": 0.5}
@@ -230,6 +257,18 @@ for line in sys.stdin:
         say(id=request["target"], event="cancelled")
     elif act == "pyramid":
         say(id=number, event="result", files={"pyramid": request["image"]})
+    elif act == "check_slide":
+        pitch = request["plan"]["pitch_um"]
+        found = [{"kind": "good", "subject": "slide", "sentence": f"96 spots, {pitch:g} um apart."},
+                 {"kind": "warning", "subject": "slide", "sentence": "The slide is paler than C2."},
+                 {"kind": "good", "subject": "time", "sentence": "About 2 minutes on this machine."}]
+        say(id=number, event="result", files={"findings": found, "seconds": 120.0, "trainings": 0})
+    elif act == "predict_slide":
+        say(id=number, event="progress", stage="Looking at the tissue", done=3, total=96, note="", values={})
+        answer = os.path.join(os.path.dirname(request["plan"]["model"]), "answer.h5ad")
+        if os.path.exists(answer):
+            shutil.copy(answer, request["out"])
+            say(id=number, event="result", files={"prediction": request["out"]})
     elif act == "predict":
         section = request["section"]
         say(id=number, event="progress", stage="Encoding patches", done=3, total=10, note="", values={})

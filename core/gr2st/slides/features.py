@@ -60,7 +60,7 @@ class TileFeatures:
         DataError, WeightsMissing, TrainingFailed
             As `encode_section`.
         """
-        stage, total, done = f"Looking at the tissue of {self.section.name}", self.section.n_spots, 0
+        stage, total, done = "Looking at the tissue", self.section.n_spots, 0
         for number, rows in enumerate(self.tiles):
             for progress in self._encode(number):
                 yield replace(progress, stage=stage, done=done + progress.done, total=total, note="")
