@@ -13,7 +13,7 @@ from gr2st_napari._background import Background
 from gr2st_napari._neighbours import EDGE_KINDS, graph_of
 from gr2st_napari._opening import placement_of
 from gr2st_napari._problems import problem_of
-from gr2st_napari._spot_words import graph_sentence, no_graph_sentence
+from gr2st_napari._trust_words import graph_sentence, no_graph_sentence
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

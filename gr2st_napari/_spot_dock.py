@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gr2st_napari import _spot_words as words
+from gr2st_napari import _trust_words as trust_words
 from gr2st_napari._attention import line_colours, top_of
 from gr2st_napari._controller import controller_of
 from gr2st_napari._neighbours import EDGE_KINDS, graph_of, neighbours_of
@@ -164,25 +165,27 @@ class SpotDock(SpotView):
         reasons = {measure: why_not(measure, wish, expression) for measure in MEASURES}
         self.trust.show_measures({str(measure): reason for measure, reason in reasons.items()}, wish.measure)
         self.trust.show_outside(
-            words.outside_words(outside, expression), is_known=outside is not None, is_marked=why.marks_outside
+            trust_words.outside_words(outside, expression), is_known=outside is not None, is_marked=why.marks_outside
         )
         self._show_calibration(why, expression)
         missing = {
-            str(kind): "" if _has_graph(expression, kind) else words.no_graph_sentence(expression, kind)
+            str(kind): "" if _has_graph(expression, kind) else trust_words.no_graph_sentence(expression, kind)
             for kind in EDGE_KINDS
         }
-        self.trust.show_graphs(why.graphs, missing, words.graphs_words(why, missing))
+        self.trust.show_graphs(why.graphs, missing, trust_words.graphs_words(why, missing))
 
     def _show_calibration(self, why: Why, expression: Expression | None) -> None:
         """How error grows with the measure on the slide; with the distance where the slide shows expression."""
         known, measure = why.calibration, self._state.wish.measure
         measure = "distance" if measure == "expression" else measure
-        label = words.calibrated_label(known, expression, self._state.desk.chosen)
+        label = trust_words.calibrated_label(known, expression, self._state.desk.chosen)
         key = (known, label, measure)
         if self._calibrated != key:
             self._calibrated = key
             curve = None if known is None else known.curves.get(label, {}).get(measure)
-            self.trust.show_curve(curve, words.curve_axis(measure), words.calibration_words(known, label, measure))
+            self.trust.show_curve(
+                curve, trust_words.curve_axis(measure), trust_words.calibration_words(known, label, measure)
+            )
 
     def _show_scatter(self, why: Why, expression: Expression | None) -> None:
         shown, wish, spot = self._state.shown, self._state.wish, self._state.spot

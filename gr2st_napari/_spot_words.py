@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gr2st import SPACE_NAMES, keys
 from gr2st_napari._advice import Card
-from gr2st_napari._attention import MOST_EDGES
 from gr2st_napari._spot import place_of
-from gr2st_napari._trust import MEASURE_WORDS, no_distance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gr2st import Explanation, GeneTrust, Listening
-    from gr2st_napari._attention import GraphLines
-    from gr2st_napari._calibration import Calibration
     from gr2st_napari._expression import Expression
     from gr2st_napari._neighbours import EdgeKind
     from gr2st_napari._panels import Display
     from gr2st_napari._patch_pictures import Pixels
     from gr2st_napari._spot import Case, Why
-    from gr2st_napari._state import Measure, State
+    from gr2st_napari._state import State
 
 CARD_WORDS = {
     "open": "Open a section…",
@@ -51,8 +45,6 @@ GRAPH_TIP = (
 )
 FURTHER = 1.3
 """Distance from the training slides, in units of what is usual there, from which words change."""
-WEAK, STRONG = 0.05, 0.3
-"""Rank correlations from which words change."""
 AGREE, DIFFER = 0.5, 1.0
 """The same for spread and disagreement, in units of what a gene varies by within a slide."""
 
@@ -202,7 +194,7 @@ def reference_heading(why: Why, expression: Expression) -> str:
     if told is None:
         return ""
     if not told.references:
-        return f"<b>Reference spots</b>: {_model(expression)} looks up no training spots."
+        return f"<b>Reference spots</b>: {model_of(expression)} looks up no training spots."
     weight = 100 * sum(reference.weight for reference in why.references)
     return (
         f"<b>Reference spots</b>: {len(why.references)} of {len(told.references)}, with {weight:.0f} % of the weight."
@@ -271,77 +263,6 @@ def attention_words(top: float | None, listening: Listening | None, *, by_distan
     return f"attention 0 to {top:.2g}" + ("" if own is None else f", itself {own:.2g}")
 
 
-def graph_sentence(lines: GraphLines) -> str:
-    """A whole graph that was drawn."""
-    drawn = len(lines.pairs)
-    many = f"{lines.n_pairs:,} pairs of spots"
-    if drawn < lines.n_pairs:
-        many = f"the strongest {drawn:,} of {many} (at most {MOST_EDGES:,} are drawn)"
-    colour = "" if lines.attention is None else f"; colour is attention, strongest from {lines.top:.2g}"
-    return f"{many}{colour}"
-
-
-def no_graph_sentence(expression: Expression | None, kind: EdgeKind) -> str:
-    """Why there is no whole graph."""
-    if expression is None or not expression.has_predicted:
-        return "Needs a prediction."
-    return f"{_model(expression)} draws no {kind} graph."
-
-
-def outside_words(outside: Any, expression: Expression | None) -> str:
-    """How many spots are unlike the training slides."""
-    if outside is None:
-        return "" if expression is None else no_distance(expression)
-    if not outside.any():
-        return "No spot of this slide is unlike the training slides."
-    return f"{int(outside.sum()):,} of {len(outside):,} spots are unlike anything the model was trained on."
-
-
-def graphs_words(why: Why, missing: Mapping[str, str]) -> str:
-    """What is drawn of the whole graphs, being drawn, or not there."""
-    lines = [f"{kind}: {told}" for kind, told in why.graph_words.items()]
-    if why.is_drawing:
-        lines.append("Being drawn…")
-    reasons = dict.fromkeys(reason for reason in missing.values() if reason)
-    return "\n".join([*lines, *reasons])
-
-
-def curve_axis(measure: Measure) -> str:
-    """Words under the curve of the error."""
-    return MEASURE_WORDS[measure].lower()
-
-
-def calibrated_label(calibration: Calibration | None, expression: Expression | None, chosen: str) -> str:
-    """Whose curve is shown: the model that predicted, where the evaluation has it, else the one chosen there."""
-    prediction = None if expression is None else expression.prediction
-    own = "" if prediction is None else prediction.model
-    return own if calibration is not None and own in calibration.curves else chosen
-
-
-def calibration_words(calibration: Calibration | None, label: str, measure: Measure) -> str:
-    """How the curve is to be read, or how to get one."""
-    if calibration is None:
-        return (
-            "To see whether error grows with it, evaluate models in the Evaluate dock, or open an evaluation there: "
-            "it is worked out on slides that were held out."
-        )
-    if not calibration.curves:
-        return f"The evaluation {calibration.evaluation} does not tell: it is of an earlier version. Evaluate again."
-    curve = calibration.curves.get(label, {}).get(measure)
-    if curve is None:
-        return f"The evaluation {calibration.evaluation} does not tell {MEASURE_WORDS[measure].lower()} for {label}."
-    rank = "" if curve.correlation is None else f" (rank correlation {curve.correlation:.2f})"
-    return f"{label}, slides held out in {calibration.evaluation}: {_trend(curve.correlation)}{rank}."
-
-
-def _trend(correlation: float | None) -> str:
-    if correlation is None or abs(correlation) < WEAK:
-        return "error does not grow with it"
-    if correlation < 0:
-        return "error falls with it: do not go by it"
-    return "error grows with it clearly" if correlation >= STRONG else "error grows with it a little"
-
-
 def no_scatter_sentence(expression: Expression | None, shown: Display | None) -> str:
     """Why there are no points; empty where there are."""
     if expression is None or shown is None:
@@ -372,7 +293,8 @@ def _scale(space: str) -> str:
     return SPACE_NAMES.get(space, space or "unknown scale")
 
 
-def _model(expression: Expression) -> str:
+def model_of(expression: Expression) -> str:
+    """The model that predicted, by its name."""
     return "The model" if expression.prediction is None else expression.prediction.model
 
 

@@ -9,6 +9,7 @@ from window_builders import PaperSlide, explained, make_prediction
 
 from gr2st import DataError, keys, read_section, read_study, sample_study_path
 from gr2st_napari import _spot_words as words
+from gr2st_napari import _trust_words as trust_words
 from gr2st_napari._attention import edge_colours, whole_graph
 from gr2st_napari._calibration import calibration_in
 from gr2st_napari._expression import Expression
@@ -61,7 +62,7 @@ def test_a_whole_graph_has_every_pair_once_with_its_stronger_direction_and_the_s
 def test_of_a_large_graph_the_strongest_edges_are_drawn_and_the_words_say_so(expression):
     every, some = whole_graph(expression, "spatial"), whole_graph(expression, "spatial", most=5)
     np.testing.assert_array_equal(some.pairs, every.pairs[-5:])
-    assert words.graph_sentence(some).startswith("the strongest 5 of 48 pairs")
+    assert trust_words.graph_sentence(some).startswith("the strongest 5 of 48 pairs")
 
 
 def test_spots_that_the_prediction_lacks_are_left_out_of_a_whole_graph(section):
@@ -245,16 +246,16 @@ def test_a_calibration_is_read_and_told(tmp_path):
     found = calibration_in(tmp_path)
     assert list(found.curves["gr2st"]) == ["distance", "spread"]
     assert found.curves["gr2st"]["distance"].error == pytest.approx((0.1, 0.2, 0.3))
-    assert "grows with it clearly (rank correlation 0.50)" in words.calibration_words(found, "gr2st", "distance")
-    assert "a little (rank correlation 0.10)" in words.calibration_words(found, "gr2st", "spread")
-    assert "does not tell" in words.calibration_words(found, "ridge", "distance")
+    assert "grows with it clearly (rank correlation 0.50)" in trust_words.calibration_words(found, "gr2st", "distance")
+    assert "a little (rank correlation 0.10)" in trust_words.calibration_words(found, "gr2st", "spread")
+    assert "does not tell" in trust_words.calibration_words(found, "ridge", "distance")
 
 
 def test_without_a_calibration_the_words_say_how_to_get_one(tmp_path):
-    assert "Evaluate dock" in words.calibration_words(None, "", "distance")
-    assert "Evaluate again" in words.calibration_words(calibration_in(tmp_path), "gr2st", "distance")
-    assert "do not go by it" in words._trend(-0.3)
-    assert "does not grow" in words._trend(0.01)
+    assert "Evaluate dock" in trust_words.calibration_words(None, "", "distance")
+    assert "Evaluate again" in trust_words.calibration_words(calibration_in(tmp_path), "gr2st", "distance")
+    assert "do not go by it" in trust_words._trend(-0.3)
+    assert "does not grow" in trust_words._trend(0.01)
 
 
 def test_measured_and_predicted_are_nan_where_there_is_none(section, prediction):
