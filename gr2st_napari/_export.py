@@ -100,7 +100,7 @@ def _window(expression: Expression, opened: Opened, diameter: float, wanted: Win
     everything = window_round(expression.xy, MARGIN_SPOTS * diameter)
     if wanted is None:
         return everything
-    slide = None if opened.section is None else opened.section.slide
+    slide = opened.tissue
     ends = everything if slide is None else (-0.5, -0.5, slide.width - 0.5, slide.height - 0.5)
     left, top = max(wanted[0], ends[0]), max(wanted[1], ends[1])
     right, bottom = min(wanted[2], ends[2]), min(wanted[3], ends[3])

@@ -79,6 +79,11 @@ class Opened:
         return "" if self.slide is None else slide_name(self.slide.path)
 
     @property
+    def tissue(self) -> Slide | None:
+        """The slide below the spots, whoever has it."""
+        return self.slide if self.section is None else self.section.slide
+
+    @property
     def is_slide_alone(self) -> bool:
         """Whether there is a picture and nothing else."""
         return self.slide is not None and self.section is None and self.prediction is None

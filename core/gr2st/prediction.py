@@ -62,8 +62,7 @@ def predict(trained: TrainedModel, prepared: Prepared) -> Steps[Prediction]:
     with torch.no_grad(), limited_threads(trained.training.threads):
         batch = to_batch(seen, trained.module.needs, device)
         answer = trained.module.predict(batch)
-        table = _table(trained, seen, answer)
-        _add_distance(table, trained, batch)
+        table = _table(trained, seen, answer, columns_of_spots(trained, answer, batch))
         _add_attention(table, graphs_of(trained, seen, answer.expression))
     yield Progress(f"Predicting {prepared.section}", 1, 1)
     return Prediction(section=prepared.section, model=trained.name, table=table).noted(_notes(trained, answer))
@@ -89,7 +88,7 @@ def _check_recipe(trained: TrainedModel, prepared: Prepared) -> None:
 
 
 def graphs_of(trained: TrainedModel, seen: Prepared, expression: torch.Tensor) -> dict[str, Attention]:
-    """Attention over a section's graphs, the prediction (n, genes) in the place of the measured expression."""
+    """Attention over the graphs of a section, with the prediction (n, genes) in the place of the measured values."""
     shown = to_batch(seen, frozenset({"grid", "position", "cell_type"}), device_of(trained.module))
     batch = Batch(
         section=seen.section,
@@ -108,74 +107,82 @@ def _fits_grid(trained: TrainedModel, seen: Prepared) -> bool:
     return int(seen.grid.min()) >= 0 and int(seen.grid.max()) < trained.grid_size
 
 
-def _table(trained: TrainedModel, seen: Prepared, answer: Answer) -> AnnData:
+def _table(trained: TrainedModel, seen: Prepared, answer: Answer, of_spots: Mapping[str, Any]) -> AnnData:
     import pandas as pd
     from anndata import AnnData
 
     predicted = _floats(answer.expression)
     obs = pd.DataFrame(
-        {keys.ARRAY_COL: seen.grid[:, 0], keys.ARRAY_ROW: seen.grid[:, 1]},
+        {keys.ARRAY_COL: seen.grid[:, 0], keys.ARRAY_ROW: seen.grid[:, 1], **of_spots},
         index=pd.Index(seen.spots, name="spot"),
     )
-    if answer.confidence is not None:
-        obs[keys.CONFIDENCE] = answer.confidence.cpu().numpy()
-    var = pd.DataFrame(_columns_of_genes(trained, answer), index=list(trained.recipe.genes))
+    var = pd.DataFrame(columns_of_genes(trained, answer), index=list(trained.recipe.genes))
     table = AnnData(X=predicted, obs=obs, var=var)
     table.layers[keys.PREDICTED] = predicted
     table.obsm[keys.SPATIAL] = seen.pixel
     note = _graph_note(trained, seen, fits_grid=_fits_grid(trained, seen))
     table.uns[keys.PROVENANCE] = provenance_of(trained, seen, space=answer.space, graphs=note)
-    if answer.reference is not None:
-        table.obsm[keys.REFERENCE] = answer.reference.cpu().numpy().astype(np.int32)
-    for name, values in _of_references(answer).items():
+    if keys.DISTANCE in of_spots:
+        table.uns[keys.PROVENANCE] |= compared_with(trained)
+    for name, values in behind_spots(answer).items():
         table.obsm[name] = values
-    for name, layer in ((keys.SPREAD, answer.spread), (keys.DISAGREEMENT, answer.disagreement)):
-        if layer is not None:
-            table.layers[name] = _floats(layer)
+    for name, values in behind_values(answer).items():
+        table.layers[name] = values
     return table
 
 
-def _of_references(answer: Answer) -> dict[str, Float32]:
-    """What is told of each spot beside its row: of the training spots behind it, and of the experts."""
+def behind_spots(answer: Answer) -> dict[str, Any]:
+    """What stands behind each spot, by its slot in obsm: the training spots and the experts."""
     told = {
         keys.REFERENCE_WEIGHT: answer.reference_weight,
         keys.REFERENCE_DISTANCE: answer.reference_distance,
         keys.REFERENCE_SIMILARITY: answer.reference_similarity,
         keys.EXPERTS: answer.experts,
     }
+    rows = {} if answer.reference is None else {keys.REFERENCE: answer.reference.cpu().numpy().astype(np.int32)}
+    return rows | {name: _floats(values) for name, values in told.items() if values is not None}
+
+
+def behind_values(answer: Answer) -> dict[str, Float32]:
+    """How far each value can be trusted, by its layer."""
+    told = {keys.SPREAD: answer.spread, keys.DISAGREEMENT: answer.disagreement}
     return {name: _floats(values) for name, values in told.items() if values is not None}
 
 
-def _columns_of_genes(trained: TrainedModel, answer: Answer) -> dict[str, Any]:
+def columns_of_genes(trained: TrainedModel, answer: Answer) -> dict[str, Any]:
     """Per gene: what it varies by in training, on the scale of the answer, and the shares of the model's parts."""
     columns: dict[str, Any] = {keys.SHARES[part]: np.float32(share) for part, share in answer.shares.items()}
     usual = None if trained.facts is None else trained.facts.spread.get(answer.space)
     return columns if usual is None else columns | {keys.USUAL_SPREAD: usual.numpy()}
 
 
-def _add_distance(table: AnnData, trained: TrainedModel, batch: Batch) -> None:
-    """How far the picture of each spot lies from those of training, where the model looks and that is known."""
+def columns_of_spots(trained: TrainedModel, answer: Answer, batch: Batch) -> dict[str, Any]:
+    """Per spot: confidence, and how far its picture lies from those of training, where the model looks and knows."""
+    columns: dict[str, Any] = {} if answer.confidence is None else {keys.CONFIDENCE: _floats(answer.confidence)}
     pictures = None if trained.facts is None else trained.facts.pictures
     features = trained.module.looks_at(batch)
     if pictures is None or features is None:
-        return
+        return columns
     distance = _floats(pictures.distance(features))
-    table.obs[keys.DISTANCE] = distance
-    table.obs[keys.OUTSIDE] = distance > pictures.beyond
-    table.uns[keys.PROVENANCE] |= {
-        keys.OUTSIDE_BEYOND: pictures.beyond,
-        keys.COMPARED_WITH: len(pictures.features),
-    }
+    return columns | {keys.DISTANCE: distance, keys.OUTSIDE: distance > pictures.beyond}
+
+
+def compared_with(trained: TrainedModel) -> dict[str, Any]:
+    """What the distances of `columns_of_spots` are measured against, for the provenance."""
+    pictures = None if trained.facts is None else trained.facts.pictures
+    if pictures is None:
+        return {}
+    return {keys.OUTSIDE_BEYOND: pictures.beyond, keys.COMPARED_WITH: len(pictures.features)}
 
 
 def _add_attention(table: AnnData, graphs: Mapping[str, Attention]) -> None:
-    for key, matrix in adjacencies(graphs).items():
-        table.obsp[key] = matrix
+    for name, matrix in adjacencies(graphs).items():
+        table.obsp[name] = matrix
         table.uns[keys.PROVENANCE][keys.ATTENTION] = WEIGHTS
 
 
 def adjacencies(graphs: Mapping[str, Attention]) -> dict[str, Any]:
-    """Graphs as sparse matrices, by their slot in the file."""
+    """Graphs as sparse matrices, by their slot in obsp."""
     return {GRAPHS[name]: _adjacency(attention) for name, attention in graphs.items()}
 
 

@@ -136,6 +136,20 @@ def test_values_can_stay_in_the_file_and_are_read_by_gene(models, slide, tmp_pat
     assert left.X is None
 
 
+def test_every_spot_tells_how_far_it_lies_from_training_and_a_small_section_what_stands_behind_it(
+    models, slide, tmp_path
+) -> None:
+    section = virtual_section(slide, 30, um_per_px=2.0)
+    whole = finish(predict(models["gr2st"], seen_at_once(section, models["gr2st"]))).table
+    table = read_prediction(finish(predict_slide(models["gr2st"], section, tmp_path / "out.h5ad"))).table
+    np.testing.assert_allclose(table.obs[keys.DISTANCE], whole.obs[keys.DISTANCE], rtol=1e-3)
+    assert table.uns["gr2st"][keys.COMPARED_WITH] == whole.uns["gr2st"][keys.COMPARED_WITH]
+    np.testing.assert_allclose(table.layers[keys.SPREAD], whole.layers[keys.SPREAD], atol=1e-3)
+    np.testing.assert_allclose(table.var[keys.USUAL_SPREAD], whole.var[keys.USUAL_SPREAD])
+    left = read_prediction(tmp_path / "out.h5ad", in_memory=False).table
+    np.testing.assert_array_equal(left.layers[keys.SPREAD], table.layers[keys.SPREAD])
+
+
 def test_a_large_or_fine_grid_has_no_graphs_and_says_so(models, slide, tmp_path, monkeypatch) -> None:
     fine = virtual_section(slide, 15, um_per_px=2.0)
     table = read_prediction(finish(predict_slide(models["gr2st"], fine, tmp_path / "fine.h5ad"))).table

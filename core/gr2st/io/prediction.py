@@ -78,8 +78,10 @@ def _left_in_file(path: Path) -> AnnData:
 
     with opened(path) as file:
         parts: dict[str, Any] = {name: read_elem(file[name]) for name in ("obs", "var", "obsm", "obsp", "uns")}
+        layers = {name: read_elem(file["layers"][name]) for name in file["layers"] if name != keys.PREDICTED}
     # Open for as long as the table lives: h5py closes it with the last dataset.
-    return AnnData(**parts, layers={keys.PREDICTED: h5py.File(path, "r")[f"layers/{keys.PREDICTED}"]})
+    layers[keys.PREDICTED] = h5py.File(path, "r")[f"layers/{keys.PREDICTED}"]
+    return AnnData(**parts, layers=layers)
 
 
 def is_prediction_of(prediction: Prediction, section: Section) -> bool:

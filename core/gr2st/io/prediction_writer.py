@@ -58,10 +58,12 @@ class PredictionWriter:
             self._write(self._data.chunks[0])
 
     def finish(self, parts: dict[str, Any]) -> None:
-        """Write what is left, and the tables round it: ``obs``, ``var``, ``obsm``, ``obsp`` and ``uns``."""
+        """Write what is left, and the tables round it: ``obs``, ``var``, ``obsm``, ``obsp``, ``uns``, other layers."""
         self._write(self.rows - self._written)
         for name in _PARTS:
             write_elem(self._file, name, parts.get(name, {}))
+        for name, layer in parts.get("layers", {}).items():
+            write_elem(self._file["layers"], name, layer)
 
     def means(self) -> Float32:
         """Mean of each gene over the rows taken in so far."""

@@ -231,9 +231,9 @@ class Gr2st(SpotModel):
         }
 
     def looks_at(self, batch: Batch) -> Tensor:
-        """The features of the spots, standardised within the section where the settings say so."""
+        """The features of the spots asked for, standardised within the section where the settings say so."""
         (features,) = required(on_common_scale(batch, self.config), "features")
-        return features
+        return _asked(features, batch)
 
     # -------------------------------------------------------------------------------------------------- network
 

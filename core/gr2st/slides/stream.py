@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gr2st.io.prediction_writer import PredictionWriter
-    from gr2st.models.base import Answer, Batch
     from gr2st.models.survey import SectionScale
     from gr2st.training.checkpoint import TrainedModel
     from gr2st.types import Float64, Section, Steps
@@ -107,11 +106,9 @@ class _Task:
         gathered = Gathered(details=has_details(self.section))
         for part in self._parts:
             yield Progress("Predicting", writer.rows, self.section.n_spots)
-            answer = self._answer(replace(part, scale=scale))
+            with torch.no_grad(), limited_threads(self.trained.training.threads):
+                scaled = replace(part, scale=scale)
+                answer = self.trained.module.predict(scaled)
+                gathered.take(self.trained, answer, scaled)
             writer.add(answer.expression.cpu().numpy().astype(np.float32))
-            gathered.take(answer)
         return gathered
-
-    def _answer(self, part: Batch) -> Answer:
-        with torch.no_grad(), limited_threads(self.trained.training.threads):
-            return self.trained.module.predict(part)

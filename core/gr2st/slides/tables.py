@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from gr2st import keys
-from gr2st.prediction import WEIGHTS, adjacencies, graphs_of, provenance_of
+from gr2st.prediction import (
+    WEIGHTS,
+    adjacencies,
+    behind_spots,
+    behind_values,
+    columns_of_genes,
+    columns_of_spots,
+    compared_with,
+    graphs_of,
+    provenance_of,
+)
 from gr2st.slides.cautions import training_pitch_um
 from gr2st.training.loop import device_of, limited_threads
 from gr2st.types import Prepared
 
 if TYPE_CHECKING:
     from gr2st.io.prediction_writer import PredictionWriter
-    from gr2st.models.base import Answer
+    from gr2st.models.base import Answer, Batch
     from gr2st.training.checkpoint import TrainedModel
     from gr2st.types import Float64, Section
 
@@ -32,39 +41,51 @@ def has_details(section: Section) -> bool:
     return section.n_spots <= DETAILS_UP_TO
 
 
-@dataclass(eq=False)
 class Gathered:
-    """What is kept of the answers beside the expression."""
+    """What the answers to the parts say beside the expression; what stands behind it only where `details` are kept."""
 
-    details: bool
-    space: str = ""
-    notes: dict[str, None] = field(default_factory=dict)
-    confidence: list[torch.Tensor] = field(default_factory=list)
-    reference: list[torch.Tensor] = field(default_factory=list)
-    weight: list[torch.Tensor] = field(default_factory=list)
+    def __init__(self, *, details: bool) -> None:
+        self._details = details
+        self._last: Answer | None = None
+        self._notes: dict[str, None] = {}
+        self._columns: list[dict[str, Any]] = []
+        self._matrices: list[dict[str, Any]] = []
+        self._layers: list[dict[str, Any]] = []
 
-    def take(self, answer: Answer) -> None:
-        """Take in the answer of the next part; what stands behind each spot only where `details` are wanted."""
-        self.space = answer.space
-        self.notes |= dict.fromkeys(answer.notes)
-        if answer.confidence is not None:
-            self.confidence.append(answer.confidence.cpu())
-        if self.details and answer.reference is not None and answer.reference_weight is not None:
-            self.reference.append(answer.reference.cpu())
-            self.weight.append(answer.reference_weight.cpu())
+    def take(self, trained: TrainedModel, answer: Answer, part: Batch) -> None:
+        """Take in the answer to the next part."""
+        self._last = answer
+        self._notes |= dict.fromkeys(answer.notes)
+        self._columns.append(columns_of_spots(trained, answer, part))
+        if self._details:
+            self._matrices.append(behind_spots(answer))
+            self._layers.append(behind_values(answer))
+
+    @property
+    def answer(self) -> Answer:
+        """The last one: space and shares are those of all."""
+        assert self._last is not None, "a section has a part at least"
+        return self._last
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._notes)
 
     def columns(self) -> dict[str, Any]:
-        """What each spot has one number of, by its name in the file."""
-        return {keys.CONFIDENCE: torch.cat(self.confidence).numpy()} if self.confidence else {}
+        """What each spot has one number of, by its name in obs."""
+        return _joined(self._columns)
 
     def matrices(self) -> dict[str, Any]:
-        """What each spot has several numbers of, by its name in the file."""
-        if not self.reference:
-            return {}
-        return {
-            keys.REFERENCE: torch.cat(self.reference).numpy().astype(np.int32),
-            keys.REFERENCE_WEIGHT: torch.cat(self.weight).numpy().astype(np.float32),
-        }
+        """What each spot has several numbers of, by its slot in obsm."""
+        return _joined(self._matrices)
+
+    def layers(self) -> dict[str, Any]:
+        """What each value has a number of, by its layer."""
+        return _joined(self._layers)
+
+
+def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else {})}
 
 
 def tables_of(
@@ -80,15 +101,19 @@ def tables_of(
 
     seen = _as_prepared(trained, section, position)
     why_no_graphs = _why_no_graphs(trained, section)
-    provenance = provenance_of(trained, seen, space=gathered.space, graphs=why_no_graphs or GRAPHS)
+    graphs = {} if why_no_graphs else _graphs(trained, seen, writer)
+    of_genes = {keys.PREDICTED_MEAN: writer.means(), **columns_of_genes(trained, gathered.answer)}
+    of_spots = gathered.columns()
+    provenance = provenance_of(trained, seen, space=gathered.answer.space, graphs=why_no_graphs or GRAPHS)
     provenance |= {keys.VIRTUAL: _grid(section), keys.NOTES: list(dict.fromkeys([*notes, *gathered.notes]))}
-    if not why_no_graphs:
-        provenance[keys.ATTENTION] = WEIGHTS
+    provenance |= compared_with(trained) if keys.DISTANCE in of_spots else {}
+    provenance |= {keys.ATTENTION: WEIGHTS} if graphs else {}
     return {
-        "obs": section.table.obs.assign(**gathered.columns()),
-        "var": pd.DataFrame({keys.PREDICTED_MEAN: writer.means()}, index=list(trained.recipe.genes)),
+        "obs": section.table.obs.assign(**of_spots),
+        "var": pd.DataFrame(of_genes, index=list(trained.recipe.genes)),
         "obsm": {keys.SPATIAL: seen.pixel, **gathered.matrices()},
-        "obsp": {} if why_no_graphs else _graphs(trained, seen, writer),
+        "obsp": graphs,
+        "layers": gathered.layers(),
         "uns": {keys.PROVENANCE: provenance},
     }
 
