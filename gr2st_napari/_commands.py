@@ -47,6 +47,16 @@ def show_difference(viewer: Viewer) -> None:
     _look(viewer, "difference")
 
 
+def show_swipe(viewer: Viewer) -> None:
+    """Measured left of a line, predicted right of it."""
+    _look(viewer, "swipe")
+
+
+def show_flicker(viewer: Viewer) -> None:
+    """Measured and predicted by turns."""
+    _look(viewer, "flicker")
+
+
 def next_gene(viewer: Viewer) -> None:
     """The next gene of the list in the Genes dock."""
     controller_of(viewer).stepped.emit(1)

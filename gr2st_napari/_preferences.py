@@ -17,7 +17,7 @@ class Preferences:
 
     Attributes
     ----------
-    colormap : name of one of `gr2st_napari._layers.MAPS`
+    colormap : name of one of `gr2st.COLOUR_MAPS`
     space : "spot" or "gene"
     clip : float
         Percent of the spots left out at each end of automatic colour limits.

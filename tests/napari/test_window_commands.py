@@ -8,8 +8,8 @@ from napari.settings import get_plugin_settings
 from npe2 import PluginManager
 from window_builders import make_prediction, make_section
 
+from gr2st import COLOUR_MAPS
 from gr2st_napari._controller import controller_of
-from gr2st_napari._layers import MAPS
 from gr2st_napari._opening import opened_of
 from gr2st_napari._preferences import Preferences
 from gr2st_napari._state import SPACES
@@ -47,6 +47,8 @@ def test_every_way_of_looking_is_a_command(controller):
         "show_difference": "difference",
         "show_predicted": "predicted",
         "show_side_by_side": "side by side",
+        "show_swipe": "swipe",
+        "show_flicker": "flicker",
     }.items():
         run(command)
         assert controller.state.shown.mode == mode
@@ -95,5 +97,5 @@ def test_the_page_of_the_preferences_offers_what_there_is(page):
         "clip": Preferences().clip,
     }
     extras = {name: field.json_schema_extra for name, field in type(page).model_fields.items()}
-    assert extras["colormap"]["enum"] == list(MAPS)
+    assert extras["colormap"]["enum"] == list(COLOUR_MAPS)
     assert extras["space"]["enum"] == list(SPACES)
