@@ -10,12 +10,11 @@ from gr2st import Cancelled, cache_dir, prediction_table, save_prediction, spot_
 from gr2st_napari._background import Background
 from gr2st_napari._export import figure_of, settings_of
 from gr2st_napari._opening import placement_of
-from gr2st_napari._problems import problem_of
 from gr2st_napari._state import Job, Problem
+from gr2st_napari._telling import hand_on, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
 
     from gr2st import Region, Steps
     from gr2st_napari._canvas import Canvas
@@ -128,20 +127,11 @@ class Exporter:
         self._request += 1
         number = self._request
         self._state.problem = None
-        if self._state.job.request is None:
-            self._state.job = Job(label)
+        tell(self._state, label)
         self._background.run(
-            lambda: work(lambda: number == self._request), lambda future: self._on_done(future, then or self._tell)
+            lambda: work(lambda: number == self._request),
+            lambda future: hand_on(self._state, future, then or self._tell),
         )
-
-    def _on_done(self, future: Future[Path], then: Callable[[Path], None]) -> None:
-        if self._state.job.request is None:
-            self._state.job = Job()
-        error = future.exception()
-        if error is None:
-            then(future.result())
-        else:
-            self._state.problem = problem_of(error)
 
     def _tell(self, path: Path) -> None:
         self._state.saved = path

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gr2st_napari._background import Background
 from gr2st_napari._expression import Expression
 from gr2st_napari._opening import placement_of
-from gr2st_napari._problems import problem_of
 from gr2st_napari._raster import POINTS_UP_TO, Raster, raster_of
-from gr2st_napari._state import Job
+from gr2st_napari._telling import hand_on, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
     from gr2st_napari._layers import Placement
     from gr2st_napari._opening import Opened
@@ -66,9 +64,8 @@ class Groundwork:
         if not is_large(opened):
             then(ground_of(opened))
             return
-        if self._state.job.request is None:
-            self._state.job = Job(f"Laying out {opened.n_spots:,} spots")
-        self._background.run(lambda: ground_of(opened), lambda future: self._take(future, then))
+        tell(self._state, f"Laying out {opened.n_spots:,} spots")
+        self._background.run(lambda: ground_of(opened), lambda future: hand_on(self._state, future, then))
 
     def stop(self) -> None:
         """Let go of what is being laid."""
@@ -77,12 +74,3 @@ class Groundwork:
     def close(self) -> None:
         """Lay nothing any more."""
         self._background.close()
-
-    def _take(self, future: Future[Any], then: Callable[[Ground], None]) -> None:
-        if self._state.job.request is None:
-            self._state.job = Job()
-        error = future.exception()
-        if error is None:
-            then(future.result())
-        else:
-            self._state.problem = problem_of(error)

@@ -9,12 +9,11 @@ from gr2st import sample_study_path
 from gr2st_napari._background import Background
 from gr2st_napari._opening import grid_of, open_held_out, open_path, open_prediction, open_section
 from gr2st_napari._pairing import belong_together, is_of_another_section, joined, strangers
-from gr2st_napari._problems import problem_of
 from gr2st_napari._state import Job, Problem
+from gr2st_napari._telling import hand_on, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from concurrent.futures import Future
 
     from gr2st import Prediction
     from gr2st_napari._opening import Opened
@@ -97,9 +96,8 @@ class Opener:
     def read(self, label: str, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Read something beside the window and hand it to `then`; what goes wrong is told."""
         self._state.problem = None
-        if self._state.job.request is None:
-            self._state.job = Job(label)
-        self._background.run(work, lambda future: self._on_read(future, then))
+        tell(self._state, label)
+        self._background.run(work, lambda future: hand_on(self._state, future, then))
 
     def stop(self) -> None:
         """Let go of what is being read."""
@@ -109,15 +107,6 @@ class Opener:
     def close(self) -> None:
         """Read nothing any more."""
         self._background.close()
-
-    def _on_read(self, future: Future[Any], then: Callable[[Any], None]) -> None:
-        if self._state.job.request is None:
-            self._state.job = Job()
-        error = future.exception()
-        if error is None:
-            then(future.result())
-        else:
-            self._state.problem = problem_of(error)
 
     def _is_in_view(self, prediction: Path, gene: str) -> bool:
         """Whether a stored prediction is what is shown beside its slide, and has the gene."""
