@@ -26,7 +26,7 @@ from gr2st_napari._evaluate_words import (
 )
 from gr2st_napari._evaluation import predictions_of
 from gr2st_napari._options import SectionOption, encoder_options, titled
-from gr2st_napari._results import boxes, dots, model_scores
+from gr2st_napari._results import boxes, dots, model_scores, patient_dots
 from gr2st_napari._results_words import model_lines, warnings_of
 from gr2st_napari.views.evaluate import RESULTS, TRAININGS, EvaluateView
 
@@ -178,7 +178,9 @@ class EvaluateDock(EvaluateView):
             self._shown = (results, space)
             self.results.show_warnings(warnings_of(results))
             scores = model_scores(results, space)
-            self.results.show_plots(dots(results, space), boxes(results, space), scores, SPACE_AXES[space])
+            slides = dots(results, space)
+            plots = slides, patient_dots(slides), boxes(results, space)
+            self.results.show_plots(*plots, scores, SPACE_AXES[space])
         if self._listed != (results, space, desk.chosen):
             self._listed = (results, space, desk.chosen)
             self.results.show_genes(results.genes.get(desk.chosen), space)

@@ -53,12 +53,13 @@ class ModelScore:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One model on one held-out slide."""
+    """One model on one held-out slide, or, without a `section`, its mean over the slides of one patient."""
 
     label: str
     section: str
     patient: str
     value: float
+    n_slides: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,17 @@ def dots(results: Results, space: Space) -> tuple[Dot, ...]:
         for label, row in results.summary["models"].items()
         for section, scores in row["sections"].items()
         if scores[f"pcc_{space}"] is not None
+    )
+
+
+def patient_dots(dots: Sequence[Dot]) -> tuple[Dot, ...]:
+    """One per model and patient; slides whose patient is not known have none."""
+    values: dict[tuple[str, str], list[float]] = {}
+    for dot in dots:
+        if dot.patient:
+            values.setdefault((dot.label, dot.patient), []).append(dot.value)
+    return tuple(
+        Dot(label, "", patient, float(np.mean(scores)), len(scores)) for (label, patient), scores in values.items()
     )
 
 

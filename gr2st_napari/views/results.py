@@ -82,7 +82,8 @@ class ResultsPage(QWidget):
         self.space = QComboBox(objectName="gr2st_results_space")
         self.export = QPushButton("Export", objectName="gr2st_export")
         self.models = ModelTable()
-        self.by_section, self.by_gene = DotPlot("gr2st_dots"), BoxPlot("gr2st_boxes")
+        self.by_section, self.by_patient = DotPlot("gr2st_dots"), DotPlot("gr2st_patient_dots")
+        self.by_gene = BoxPlot("gr2st_boxes")
         self.which = QComboBox(objectName="gr2st_plot")
         self.genes = GeneList(model=GeneModel(columns=GENE_COLUMNS, tips=GENE_TIPS), widths=GENE_WIDTHS)
         self.genes.table.setMinimumHeight(GENES_PX)
@@ -98,14 +99,14 @@ class ResultsPage(QWidget):
         for at, (space, words) in enumerate(SPACE_WORDS.items()):
             self.space.addItem(words, space)
             self.space.setItemData(at, SPACE_TIPS[space], Qt.ItemDataRole.ToolTipRole)
-        self.which.addItems(["A dot per slide", "Box over genes"])
+        self.which.addItems(["A dot per slide", "A dot per patient", "Box over genes"])
         for box in (self.space, self.which, self.section):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.export.setMenu(self._menu())
         self.section.setToolTip("Held-out slide on which a clicked gene is shown, as predicted without having seen it")
         for part in (
             self.models,
-            _column(self.which, _scrolling(_column(self.by_section, self.by_gene), PLOT_PX)),
+            _column(self.which, _scrolling(_column(*self._plots), PLOT_PX)),
             _column(_row(QLabel("Genes on slide"), self.section), self.genes),
         ):
             self._body.addWidget(part)
@@ -169,9 +170,17 @@ class ResultsPage(QWidget):
     def show_models(self, lines: Sequence[ModelLine], chosen: str) -> None:
         self.models.show_lines(lines, chosen)
 
-    def show_plots(self, dots: Sequence[Dot], boxes: Sequence[Box], scores: Sequence[ModelScore], words: str) -> None:
-        """Both plots; `words` stand under their axes."""
+    def show_plots(
+        self,
+        dots: Sequence[Dot],
+        patients: Sequence[Dot],
+        boxes: Sequence[Box],
+        scores: Sequence[ModelScore],
+        words: str,
+    ) -> None:
+        """All plots; `words` stand under their axes."""
         self.by_section.show_dots(dots, scores, words)
+        self.by_patient.show_dots(patients, scores, words)
         self.by_gene.show_boxes(boxes, [score.label for score in scores], words)
 
     def show_genes(self, scores: GeneScores | None, space: Space) -> None:
@@ -199,8 +208,13 @@ class ResultsPage(QWidget):
             self.section.setCurrentText(current)
 
     def _on_which(self, at: int) -> None:
-        self.by_section.setVisible(at == 0)
-        self.by_gene.setVisible(at == 1)
+        for place, plot in enumerate(self._plots):
+            plot.setVisible(place == at)
+
+    @property
+    def _plots(self) -> tuple[DotPlot, DotPlot, BoxPlot]:
+        """In the order in which they can be chosen."""
+        return self.by_section, self.by_patient, self.by_gene
 
     def _ask_export(self, what: str) -> None:
         if what == "report":

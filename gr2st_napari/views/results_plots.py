@@ -1,4 +1,4 @@
-"""Two plots of an evaluation: a dot per slide and a box over genes, each with one line per model."""
+"""Plots of an evaluation: a dot per slide or per patient, and a box over genes, each with one line per model."""
 
 from __future__ import annotations
 
@@ -85,17 +85,17 @@ class ModelPlot(QWidget):
 
 
 class DotPlot(ModelPlot):
-    """Every held-out slide as a dot in the colour of its patient, with the mean and its interval."""
+    """Every held-out slide or patient as a dot in the colour of the patient, with the mean and its interval."""
 
     def show_dots(self, dots: Sequence[Dot], means: Sequence[ModelScore], words: str) -> None:
         """Draw anew; `words` stand under the axis."""
         places = self._begin([mean.label for mean in means], words)
         colours = patient_colours([dot.patient for dot in dots])
-        sections = list(dict.fromkeys(dot.section for dot in dots))
-        step = SPREAD / max(1, len(sections) - 1)
+        heights = list(dict.fromkeys(_of(dot) for dot in dots))
+        step = SPREAD / max(1, len(heights) - 1)
         points = [
             {
-                "pos": (dot.value, places[dot.label] - SPREAD / 2 + step * sections.index(dot.section)),
+                "pos": (dot.value, places[dot.label] - SPREAD / 2 + step * heights.index(_of(dot))),
                 "brush": pg.mkBrush(colours[dot.patient]),
                 "data": dot,
             }
@@ -103,7 +103,7 @@ class DotPlot(ModelPlot):
         ]
         self._show_means(means, places)
         self.plot.addItem(pg.ScatterPlotItem(points, size=9, pen=None, hoverable=True, hoverSize=12, tip=_tip))
-        self.legend.setText(_legend(colours))
+        self.legend.setText(_legend(colours) if dots else "No patient is known: name them in the Study dock.")
 
     def _show_means(self, means: Sequence[ModelScore], places: Mapping[str, int]) -> None:
         pen = pg.mkPen(self.ink, width=2)
@@ -153,7 +153,17 @@ def _legend(colours: Mapping[str, str]) -> str:
 
 def _tip(x: float, y: float, data: Any) -> str:
     patient = f", patient {data.patient}" if data.patient else ""
-    return f"{data.label}: slide {data.section}{patient}\nPCC {x:.3f}"
+    whose = f"slide {data.section}{patient}" if data.section else f"patient {data.patient}, {_slides(data.n_slides)}"
+    return f"{data.label}: {whose}\nPCC {x:.3f}"
+
+
+def _slides(count: int) -> str:
+    return "1 slide" if count == 1 else f"mean of {count} slides"
+
+
+def _of(dot: Dot) -> str:
+    """What a dot stands for."""
+    return dot.section or dot.patient
 
 
 def _box_tip(box: Box) -> str:

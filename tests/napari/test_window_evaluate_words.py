@@ -26,7 +26,17 @@ from gr2st_napari._evaluate_words import (
     why_not_start,
 )
 from gr2st_napari._evaluation import REFERENCES, Desk, Place, predictions_of, seconds_left
-from gr2st_napari._results import GeneScores, Results, _gene_scores, boxes, dots, model_scores, ranking_of
+from gr2st_napari._results import (
+    Dot,
+    GeneScores,
+    Results,
+    _gene_scores,
+    boxes,
+    dots,
+    model_scores,
+    patient_dots,
+    ranking_of,
+)
 from gr2st_napari._results_words import PART_WORDS, model_lines, title_of, warnings_of
 from gr2st_napari._state import Problem
 
@@ -241,3 +251,16 @@ def test_the_card_says_the_one_thing_to_know():
     assert card_of(replace(paused, problem=Problem("It broke."))).sentence == "It broke."
     finished = Desk(evaluation=_folder(_row("gr2st", "A")), results=_results(gr2st=0.3, ridge=0.28))
     assert card_of(finished).sentence == "made: GR2ST, this project's preset is best, PCC 0.300, +0.020 to ridge."
+
+
+def test_a_patient_is_the_mean_of_the_slides_that_are_known_to_be_theirs():
+    slides = [
+        Dot("ridge", "A1", "A", 0.2),
+        Dot("ridge", "A2", "A", 0.4),
+        Dot("ridge", "B1", "B", 0.1),
+        Dot("knn", "X", "", 0.9),
+    ]
+    first, second = patient_dots(slides)
+    assert (first.label, first.patient, first.n_slides, first.section) == ("ridge", "A", 2, "")
+    assert first.value == pytest.approx(0.3)
+    assert (second.patient, second.value) == ("B", 0.1)
