@@ -402,8 +402,9 @@ def go_on_to_the_end(house: House, qtbot) -> None:
     house.evaluate.card.button("go-on").click()
     # The page of results may be in view from before.
     qtbot.waitUntil(lambda: trainings(house) == ["done"] * 8, timeout=LONG_MS)
+    folder = house.state.desk.evaluation.folder
+    qtbot.waitUntil(lambda: read_evaluation(folder).state == "finished", timeout=LONG_MS)
     qtbot.waitUntil(lambda: house.evaluate.pages.currentIndex() == RESULTS, timeout=LONG_MS)
-    assert read_evaluation(house.state.desk.evaluation.folder).state == "finished"
 
 
 def test_a_worker_that_dies_between_two_trainings_or_in_a_report_loses_nothing(house, qtbot, tmp_path, monkeypatch):
