@@ -143,7 +143,7 @@ def _opening(controller: Controller, opened: Opened) -> float:
     from qtpy.QtWidgets import QApplication
 
     held = [_held(lambda: controller.take(opened))]
-    while controller.state.expression is None or controller.state.expression.section is not opened.section:
+    while not controller.is_settled:
         held.append(_held(QApplication.processEvents))
     held += [_held(QApplication.processEvents) for _ in range(20)]
     return max(held)

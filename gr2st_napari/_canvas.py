@@ -2,62 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from gr2st_napari import _layers
-from gr2st_napari._attention import PLAIN, edge_colours, top_of
+from gr2st_napari._cell import SECOND_SUFFIX, Cell, twin
+from gr2st_napari._edges import Edges, edges_of
 from gr2st_napari._heatmaps import heatmap
 from gr2st_napari._layer_list import LayerList
-from gr2st_napari._marks import MARKS, Marks, mark_of
+from gr2st_napari._marks import Marks, mark_of
 from gr2st_napari._neighbours import EDGE_KINDS
 from gr2st_napari._side_by_side import SideBySide, set_visible
 from gr2st_napari._swipe import Swipe
+from gr2st_napari._turns import Turns
+from gr2st_napari._view import View
 from gr2st_napari._vispy_programs import keep_programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari import Viewer
-    from napari.layers import Image, Layer, Points, Vectors
+    from napari.layers import Layer
 
-    from gr2st_napari._export import Window
     from gr2st_napari._expression import Float64
     from gr2st_napari._ground import Ground
     from gr2st_napari._heatmaps import Heatmap
-    from gr2st_napari._layers import LayerTuple, Placement
+    from gr2st_napari._layers import Placement
     from gr2st_napari._marks import Mark
     from gr2st_napari._neighbours import EdgeKind, Neighbours
     from gr2st_napari._opening import Opened, Picture
     from gr2st_napari._panels import Display, Panel
 
 EDGE_SCREEN_PX = 1.5
-VIEW_MARGIN = 0.1
 TITLE_PT, TITLE_BESIDE_PT = 10, 7
 """Size of the titles: where two maps stand beside each other, each has half the width."""
 BESIDE = ("side by side", "swipe")
-SECOND_SUFFIX = " (predicted)"
-
-
-@dataclass
-class Cell:
-    """Our layers of one cell of the canvas, bottom first."""
-
-    slide: Image | None = None
-    spots: Heatmap | None = None
-    edges: tuple[Vectors, ...] = ()
-    marks: dict[Mark, Points] = field(default_factory=dict)
-
-    @property
-    def layers(self) -> list[Layer]:
-        slide = [] if self.slide is None else [self.slide]
-        spots = [] if self.spots is None else self.spots.layers
-        marks = [self.marks[mark] for mark in MARKS if mark in self.marks]
-        return [*slide, *spots, *marks, *self.edges]
 
 
 class Canvas:
@@ -66,26 +47,25 @@ class Canvas:
     lost = Signal(str)
     """The user deleted one of our layers: "slide", "spots", "edges", "second", "divider" or a mark."""
 
-    moved = Signal()
-    """The view was moved or zoomed."""
-
     def __init__(self, viewer: Viewer) -> None:
         keep_programs()
         self.layers = LayerList(viewer)
-        self._viewer = viewer
+        self.view = View(viewer)
         self._pair = SideBySide(viewer, self.layers)
         self._marks = Marks(self.layers)
+        self._edges = Edges(self.layers)
         self._first = Cell()
         self._second: Cell | None = None
         self._swipe = Swipe(self.layers)
+        self.turns = Turns()
         self._placement: Placement | None = None
+        self._is_first_look = True
         self._taking_turns: tuple[Panel, ...] = ()
         self._source: Mapping[str, Any] = {}
         self.layers.removed.connect(self._on_removed)
         self.layers.disturbed.connect(self._on_disturbed)
-        viewer.scene.camera.events.zoom.connect(self._on_zoom)
-        viewer.scene.camera.events.zoom.connect(self._on_camera)
-        viewer.scene.camera.events.center.connect(self._on_camera)
+        self.view.zoomed.connect(self._keep_widths)
+        self.turns.add(self.layers.learn_units)
 
     @property
     def hidden_layers(self) -> int:
@@ -96,61 +76,66 @@ class Canvas:
         """What our reader has put into the viewer; its layers are taken away."""
         return self.layers.take_dropped()
 
-    @property
-    def window(self) -> Window | None:
-        """What of the slide a map shows: left, top, right, bottom in level-0 pixels; None where nothing is drawn."""
-        if self._placement is None:
-            return None
-        camera, scale = self._viewer.scene.camera, self._placement.scale
-        down, across = (float(size) / (2 * camera.zoom * scale) for size in self._map_size())
-        y, x = (float(middle) / scale for middle in camera.center[-2:])
-        return (x - across, y - down, x + across, y + down)
-
-    def look_at(self, window: Window) -> None:
-        """Show a window of the slide whole, as large as it goes."""
-        if self._placement is None:
-            return
-        (left, top, right, bottom), scale = window, self._placement.scale
-        height, width = self._map_size()
-        camera = self._viewer.scene.camera
-        camera.center = ((top + bottom) / 2 * scale, (left + right) / 2 * scale)
-        camera.zoom = min(height / (bottom - top), width / (right - left)) / scale
-
-    def _map_size(self) -> tuple[float, float]:
-        """Height and width on the screen of one map."""
-        return self._viewer.canvas.viewbox_size(self._viewer.layers)
-
     def clear(self) -> None:
         """Take all our layers away and give the user's view back."""
         self.drop_second()
         self._marks.forget()
         self.layers.remove(self._first.layers)
-        self._first, self._placement = Cell(), None
+        self._first, self._placement, self.view.scale = Cell(), None, None
+        self._is_first_look = True
+
+    def make_room(self, placement: Placement, *, has_picture: bool, has_spots: bool) -> None:
+        """Another section comes: hide what it will fill anew, take away what it has no use for.
+
+        A new layer in the place of the old one would take ten times as long: napari sweeps all of Python's memory
+        whenever a layer goes.
+        """
+        if self._placement is None or self._placement.units != placement.units:
+            self.clear()
+            return
+        if not has_spots:
+            self._drop_all_but_slide()
+        for cell in self._cells:
+            cell.rest()
+            if not has_picture and cell.slide is not None:
+                self.layers.remove([cell.slide])
+                cell.slide = None
+        self._marks.forget()
+        self._is_first_look = True
 
     def close(self) -> None:
         """Stop listening; the layers stay."""
+        self.turns.forget()
         self.layers.close()
-        self._viewer.scene.camera.events.zoom.disconnect(self._on_zoom)
-        self._viewer.scene.camera.events.zoom.disconnect(self._on_camera)
-        self._viewer.scene.camera.events.center.disconnect(self._on_camera)
+        self.view.close()
 
     def show_picture(self, picture: Picture | None, placement: Placement) -> None:
         """Put a slide under the spots, or swap the pixels of the one that is there."""
-        self._placement = placement
+        self._stand(placement)
         if picture is None:
             return
-        place = _layers.picture_place(picture, placement)
+        self.turns.add(self.view.show_scale)
         for cell in self._cells:
-            if cell.slide is not None:
-                cell.slide.data = list(picture.levels)
-                cell.slide.scale, cell.slide.translate = place["scale"], place["translate"]
-        if self._first.slide is None:
-            self._first.slide = self.layers.add(_layers.picture_layer(picture, placement, name="slide"))
+            slide = _layers.picture_layer(picture, placement, name=f"slide{cell.suffix}")
+            if cell.slide is None:
+                cell.slide = self.layers.add(slide)
+                self.layers.lower(cell.slide, next(iter(cell.over_slide), None))
+            else:
+                cell.fill_slide(slide)
+            set_visible([cell.slide], is_visible=cell is self._first or self._pair.is_on)
+
+    def look_first(self, ground: Ground) -> None:
+        """Show all of a section that has just been opened: it is often a small part of its slide."""
+        self._stand(ground.placement)
+        if self._is_first_look:
+            self.view.look_at(ground.window)
+            self.turns.add(self.view.show_scale)
 
     def show(self, display: Display, ground: Ground, divider: float, source: Mapping[str, Any]) -> None:
         """Draw the panels of a display: one map, two side by side, over each other, or by turns."""
-        self._placement, self._source = ground.placement, source
-        is_new = self._first.spots is None
+        self._stand(ground.placement)
+        self._source = source
+        is_first_look, self._is_first_look = self._is_first_look or self._first.spots is None, False
         # A single map stands alone, whatever way of looking at two the user has chosen.
         mode = display.mode if len(display.panels) == 2 else "measured"
         if mode != "side by side":
@@ -158,9 +143,9 @@ class Canvas:
         if mode != "swipe":
             self._leave_swipe()
         self._taking_turns = display.panels if mode == "flicker" else ()
-        self._show_panel(self._first, display.panels[0], ground)
-        if is_new and self._first.spots is not None:
-            self._first_view(self._first.spots.main)
+        spots = self._show_panel(self._first, display.panels[0], ground)
+        if is_first_look:
+            self.layers.select(spots.main)
         if mode == "side by side":
             self._show_second(display.panels[1], ground)
         elif mode == "swipe":
@@ -176,7 +161,7 @@ class Canvas:
     def divide(self, divider: float) -> None:
         """Move the line between two maps that lie over each other, 0 to the left of all spots, 1 to the right."""
         self._swipe.divide(divider)
-        self._on_zoom()
+        self._keep_widths()
 
     def put_aside(self, *, is_aside: bool) -> None:
         """Hide the map while another one lies in its place, or bring it back."""
@@ -185,12 +170,13 @@ class Canvas:
 
     def show_edges(self, neighbours: Neighbours | None, xy: Float64, kinds: tuple[EdgeKind, ...] = EDGE_KINDS) -> None:
         """Draw the edges of one spot in every cell, those of some kinds or none."""
+        if self._placement is None:
+            return
+        wanted = [] if neighbours is None else edges_of(neighbours, xy, self._placement, kinds)
         for cell in self._cells:
-            is_visible = cell is self._first or self._pair.is_on
-            wanted = [] if neighbours is None else self._edge_tuples(neighbours, xy, kinds)
-            self._show_edges(cell, wanted, is_visible=is_visible)
+            self._edges.show(cell, wanted, self._placement, is_visible=cell is self._first or self._pair.is_on)
         self._arrange()
-        self._on_zoom()
+        self._keep_widths()
 
     def show_marks(self, mark: Mark, xy: Float64) -> None:
         """Mark these spots in every cell, and no others."""
@@ -209,11 +195,6 @@ class Canvas:
         self.layers.lower(layer, None if self._first.spots is None else self._first.spots.layers[0])
         return layer
 
-    def width_on_screen(self, px: float) -> float:
-        """Level-0 pixels that are `px` wide on the screen."""
-        scale = 1.0 if self._placement is None else self._placement.scale
-        return float(px / (self._viewer.scene.camera.zoom * scale))
-
     def drop_second(self) -> None:
         """Take the second cell away for good."""
         self._leave_side_by_side()
@@ -224,10 +205,16 @@ class Canvas:
 
     def drop_edges(self) -> None:
         """Take the edges away for good."""
-        for cell in self._cells:
-            self.layers.remove(cell.edges)
-            cell.edges = ()
+        self._edges.drop(self._cells)
         self._arrange()
+
+    def _stand(self, placement: Placement) -> None:
+        self._placement, self.view.scale = placement, placement.scale
+
+    def _drop_all_but_slide(self) -> None:
+        self.drop_second()
+        self.layers.remove(self._first.over_slide)
+        self._first = Cell(slide=self._first.slide)
 
     def _arrange(self) -> None:
         self._pair.arrange([cell.layers for cell in self._cells])
@@ -238,33 +225,24 @@ class Canvas:
 
     # -- one map ---------------------------------------------------------------------------------------------------
 
-    def _show_panel(self, cell: Cell, panel: Panel, ground: Ground) -> None:
-        if cell.spots is None:
-            suffix = "" if cell is self._first else SECOND_SUFFIX
-            cell.spots = heatmap(self.layers, panel, ground, self._source, suffix)
+    def _show_panel(self, cell: Cell, panel: Panel, ground: Ground) -> Heatmap:
+        spots = cell.spots
+        if spots is None or not spots.fits(ground):
+            self.layers.remove([] if spots is None else spots.layers)
+            cell.spots = new = heatmap(self.layers, panel, ground, self._source, cell.suffix)
+            self.turns.add(new.show_title, new.show_colorbar)
+            self._arrange()
+        elif spots.stands_on(ground):
+            spots.show(panel, self._source)
         else:
-            cell.spots.show(panel, self._source)
+            spots.move(panel, ground, self._source)
+        assert cell.spots is not None
+        return cell.spots
 
     def _size_titles(self, size_pt: int) -> None:
         for spots in (cell.spots for cell in self._cells):
             if spots is not None and spots.main.name_overlay.font_size != size_pt:
                 spots.main.name_overlay.font_size = size_pt
-
-    def _first_view(self, spots: Layer) -> None:
-        bar = self._viewer.canvas.overlays.scale_bar
-        bar.visible, bar.gridded, bar.position = True, True, "bottom_right"
-        self.layers.select(spots)
-        self._viewer.reset_view()
-        if self._first.slide is not None:
-            self._look_at(spots)
-
-    def _look_at(self, spots: Layer) -> None:
-        """Come as near as all spots allow: a section is often a small part of its slide."""
-        low, high = np.asarray(spots.extent.world)[:, -2:]
-        room = (high - low) + 2 * VIEW_MARGIN * (high - low).max()
-        camera = self._viewer.scene.camera
-        camera.center = tuple((low + high) / 2)
-        camera.zoom *= max(1.0, float((np.ptp(self.layers.extent(), axis=0) / room).min()))
 
     # -- two maps --------------------------------------------------------------------------------------------------
 
@@ -273,12 +251,12 @@ class Canvas:
             self._show_panel(self._second, panel, ground)
             return
         with self._pair.same_view():
-            second = self._second = self._second or Cell()
+            second = self._second = self._second or Cell(suffix=SECOND_SUFFIX)
             if second.slide is None and self._first.slide is not None:
-                second.slide = self.layers.add(_twin(self._first.slide))
+                second.slide = self.layers.add(twin(self._first.slide))
             self._show_panel(second, panel, ground)
             edges = self._first.edges if any(layer.visible for layer in self._first.edges) else ()
-            self._show_edges(second, [_twin(layer) for layer in edges], is_visible=True)
+            self._edges.show(second, [twin(layer) for layer in edges], ground.placement, is_visible=True)
             self._marks.show([cell.marks for cell in self._cells], ("", SECOND_SUFFIX))
             set_visible([] if second.slide is None else [second.slide], is_visible=True)
             if second.spots is not None:
@@ -297,46 +275,18 @@ class Canvas:
             second.spots.main.name = f"spots{SECOND_SUFFIX}"
 
     def _show_over(self, panel: Panel, ground: Ground, divider: float) -> None:
-        second = self._second = self._second or Cell()
+        second = self._second = self._second or Cell(suffix=SECOND_SUFFIX)
         self._show_panel(second, panel, ground)
         if self._first.spots is not None and second.spots is not None:
             self._swipe.enter(self._first.spots, second.spots, ground, divider)
-            self._on_zoom()
+            self._keep_widths()
 
     def _leave_swipe(self) -> None:
         if self._swipe.is_on and self._second is not None:
             self._swipe.leave()
             self._put_by(self._second)
 
-    # -- edges -----------------------------------------------------------------------------------------------------
-
-    def _edge_tuples(self, neighbours: Neighbours, xy: Float64, kinds: tuple[EdgeKind, ...]) -> list[LayerTuple]:
-        assert self._placement is not None, "a placement is set before anything is drawn"
-        found: list[LayerTuple] = []
-        for kind in EDGE_KINDS:
-            rows, attention = neighbours.rows(kind), neighbours.attention(kind)
-            if rows is None:
-                continue
-            colour = PLAIN[kind] if attention is None else edge_colours(kind, attention, top_of(attention))
-            name, centre = f"{kind} neighbours", xy[neighbours.spot]
-            found.append(
-                _layers.edges_layer(xy[rows], centre, self._placement, name=name, colour=colour, visible=kind in kinds)
-            )
-        return found
-
-    def _show_edges(self, cell: Cell, wanted: list[LayerTuple], *, is_visible: bool) -> None:
-        """Put new lines into the layers that are there; without any the layers are only hidden."""
-        if wanted and len(wanted) != len(cell.edges):
-            self.layers.remove(cell.edges)
-            cell.edges = tuple(self.layers.add(layer) for layer in map(self._named_for(cell), wanted))
-        if not wanted:
-            set_visible(cell.edges, is_visible=False)
-        for layer, (data, keywords, _) in zip(cell.edges, wanted, strict=False):
-            is_seen = is_visible and keywords["visible"]
-            set_visible([layer], is_visible=is_seen)
-            # A hidden layer takes new lines without counting them, and has too few colours or too many for them.
-            if is_seen:
-                layer.data, layer.edge_color = data, keywords["edge_color"]
+    # -- marks and widths ---------------------------------------------------------------------------------------------
 
     def _arrange_marks(self) -> None:
         cells = self._cells
@@ -345,22 +295,15 @@ class Canvas:
             set_visible(cells[1].marks.values(), is_visible=False)
         self._pair.arrange([cell.layers for cell in cells])
 
-    def _named_for(self, cell: Cell) -> Any:
-        suffix = "" if cell is self._first else SECOND_SUFFIX
-        return lambda layer: (layer[0], {**layer[1], "name": layer[1]["name"].removesuffix(suffix) + suffix}, layer[2])
-
-    def _on_zoom(self, _event: object = None) -> None:
+    def _keep_widths(self) -> None:
         """Edges keep their width on the screen; Vectors give it in data units."""
         if self._placement is None:
             return
-        width = self.width_on_screen(EDGE_SCREEN_PX)
+        width = self.view.width_on_screen(EDGE_SCREEN_PX)
         for layer in (layer for cell in self._cells for layer in cell.edges if layer.visible):
             if layer.edge_width != width:
                 layer.edge_width = width
         self._swipe.keep_width(width)
-
-    def _on_camera(self, _event: object = None) -> None:
-        self.moved.emit()
 
     # -- what the user deletes and moves -----------------------------------------------------------------------------
 
@@ -395,8 +338,3 @@ class Canvas:
                 cell.spots = None
                 return "spots" if cell is self._first else "second"
         return ""
-
-
-def _twin(layer: Layer) -> LayerTuple:
-    data, keywords, kind = layer.as_layer_data_tuple()
-    return data, {**keywords, "name": f"{layer.name}{SECOND_SUFFIX}"}, kind

@@ -25,11 +25,11 @@ from gr2st_napari._exporter import Exporter
 from gr2st_napari._expression import KINDS
 from gr2st_napari._flicker import Flicker
 from gr2st_napari._gene_facts import FactsKeeper
-from gr2st_napari._ground import Ground, Groundwork, is_large
+from gr2st_napari._ground import Ground, Groundwork
 from gr2st_napari._marks import MARKS
 from gr2st_napari._opener import Opener
 from gr2st_napari._opening import Opened, placement_of, pyramid_picture
-from gr2st_napari._pairing import belongs, same_spots
+from gr2st_napari._pairing import belongs, is_drawn, same_spots
 from gr2st_napari._pointer import Pointer
 from gr2st_napari._preferences import PreferenceKeeper
 from gr2st_napari._region_keeper import RegionKeeper
@@ -218,6 +218,11 @@ class Controller:
             self.exporter.stop()
             self._opener.stop()
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that is open is drawn."""
+        return not (self._groundwork.is_busy or self.canvas.turns.is_busy)
+
     def dismiss(self) -> None:
         """Put an error away."""
         self.state.problem = None
@@ -288,24 +293,31 @@ class Controller:
         if before is not None and (opened is None or not same_spots(opened, before)):
             self._pointer.rest()
             self.regions.put_away()
-            self.canvas.clear()
             self.state.spot = None
         if opened is None:
+            self.canvas.clear()
             self._groundwork.stop()
             self.state.expression = None
             self.state.shown = None
         else:
+            if before is not None and not same_spots(opened, before):
+                self._make_room(opened)
             self._show_opened(opened, is_new_picture=before is None or opened.picture is not before.picture)
+
+    def _make_room(self, opened: Opened) -> None:
+        self.state.expression = None
+        has_picture, has_spots = opened.picture is not None, not opened.is_slide_alone
+        self.canvas.make_room(placement_of(opened), has_picture=has_picture, has_spots=has_spots)
 
     def _show_opened(self, opened: Opened, *, is_new_picture: bool) -> None:
         if is_new_picture:
             self.canvas.show_picture(opened.picture, placement_of(opened))
         if opened.is_slide_alone:
             self.state.expression, self.state.shown = None, None
-        elif not belongs(self.state.expression, opened):
-            if is_large(opened):
-                self.state.expression = None
-            self._groundwork.lay(opened, self._stand_on)
+        if is_drawn(opened, self.state.expression):
+            self._opener.arrive()
+        else:
+            self._groundwork.lay(opened, self.canvas.look_first, self._stand_on, lambda _ground: self._opener.arrive())
         if is_new_picture and opened.picture is not None and opened.picture.is_preview:
             self._make_pyramid(opened.picture)
 

@@ -39,7 +39,7 @@ class Exporter:
     def figure(self, path: Path | str, regions: Sequence[Region] = (), *, is_whole: bool) -> None:
         """Draw the maps in view, of what the canvas shows or of the whole section, and outline regions."""
         display, expression, opened = self._shown()
-        shown = figure_of(display, expression, opened, None if is_whole else self._canvas.window, regions)
+        shown = figure_of(display, expression, opened, None if is_whole else self._canvas.view.window, regions)
         slide = opened.tissue
         settings = settings_of(display, self._state.wish, opened)
         self._run("Drawing the figure", lambda is_wanted: _last(write_figure(path, shown, slide, settings), is_wanted))

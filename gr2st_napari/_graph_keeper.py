@@ -48,7 +48,7 @@ class GraphKeeper(QObject):
         self._rest = QTimer(self, interval=REST_MS, singleShot=True)
         self._rest.timeout.connect(self._come_back)
         pointer.moved.connect(self._make_way)
-        canvas.moved.connect(self._on_view)
+        canvas.view.moved.connect(self._on_view)
         canvas.layers.removed.connect(self._on_removed)
         state.events.expression.connect(self._on_expression)
         state.events.shown.connect(self._on_shown)
@@ -69,7 +69,7 @@ class GraphKeeper(QObject):
         self._rest.stop()
         self._background.close()
         self._pointer.moved.disconnect(self._make_way)
-        self._canvas.moved.disconnect(self._on_view)
+        self._canvas.view.moved.disconnect(self._on_view)
         self._canvas.layers.removed.disconnect(self._on_removed)
         self._state.events.expression.disconnect(self._on_expression)
         self._state.events.shown.disconnect(self._on_shown)
@@ -88,7 +88,7 @@ class GraphKeeper(QObject):
             self._background.forget()
             return
         kind, placement = missing[0], placement_of(opened)
-        width = self._canvas.width_on_screen(LINE_SCREEN_PX)
+        width = self._canvas.view.width_on_screen(LINE_SCREEN_PX)
         make = self._canvas.layers.made
         self._background.run(
             lambda: _built(expression, kind, placement, width, make), lambda future: self._on_built(kind, future)
@@ -159,7 +159,7 @@ class GraphKeeper(QObject):
 
     def _make_thin(self) -> None:
         """Lines keep their width on the screen."""
-        width = self._canvas.width_on_screen(LINE_SCREEN_PX)
+        width = self._canvas.view.width_on_screen(LINE_SCREEN_PX)
         for layer in self._layers.values():
             if layer.visible and layer.edge_width != width:
                 layer.edge_width = width

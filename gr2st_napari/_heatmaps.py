@@ -10,6 +10,7 @@ from napari.utils.colormaps import Colormap
 
 from gr2st_napari import _layers
 from gr2st_napari._colours import ClassColours, colormap, map_name, see_through_nan
+from gr2st_napari._layer_list import put_in_place
 from gr2st_napari._side_by_side import set_visible
 
 if TYPE_CHECKING:
@@ -37,26 +38,46 @@ class Heatmap(ABC):
     def __init__(
         self, layers: LayerList, panel: Panel, ground: Ground, source: Mapping[str, Any], suffix: str = ""
     ) -> None:
-        self._panel, self._suffix = panel, suffix
+        self._panel, self._ground, self._suffix = panel, ground, suffix
         self._shown: Bool | None = None
-        self._make(layers, ground, source)
-        self._dress()
+        self._make(layers, source)
+        self.main.editable = False
+        self._colorbar.size = COLORBAR_PX
+        self.stand("left")
+
+    @staticmethod
+    @abstractmethod
+    def fits(ground: Ground) -> bool:
+        """Whether spots that lie so can be shown in layers of this kind."""
+
+    def stands_on(self, ground: Ground) -> bool:
+        """Whether the layers show spots that lie so."""
+        return self._ground.lies_like(ground)
 
     def show(self, panel: Panel, source: Mapping[str, Any]) -> None:
-        """Show another panel in the same layers."""
+        """Show another panel of the same spots in the same layers."""
         before, self._panel = self._panel, panel
         if panel.values is not before.values or panel.limits != before.limits:
             self._recolour()
-        self._set_colours()
-        if self.main.name != panel.title:
-            self.main.name = panel.title
-        self.main.metadata[_layers.METADATA].update(source)
+        self._label(source)
+
+    def move(self, panel: Panel, ground: Ground, source: Mapping[str, Any]) -> None:
+        """Show other spots in the same layers."""
+        self._panel, self._ground, self._shown = panel, ground, None
+        # A layer that is hidden does not look at what it is given.
+        self.set_visible(is_visible=True)
+        self._fill()
+        self._label(source)
 
     def show_only(self, shown: Bool | None) -> None:
         """Show some of the spots (n,), or all of them."""
         if shown is not self._shown:
             self._shown = shown
             self._mask()
+
+    def rest(self) -> None:
+        """Show no spot, until others come: a third of the work of hiding the layers."""
+        self.show_only(np.zeros(len(self._panel.values), bool))
 
     def set_visible(self, *, is_visible: bool) -> None:
         """Show or hide the whole map."""
@@ -67,21 +88,24 @@ class Heatmap(ABC):
         self.main.name_overlay.position = f"top_{side}"
         self._colorbar.position = f"bottom_{side}"
 
-    def _dress(self) -> None:
-        """Colour bar with numbers, title; nothing to edit."""
-        self.main.editable = False
+    def show_title(self) -> None:
+        """Say on the canvas what is shown."""
         self.main.name_overlay.visible = True
-        self._colorbar.size = COLORBAR_PX
-        self.stand("left")
-        self._show_colorbar()
+
+    def show_colorbar(self) -> None:
+        """Say on the canvas what the colours mean; a legend says it of classes."""
+        self._colorbar.visible = not isinstance(self._panel.colormap, ClassColours)
+
+    def _label(self, source: Mapping[str, Any]) -> None:
+        self._set_colours()
+        if self.main.name != self._panel.title:
+            self.main.name = self._panel.title
+        self.main.metadata[_layers.METADATA].update(source)
 
     def _set_colours(self) -> None:
         if self._colormap.name != map_name(self._panel.colormap):
             self._colormap = Colormap(**self._colours_of(self._panel.colormap))
-            self._show_colorbar()
-
-    def _show_colorbar(self) -> None:
-        self._colorbar.visible = not isinstance(self._panel.colormap, ClassColours)
+            self.show_colorbar()
 
     @property
     @abstractmethod
@@ -96,7 +120,10 @@ class Heatmap(ABC):
     def _colormap(self, colours: Colormap) -> None: ...
 
     @abstractmethod
-    def _make(self, layers: LayerList, ground: Ground, source: Mapping[str, Any]) -> None: ...
+    def _make(self, layers: LayerList, source: Mapping[str, Any]) -> None: ...
+
+    @abstractmethod
+    def _fill(self) -> None: ...
 
     @abstractmethod
     def _recolour(self) -> None: ...
@@ -122,9 +149,24 @@ class Discs(Heatmap):
     def _colormap(self, colours: Colormap) -> None:
         self.main.face_colormap = colours
 
-    def _make(self, layers: LayerList, ground: Ground, source: Mapping[str, Any]) -> None:
-        self.main = layers.add(_layers.spots_layer(self._panel, ground, source=source))
+    @staticmethod
+    def fits(ground: Ground) -> bool:
+        return ground.raster is None
+
+    def _make(self, layers: LayerList, source: Mapping[str, Any]) -> None:
+        self.main = layers.add(_layers.spots_layer(self._panel, self._ground, source=source))
         self.layers = [self.main]
+
+    def _fill(self) -> None:
+        xy, placement = self._ground.expression.xy, self._ground.placement
+        spots = self.main
+        spots.selected_data = set()
+        spots.data = _layers.rows_columns(xy)
+        spots.shown = True
+        spots.size = placement.spot_diameter_px
+        spots.antialiasing = _layers.smoothing(len(xy))
+        put_in_place(spots, placement)
+        self._recolour()
 
     def _recolour(self) -> None:
         """Set values and limits together, with one upload to the graphics card.
@@ -169,13 +211,28 @@ class Pixels(Heatmap):
         set_visible([self.main], is_visible=is_visible)
         set_visible([self._gaps], is_visible=is_visible and bool(self._gaps.data.any()))
 
-    def _make(self, layers: LayerList, ground: Ground, source: Mapping[str, Any]) -> None:
-        assert ground.raster is not None, "spots become pixels where there is a raster"
-        self._raster: Raster = ground.raster
-        self._gaps: Image = layers.add(_layers.gaps_layer(self._panel, ground, suffix=self._suffix))
-        self.main = layers.add(_layers.pixels_layer(self._panel, ground, source=source))
+    @staticmethod
+    def fits(ground: Ground) -> bool:
+        return ground.raster is not None
+
+    @property
+    def _raster(self) -> Raster:
+        assert self._ground.raster is not None, "spots become pixels where there is a raster"
+        return self._ground.raster
+
+    def _make(self, layers: LayerList, source: Mapping[str, Any]) -> None:
+        self._gaps: Image = layers.add(_layers.gaps_layer(self._panel, self._ground, suffix=self._suffix))
+        self.main = layers.add(_layers.pixels_layer(self._panel, self._ground, source=source))
         self.layers = [self._gaps, self.main]
         set_visible([self._gaps], is_visible=bool(self._gaps.data.any()))
+
+    def _fill(self) -> None:
+        self._gaps.data = self._raster.gaps(self._panel.values)
+        self.main.data = self._raster.picture(self._panel.values)
+        for layer in self.layers:
+            layer.affine = _layers.raster_affine(self._ground)
+        self._limit()
+        self.set_visible(is_visible=True)
 
     def _set_colours(self) -> None:
         super()._set_colours()
@@ -184,8 +241,11 @@ class Pixels(Heatmap):
         set_visible([self._gaps], is_visible=self.main.visible and shows_gaps and bool(self._gaps.data.any()))
 
     def _recolour(self) -> None:
-        limits = self._panel.limits
         self._mask()
+        self._limit()
+
+    def _limit(self) -> None:
+        limits = self._panel.limits
         if tuple(self.main.contrast_limits) != limits:
             # Limits may not lie outside their range, which new values leave as it is.
             self.main.contrast_limits_range = limits

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from napari import Viewer
 
-    from gr2st_napari._layers import LayerTuple
+    from gr2st_napari._layers import LayerTuple, Placement
     from gr2st_napari._opening import Opened
 
 
@@ -69,6 +69,11 @@ class LayerList:
         data, keywords, kind = layer
         maps = {key: Colormap(**value) for key, value in keywords.items() if key in MAPS and isinstance(value, dict)}
         return Layer.create(data, {**keywords, **maps}, kind)
+
+    @staticmethod
+    def learn_units() -> None:
+        """Have the table of units read, which the first layer of a process needs and takes its time."""
+        Layer.create(None, {"ndim": 2, "units": ("um", "um")}, "points")
 
     def put(self, made: Layer) -> Any:
         """Put a layer on top that was made, and leave the user's selection as it is."""
@@ -140,3 +145,9 @@ class LayerList:
     def _on_moved(self, _event: Any) -> None:
         if not self._is_ours:
             self.disturbed.emit()
+
+
+def put_in_place(layer: Layer, placement: Placement) -> None:
+    """Let a layer that is kept lie in level-0 pixels of another slide, of the same unit."""
+    if tuple(layer.scale) != placement.place["scale"]:
+        layer.scale = placement.place["scale"]

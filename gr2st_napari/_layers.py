@@ -66,6 +66,11 @@ class Placement:
     def units(self) -> tuple[str, str]:
         return ("um", "um") if self.um_per_px else ("pixel", "pixel")
 
+    @property
+    def place(self) -> dict[str, Any]:
+        """What layers in level-0 pixels need to lie right."""
+        return {"scale": (self.scale, self.scale), "units": self.units, "axis_labels": ("y", "x")}
+
 
 def rows_columns(xy: Float64) -> Float64:
     """(n, 2) x, y -> (n, 2) row, column."""
@@ -109,14 +114,17 @@ def spots_layer(panel: Panel, ground: Ground, *, source: Mapping[str, Any]) -> L
         "face_colormap": colormap(panel.colormap),
         "face_contrast_limits": panel.limits,
         "border_width": 0,
-        "antialiasing": 0.5 if len(xy) <= SMOOTH_UP_TO else 0,
+        "antialiasing": smoothing(len(xy)),
         "canvas_size_limits": (0, 10000),
-        "scale": (placement.scale, placement.scale),
-        "units": placement.units,
-        "axis_labels": ("y", "x"),
+        **placement.place,
         "metadata": {METADATA: {"role": "spots", **source}},
     }
     return rows_columns(xy), keywords, "points"
+
+
+def smoothing(n_spots: int) -> float:
+    """How far the rims of discs fade, in pixels of the screen."""
+    return 0.5 if n_spots <= SMOOTH_UP_TO else 0
 
 
 def pixels_layer(panel: Panel, ground: Ground, *, source: Mapping[str, Any]) -> LayerTuple:
@@ -128,7 +136,7 @@ def pixels_layer(panel: Panel, ground: Ground, *, source: Mapping[str, Any]) -> 
         "contrast_limits": panel.limits,
         "metadata": {METADATA: {"role": "spots", **source}},
     }
-    return ground.raster.picture(panel.values), {**keywords, **_raster_place(ground)}, "image"
+    return ground.raster.picture(panel.values), {**keywords, **_raster_look(ground)}, "image"
 
 
 def gaps_layer(panel: Panel, ground: Ground, *, suffix: str = "") -> LayerTuple:
@@ -140,14 +148,20 @@ def gaps_layer(panel: Panel, ground: Ground, *, suffix: str = "") -> LayerTuple:
         "contrast_limits": (0, 1),
         "metadata": {METADATA: {"role": "gaps"}},
     }
-    return ground.raster.gaps(panel.values), {**keywords, **_raster_place(ground)}, "image"
+    return ground.raster.gaps(panel.values), {**keywords, **_raster_look(ground)}, "image"
 
 
-def _raster_place(ground: Ground) -> dict[str, Any]:
+def raster_affine(ground: Ground) -> Float64:
+    """(3, 3): from row and column of a pixel to y and x in the viewer."""
     assert ground.raster is not None, "spots become pixels where there is a raster"
-    to_world = np.diag([ground.placement.scale, ground.placement.scale, 1.0])
+    scale = ground.placement.scale
+    affine: Float64 = np.diag([scale, scale, 1.0]) @ ground.raster.affine
+    return affine
+
+
+def _raster_look(ground: Ground) -> dict[str, Any]:
     return {
-        "affine": to_world @ ground.raster.affine,
+        "affine": raster_affine(ground),
         "interpolation2d": "nearest",
         "units": ground.placement.units,
         "axis_labels": ("y", "x"),
@@ -162,9 +176,7 @@ def divider_layer(line: Float64, placement: Placement) -> LayerTuple:
         "vector_style": "line",
         "edge_width": placement.spot_diameter_px / 16,
         "opacity": 1.0,
-        "scale": (placement.scale, placement.scale),
-        "units": placement.units,
-        "axis_labels": ("y", "x"),
+        **placement.place,
         "metadata": {METADATA: {"role": "divider"}},
     }
     return line, keywords, "vectors"
@@ -179,9 +191,7 @@ def regions_layer(placement: Placement, *, name: str) -> LayerTuple:
         "edge_color": "#e69f00",
         "face_color": "transparent",
         "opacity": 1.0,
-        "scale": (placement.scale, placement.scale),
-        "units": placement.units,
-        "axis_labels": ("y", "x"),
+        **placement.place,
         "metadata": {METADATA: {"role": "regions"}},
     }
     return None, keywords, "shapes"
@@ -205,9 +215,7 @@ def edges_layer(
         "vector_style": "line",
         "edge_width": placement.spot_diameter_px / 16,
         "opacity": 0.95,
-        "scale": (placement.scale, placement.scale),
-        "units": placement.units,
-        "axis_labels": ("y", "x"),
+        **placement.place,
         "metadata": {METADATA: {"role": "edges"}},
     }
     return vectors, keywords, "vectors"
@@ -224,9 +232,7 @@ def graph_layer(
         "vector_style": "line",
         "edge_width": width_px,
         "opacity": 0.8,
-        "scale": (placement.scale, placement.scale),
-        "units": placement.units,
-        "axis_labels": ("y", "x"),
+        **placement.place,
         "metadata": {METADATA: {"role": "graph"}},
     }
     return np.stack([starts, ends - starts], axis=1).astype(np.float32), keywords, "vectors"
@@ -244,9 +250,7 @@ def marks_layer(mark: str, xy: Float64, placement: Placement, *, suffix: str = "
         "border_width": 0.08,
         "antialiasing": 0.5,
         "canvas_size_limits": (5, 10000),
-        "scale": (placement.scale, placement.scale),
-        "units": placement.units,
-        "axis_labels": ("y", "x"),
+        **placement.place,
         "metadata": {METADATA: {"role": mark}},
     }
     return rows_columns(xy), keywords, "points"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import numpy as np
 
 from gr2st_napari import _layers
+from gr2st_napari._layer_list import put_in_place
 from gr2st_napari._side_by_side import set_visible
 
 if TYPE_CHECKING:
@@ -64,9 +65,13 @@ class Marks:
             made.editable = False
             cell[mark] = made
         layer, data = cell[mark], _layers.rows_columns(wanted.xy)
+        size = _layers.MARK_LOOK[mark].size * wanted.placement.spot_diameter_px
         if not np.array_equal(layer.data, data):
             layer.selected_data = set()
             layer.data = data
+            # Size and place of another section's spots.
+            layer.size = layer.current_size = size
+            put_in_place(layer, wanted.placement)
         set_visible([layer], is_visible=bool(len(data)))
 
 

@@ -27,6 +27,7 @@ class Opener:
         self._state = state
         self._background = Background()
         self._stored: tuple[Path, Prediction] | None = None
+        self._then: Callable[[], None] | None = None
 
     def open(self, path: Path | str) -> None:
         """Open a section, a study or a prediction."""
@@ -37,17 +38,13 @@ class Opener:
         self.read("Opening the sample", lambda: open_path(sample_study_path()), self.take)
 
     def choose_section(self, name: str, then: Callable[[], None] | None = None) -> None:
-        """Show another section of the open study; `then` is called when it is there."""
+        """Show another section of the open study; `then` is called when it is drawn."""
         opened = self._state.opened
         study = None if opened is None else opened.study
-
-        def take(found: Opened) -> None:
-            self.take(found)
-            if then is not None:
-                then()
-
         if opened is not None and study is not None and name != opened.name:
-            self.read(f"Opening {name}", lambda: open_section(study, study.entry(name)), take)
+            self.read(
+                f"Opening {name}", lambda: open_section(study, study.entry(name)), lambda found: self.take(found, then)
+            )
         elif then is not None:
             then()
 
@@ -58,7 +55,7 @@ class Opener:
     def open_held_out(
         self, study: Path | None, predictions: Mapping[str, Path], gene: str, then: Callable[[], None]
     ) -> None:
-        """Open the first held-out slide whose stored prediction has a gene; `then` is called when it is there."""
+        """Open the first held-out slide whose stored prediction has a gene; `then` is called when it is drawn."""
         opened = self._state.opened
         if self._is_in_view(next(iter(predictions.values())), gene):
             then()
@@ -67,14 +64,16 @@ class Opener:
         def take(answer: tuple[Opened, Path]) -> None:
             found, path = answer
             self._stored = None if found.prediction is None else (path, found.prediction)
-            self.take(found)
-            then()
+            self.take(found, then)
 
         self.read(f"Opening {gene}", lambda: open_held_out(opened, study, predictions, gene), take)
 
-    def take(self, opened: Opened) -> None:
-        """Show what was read: a section, a prediction or both, beside what is open where they belong together."""
-        self._state.problem = None
+    def take(self, opened: Opened, then: Callable[[], None] | None = None) -> None:
+        """Show what was read: a section, a prediction or both, beside what is open where they belong together.
+
+        `then` is called when it is drawn, unless something else has been opened meanwhile.
+        """
+        self._state.problem, self._then = None, then
         # A session says all that is to be seen: nothing that is open already is added.
         present = None if opened.restores is not None else self._state.opened
         if opened.is_slide_alone or grid_of(opened.prediction) is not None:
@@ -92,6 +91,12 @@ class Opener:
             self._open_predicted(opened)
         else:
             self._state.problem = Problem(strangers(opened))
+
+    def arrive(self) -> None:
+        """What was opened is drawn."""
+        then, self._then = self._then, None
+        if then is not None:
+            then()
 
     def read(self, label: str, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Read something beside the window and hand it to `then`; what goes wrong is told."""

@@ -54,3 +54,8 @@ def belongs(expression: Expression | None, opened: Opened) -> bool:
     return (
         expression is not None and expression.section is opened.section and expression.prediction is opened.prediction
     )
+
+
+def is_drawn(opened: Opened | None, expression: Expression | None) -> bool:
+    """Whether all of what is open is on the canvas: a slide is there at once, its spots some turns later."""
+    return opened is None or opened.is_slide_alone or belongs(expression, opened)

@@ -13,6 +13,7 @@ from gr2st import DataError, Gr2stError, read_regions, write_csv, write_regions
 from gr2st_napari import _layers, _regions
 from gr2st_napari._background import Background
 from gr2st_napari._opening import placement_of
+from gr2st_napari._pairing import is_drawn
 from gr2st_napari._problems import problem_of
 from gr2st_napari._region_shapes import are_in_order, face_and_edge, regions_of, shapes_of
 from gr2st_napari._regions import Sheet
@@ -242,8 +243,11 @@ class RegionKeeper:
         return np.zeros((0, 2)) if expression is None else expression.xy
 
     def _on_opened(self, _news: object) -> None:
-        before, self._seen = self._seen, self._state.expression
         opened = self._state.opened
+        # Regions lie above the spots, which come later than their slide.
+        if not is_drawn(opened, self._state.expression):
+            return
+        before, self._seen = self._seen, self._state.expression
         study = None if opened is None or opened.study is None else opened.study.path
         section = None if opened is None else (study, opened.name)
         if section == self._section:

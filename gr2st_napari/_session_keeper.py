@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gr2st import cache_dir, geojson_of_regions, regions_of_geojson, save_prediction, write_json
 from gr2st_napari._background import Background
 from gr2st_napari._opening import SESSION
+from gr2st_napari._pairing import is_drawn
 from gr2st_napari._problems import problem_of
 from gr2st_napari._session import Session, session_json
 from gr2st_napari._state import Problem
@@ -31,7 +32,8 @@ class SessionKeeper:
         self._state, self._canvas, self._regions, self._evaluator = state, canvas, regions, evaluator
         self._background = Background()
         self._restored: Restored | None = None
-        state.events.opened.connect(self._on_opened)
+        for news in (state.events.opened, state.events.expression):
+            news.connect(self._on_opened)
 
     def save(self, path: Path | str) -> None:
         """Write a session beside the window; a prediction that lies nowhere else goes beside it."""
@@ -49,7 +51,8 @@ class SessionKeeper:
 
     def close(self) -> None:
         """Bring nothing back any more."""
-        self._state.events.opened.disconnect(self._on_opened)
+        for news in (self._state.events.opened, self._state.events.expression):
+            news.disconnect(self._on_opened)
         self._background.close()
 
     def _session(self, opened: Opened, path: Path) -> Session:
@@ -64,7 +67,7 @@ class SessionKeeper:
             evaluation=None if evaluation is None else evaluation.folder.absolute(),
             model="" if state.ranking is None else state.ranking.label,
             view=state.wish,
-            window=self._canvas.window,
+            window=self._canvas.view.window,
             regions=geojson_of_regions(state.sheet.regions) if state.sheet.regions else None,
         )
 
@@ -75,10 +78,13 @@ class SessionKeeper:
         else:
             self._state.problem = problem_of(error)
 
-    def _on_opened(self, opened: Opened | None) -> None:
-        """Once for each session: what was opened from it may change later."""
+    def _on_opened(self, _news: object) -> None:
+        """Once for each session, when its spots are drawn: what was opened from it may change later."""
+        opened = self._state.opened
         restored = None if opened is None else opened.restores
-        if restored is not None and restored is not self._restored:
+        if restored is None or restored is self._restored:
+            return
+        if is_drawn(opened, self._state.expression):
             self._restored = restored
             self._bring_back(restored)
 
@@ -90,7 +96,7 @@ class SessionKeeper:
             self._regions.put(regions_of_geojson(session.regions, "the session"))
         self._state.wish = session.view
         if session.window is not None:
-            self._canvas.look_at(session.window)
+            self._canvas.view.look_at(session.window)
         if session.evaluation is not None and session.evaluation.exists():
             self._evaluator.open(session.evaluation, session.model)
         if restored.missing:

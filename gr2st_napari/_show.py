@@ -128,9 +128,12 @@ def wait_until_drawn(viewer: Viewer) -> None:
     """Handle events until every layer has its pixels; gives up after a minute."""
     from qtpy.QtWidgets import QApplication
 
+    from gr2st_napari._controller import controller_of
+
     end = time.monotonic() + DRAWN_WITHIN_S
     _settle()
-    while not all(layer.loaded for layer in viewer.layers) and time.monotonic() < end:
+    controller = controller_of(viewer)
+    while not (controller.is_settled and all(layer.loaded for layer in viewer.layers)) and time.monotonic() < end:
         QApplication.processEvents()
     _settle()
 
@@ -150,8 +153,8 @@ def _fill(viewer: Viewer, opened: Opened, gene: str | None, mode: Mode) -> Contr
     _settle()
     controller = controller_of(viewer)
     controller.take(opened)
-    while controller.state.expression is None and controller.state.problem is None:
-        _settle()  # many spots are laid out beside the window
+    while not controller.is_settled:
+        _settle()
     if opened.restores is None:
         _check_gene(controller.state.expression, gene)
         controller.wish(mode=mode, gene=gene or controller.state.wish.gene)

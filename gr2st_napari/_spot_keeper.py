@@ -102,8 +102,7 @@ class SpotKeeper:
         """Show again what was left to look at a reference spot."""
         if self._left is not None:
             opened, spot = self._left
-            self._opener.take(opened)
-            self.pick(spot)
+            self._opener.take(opened, lambda: self.pick(spot))
 
     def forget_mark(self, mark: Mark) -> None:
         """The user deleted the layer of a mark."""

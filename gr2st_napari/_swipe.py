@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gr2st_napari import _layers
+from gr2st_napari._layer_list import put_in_place
 
 if TYPE_CHECKING:
     from napari.layers import Layer, Vectors
@@ -90,8 +91,9 @@ class Swipe:
             self._line.edge_width = WIDTH * edge_width
 
     def _draw(self, line: Float64) -> None:
-        if self._line is not None:
+        if self._line is not None and self._ground is not None:
             self._line.data = line
+            put_in_place(self._line, self._ground.placement)
         elif self._ground is not None:
             self._line = self._layers.add(_layers.divider_layer(line, self._ground.placement))
 

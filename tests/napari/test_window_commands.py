@@ -6,7 +6,7 @@ import pytest
 from napari._app_model import get_app_model
 from napari.settings import get_plugin_settings
 from npe2 import PluginManager
-from window_builders import make_prediction, make_section
+from window_builders import make_prediction, make_section, take
 
 from gr2st import COLOUR_MAPS
 from gr2st_napari._controller import controller_of
@@ -23,7 +23,7 @@ def controller(viewer):
     """The controller of a window that shows a section with its prediction."""
     section = make_section()
     made = controller_of(viewer)
-    made.take(opened_of(section, make_prediction(section)))
+    take(made, opened_of(section, make_prediction(section)))
     yield made
     made.close()
 

@@ -13,7 +13,7 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication
 from vispy.visuals.shaders.program import ModularProgram
-from window_builders import PaperSlide, make_prediction, make_section
+from window_builders import PaperSlide, make_prediction, make_section, settle, take
 
 from gr2st import SectionEntry, Study, sample_study_path
 from gr2st_napari._controller import controller_of
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.window
 @pytest.fixture
 def filled(controller, section, prediction):
     """A controller that shows a section and its prediction."""
-    controller.take(opened_of(section, prediction))
+    take(controller, opened_of(section, prediction))
     return controller
 
 
@@ -53,7 +53,7 @@ def test_the_dock_opens_twice_and_both_show_the_same(viewer, dock, controller, s
 
     second = GenesDock(viewer)
     viewer.window.add_dock_widget(second, name="again")
-    controller.take(opened_of(section, None))
+    take(controller, opened_of(section, None))
     for view in (dock, second):
         assert view.card.sentence.text().startswith("C4: 48 spots, 5 genes measured.")
         assert view.genes.isVisibleTo(view)
@@ -71,7 +71,7 @@ def test_a_closed_dock_comes_back_with_the_state_of_the_viewer(viewer, dock, fil
 
 
 def test_a_section_is_drawn_over_its_slide_at_true_size(viewer, dock, controller, section):
-    controller.take(opened_of(section, None))
+    take(controller, opened_of(section, None))
     assert _names(viewer) == ["slide", f"{controller.state.wish.gene} · measured · spot-normalised"]
     spots = viewer.layers[1]
     np.testing.assert_array_equal(spots.data, section.table.obsm["spatial"][:, ::-1])
@@ -84,7 +84,7 @@ def test_a_section_is_drawn_over_its_slide_at_true_size(viewer, dock, controller
 
 
 def test_picking_a_gene_recolours_the_same_layer(viewer, dock, controller, section, qtbot):
-    controller.take(opened_of(section, None))
+    take(controller, opened_of(section, None))
     spots = viewer.layers[1]
     qtbot.keyClicks(dock.genes.line, "krt19")
     qtbot.keyClick(dock.genes.line, Qt.Key.Key_Return)
@@ -110,13 +110,13 @@ def test_a_prediction_stands_beside_the_measured_map_with_equal_limits(viewer, f
 
 def test_leaving_side_by_side_gives_grid_order_and_own_layers_back(viewer, controller, section, prediction):
     below = viewer.add_image(np.zeros((10, 10)), name="mine below")
-    controller.take(opened_of(section, None))
+    take(controller, opened_of(section, None))
     shapes = viewer.add_shapes(name="mine above")
     hidden = viewer.add_points(name="mine hidden", visible=False)
     controller.wish(gene="ERBB2")
     order, grid = _names(viewer), viewer.canvas.grid
     grid.spacing = 3
-    controller.take(Opened(prediction=prediction))
+    take(controller, Opened(prediction=prediction))
     assert grid.enabled
     assert [below.visible, shapes.visible, hidden.visible] == [False, False, False]
     ours = ["slide", "ERBB2 · measured · gene-normalised", "slide (predicted)", "ERBB2 · predicted · gene-normalised"]
@@ -161,7 +161,7 @@ def test_a_key_switches_the_view(viewer, dock, filled, key, mode):
 
 
 def test_buttons_that_need_a_prediction_are_off_and_say_why(dock, controller, section):
-    controller.take(opened_of(section, None))
+    take(controller, opened_of(section, None))
     button = dock.modes.buttons["side by side"]
     assert not button.isEnabled()
     assert button.toolTip() == "Needs a prediction: open one, or predict with a model."
@@ -201,7 +201,7 @@ def test_the_scale_of_the_values_and_the_colours_can_be_chosen(viewer, dock, fil
 
 
 def test_missing_values_are_drawn_light_grey(viewer, controller, section):
-    controller.take(opened_of(section, make_prediction(section, keep=slice(5, None))))
+    take(controller, opened_of(section, make_prediction(section, keep=slice(5, None))))
     controller.wish(mode="predicted", gene="ERBB2")
     colours = _map(viewer, "predicted").face_color
     np.testing.assert_allclose(colours[:5], np.tile([0.82, 0.82, 0.82, 0.85], (5, 1)), atol=1e-6)
@@ -334,19 +334,19 @@ def test_deleting_everything_at_once_empties_the_dock(viewer, dock, filled, qtbo
 
 
 def test_another_section_replaces_the_first_and_keeps_the_gene_in_view(viewer, controller, section):
-    controller.take(opened_of(section, None))
+    take(controller, opened_of(section, None))
     controller.wish(gene="FASN")
-    controller.take(opened_of(make_section("C5", shape=(3, 4)), None))
+    take(controller, opened_of(make_section("C5", shape=(3, 4)), None))
     assert _names(viewer) == ["slide", "FASN · measured · spot-normalised"]
     assert len(viewer.layers[1].data) == 12
 
 
 def test_a_prediction_of_another_section_is_refused_in_a_sentence(viewer, dock, controller, section):
-    controller.take(opened_of(section, None))
+    take(controller, opened_of(section, None))
     # The spot names are the same: arrays of legacy sections are all numbered alike.
     other = make_section("D1")
     other.table.obsm["spatial"] = other.table.obsm["spatial"] + 7.0
-    controller.take(Opened(prediction=make_prediction(other)))
+    take(controller, Opened(prediction=make_prediction(other)))
     assert dock.card.sentence.text().startswith("The prediction is of section D1, not of C4")
     assert controller.state.opened.prediction is None
     dock.card.button("dismiss").click()
@@ -384,7 +384,7 @@ def predicting(controller, tmp_path, prediction):
 
     def ask(name: str) -> None:
         study = _study(tmp_path, name)
-        controller.take(opened_of(make_section(name), None, study))
+        take(controller, opened_of(make_section(name), None, study))
         controller.predict(tmp_path / "model")
 
     return ask
@@ -397,6 +397,7 @@ def test_a_prediction_runs_beside_the_window_and_is_shown_when_it_is_there(viewe
     controller.wish(gene="ACTB")
     assert "ACTB" in viewer.layers[1].name
     qtbot.waitUntil(lambda: controller.state.opened.prediction is not None, timeout=20_000)
+    settle(controller)
     assert viewer.canvas.grid.enabled
     assert dock.foot.line.text() == "Idle"
     assert dock.card.sentence.text() == "C4: 3 genes predicted by gr2st-v2, trained on C2, C3."
@@ -426,7 +427,7 @@ def test_closing_the_window_leaves_no_process(fake_worker, tmp_path, qtbot):
     viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
     controller = controller_of(viewer)
     controller.worker._command = (sys.executable, fake_worker)
-    controller.take(opened_of(make_section("waits"), None, _study(tmp_path, "waits")))
+    take(controller, opened_of(make_section("waits"), None, _study(tmp_path, "waits")))
     controller.predict(tmp_path / "model")
     qtbot.waitUntil(lambda: controller.state.job.done == 3, timeout=20_000)
     process = controller.worker.process_id
@@ -461,8 +462,9 @@ def test_a_prediction_of_another_section_of_the_study_shows_that_section(control
     assert controller.state.opened.name == "A1"
     study = controller.state.opened.study
     b1 = open_section(study, study.entry("B1")).section
-    controller.take(Opened(prediction=make_prediction(b1, genes=b1.genes[:3])))
+    take(controller, Opened(prediction=make_prediction(b1, genes=b1.genes[:3])))
     qtbot.waitUntil(lambda: controller.state.opened.name == "B1", timeout=20_000)
+    settle(controller)
     assert controller.state.problem is None
     assert [panel.title.split(" · ")[1] for panel in controller.state.shown.panels] == ["measured", "predicted"]
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from hands import choose_in_menu
 from qtpy.QtWidgets import QApplication
-from window_builders import make_prediction
+from window_builders import make_prediction, settle, take
 
 from gr2st import DataError, RecipeMismatch, Region, SectionInvalid, read_prediction, sample_study_path, save_prediction
 from gr2st_napari._export import figure_of, file_stem, settings_of, why_not_export
@@ -149,7 +149,7 @@ def test_each_missing_file_of_a_session_is_told(session, study):
 
 @pytest.fixture
 def filled(controller, section, prediction):
-    controller.take(opened_of(section, prediction))
+    take(controller, opened_of(section, prediction))
     return controller
 
 
@@ -185,7 +185,7 @@ def test_a_figure_of_the_view_is_drawn_and_its_place_is_told(dock, filled, targe
     assert "FASN · predicted" in target.path.read_text(encoding="utf-8")
     told = json.loads((tmp_path / "mine.svg.json").read_text())
     np.testing.assert_allclose(told["window_px"], figure_of(
-        filled.state.shown, filled.state.expression, filled.state.opened, filled.canvas.window).window)  # fmt: skip
+        filled.state.shown, filled.state.expression, filled.state.opened, filled.canvas.view.window).window)  # fmt: skip
     assert dock.foot.line.text().startswith("Saved mine.svg · <a")
     assert dock.foot.line.toolTip() == str(target.path)
 
@@ -220,8 +220,8 @@ def test_a_place_that_cannot_be_written_is_told_on_the_card(dock, filled, target
 def test_the_view_goes_to_a_window_of_the_slide_and_tells_it(viewer, filled):
     for mode in ("measured", "side by side"):
         filled.wish(mode=mode)
-        filled.canvas.look_at((300.0, 200.0, 500.0, 400.0))
-        left, top, right, bottom = filled.canvas.window
+        filled.canvas.view.look_at((300.0, 200.0, 500.0, 400.0))
+        left, top, right, bottom = filled.canvas.view.window
         assert (left + right, top + bottom) == pytest.approx((800, 600))
         assert min(right - left, bottom - top) == pytest.approx(200)
         assert viewer.scene.camera.center[-2:] == pytest.approx((150, 200)), "micrometres"
@@ -238,16 +238,17 @@ def test_a_session_is_saved_from_the_dock_and_shows_the_same_again(dock, control
     saved = study.parent / "second.gr2st"
     qtbot.waitUntil(lambda: controller.state.saved == saved, timeout=PATIENCE_MS)
     controller.wish(mode="measured", colormap="viridis", limits=None)
-    controller.canvas.look_at((0.0, 0.0, 100.0, 100.0))
+    controller.canvas.view.look_at((0.0, 0.0, 100.0, 100.0))
     before = controller.state.opened
     controller.open(saved)
     qtbot.waitUntil(
         lambda: controller.state.opened is not before and controller.state.shown is not None, timeout=PATIENCE_MS
     )
+    settle(controller)
     assert controller.state.wish == session.view
     assert controller.state.shown.mode == "difference"
     assert [region.name for region in controller.state.sheet.regions] == ["core"]
-    left, top, right, bottom = controller.canvas.window
+    left, top, right, bottom = controller.canvas.view.window
     assert (left + right, top + bottom) == pytest.approx((800, 800))
     assert controller.state.problem is None
 
@@ -268,7 +269,7 @@ def test_a_session_is_brought_back_once_and_what_it_lacks_is_told(dock, controll
 def test_a_prediction_that_lies_nowhere_is_kept_beside_the_session(dock, controller, study, tmp_path, qtbot):
     opened = open_path(study)
     prediction = make_prediction(opened.section, genes=opened.section.genes[:2])
-    controller.take(replace(opened, prediction=prediction))
+    take(controller, replace(opened, prediction=prediction))
     controller.sessions.save(tmp_path / "own.gr2st")
     qtbot.waitUntil(lambda: controller.state.saved is not None, timeout=PATIENCE_MS)
     again = open_path(tmp_path / "own.gr2st")
@@ -278,7 +279,7 @@ def test_a_prediction_that_lies_nowhere_is_kept_beside_the_session(dock, control
 
 @pytest.mark.window
 def test_what_was_handed_over_without_files_has_no_session(controller, section, tmp_path):
-    controller.take(opened_of(section, None))
+    take(controller, opened_of(section, None))
     controller.sessions.save(tmp_path / "a.gr2st")
     assert controller.state.problem == Problem(
         "C4 was handed over without its folder: open it here to save a session of it."
@@ -288,7 +289,8 @@ def test_what_was_handed_over_without_files_has_no_session(controller, section, 
 @pytest.mark.window
 def test_a_session_dropped_on_the_canvas_is_taken_over(viewer, dock, controller, session, study, qtbot):
     viewer.open(str(_write(session, study.parent / "a.gr2st")), plugin="gr2st-napari")
-    QApplication.processEvents()
+    qtbot.waitUntil(lambda: controller.state.opened is not None)
+    settle(controller)
     assert controller.state.wish == session.view
     assert controller.state.shown.mode == "difference"
 

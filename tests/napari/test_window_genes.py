@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from window_builders import take
 
 from gr2st_napari._expression import Expression
 from gr2st_napari._gene_facts import FactsKeeper, GeneFacts
@@ -216,7 +217,7 @@ def test_a_fact_that_is_not_there_yet_is_missing():
 
 
 def test_the_dock_fills_its_columns_with_the_facts_of_the_section(dock, controller, section, qtbot):
-    controller.take(Opened(section=section))
+    take(controller, Opened(section=section))
     qtbot.waitUntil(lambda: not controller.facts.is_busy)
     model = dock.genes.model
     assert _cell(model, "ACTB", DETECTED) == "100%"
@@ -225,7 +226,7 @@ def test_the_dock_fills_its_columns_with_the_facts_of_the_section(dock, controll
 
 
 def test_the_dock_shows_scores_of_an_evaluation_with_their_interval(dock, controller, section, prediction):
-    controller.take(Opened(section=section, prediction=prediction))
+    take(controller, Opened(section=section, prediction=prediction))
     assert not dock.genes.model.knows(LOW)
     spaces = dict.fromkeys(("spot", "gene"))
     scores = GeneScores(("ERBB2",), *({space: np.array([value]) for space in spaces} for value in (0.41, 0.33, 0.52)))
@@ -248,7 +249,7 @@ def test_next_and_previous_follow_the_list_as_it_is_sorted_and_end_with_it(qtbot
 
 
 def test_the_keys_of_the_viewer_go_through_the_list(dock, controller, section):
-    controller.take(Opened(section=section))
+    take(controller, Opened(section=section))
     controller.wish(gene=dock.genes.model.gene_at(0))
     keys = {str(key): act for key, act in controller._viewer.keymap.items()}
     keys["Ctrl+Shift+Down"](controller._viewer)
@@ -269,7 +270,7 @@ def test_a_list_narrows_the_table_by_symbol_or_identifier(qapp):
 
 
 def test_a_star_is_set_by_the_key_f_and_kept_for_the_next_window(dock, controller, section, qtbot):
-    controller.take(Opened(section=section))
+    take(controller, Opened(section=section))
     dock.genes.table.selectRow(dock.genes.model.row_of("FASN"))
     with qtbot.waitSignal(dock.genes.starred):
         dock.genes._star_current()
@@ -297,7 +298,7 @@ def test_a_click_on_the_star_stars_its_gene(qtbot):
 
 
 def test_recent_genes_are_those_shown_last(dock, controller, section):
-    controller.take(Opened(section=section))
+    take(controller, Opened(section=section))
     first = controller.state.shown.gene
     others = [gene for gene in section.genes if gene != first][:2]
     for gene in others:
@@ -308,7 +309,7 @@ def test_recent_genes_are_those_shown_last(dock, controller, section):
 
 
 def test_a_list_from_a_file_narrows_the_dock_and_what_is_shown_can_be_saved(dock, controller, section, tmp_path):
-    controller.take(Opened(section=section))
+    take(controller, Opened(section=section))
     (tmp_path / "mine.gmt").write_text("HER2\t\tERBB2\tERBB3\tGRB7\n")
     dock.lists.opened.emit(str(tmp_path / "mine.gmt"))
     assert dock.lists.name == "HER2"
@@ -318,7 +319,7 @@ def test_a_list_from_a_file_narrows_the_dock_and_what_is_shown_can_be_saved(dock
 
 
 def test_a_file_that_is_no_list_is_a_sentence_and_changes_nothing(dock, controller, section, tmp_path):
-    controller.take(Opened(section=section))
+    take(controller, Opened(section=section))
     (tmp_path / "mine.gmt").write_text("no tabs here\n")
     dock.lists.opened.emit(str(tmp_path / "mine.gmt"))
     assert "is no .gmt file" in controller.state.problem.sentence
@@ -327,7 +328,7 @@ def test_a_file_that_is_no_list_is_a_sentence_and_changes_nothing(dock, controll
 
 
 def test_the_mean_of_a_list_is_a_map_like_a_gene(dock, controller, section, prediction, tmp_path):
-    controller.take(Opened(section=section, prediction=prediction))
+    take(controller, Opened(section=section, prediction=prediction))
     (tmp_path / "mine.gmt").write_text("HER2\t\tERBB2\tENSG00000000003\tGHOST\n")
     controller.shelf.open(tmp_path / "mine.gmt")
     dock.lists.choose("HER2")

@@ -9,7 +9,7 @@ import pytest
 from hands import click_cell, press
 from napari.utils.colormaps import Colormap
 from qtpy.QtWidgets import QApplication
-from window_builders import make_bins, make_prediction, make_section
+from window_builders import make_bins, make_prediction, make_section, take
 
 from gr2st import keys
 from gr2st_napari._colours import NOT_MEASURED, class_colours, colormap
@@ -23,7 +23,7 @@ MEASURED, PREDICTED = "ERBB2 · measured · gene-normalised", "ERBB2 · predicte
 @pytest.fixture
 def filled(controller, section, prediction):
     """A controller that shows a section and its prediction."""
-    controller.take(opened_of(section, prediction))
+    take(controller, opened_of(section, prediction))
     return controller
 
 
@@ -31,7 +31,7 @@ def filled(controller, section, prediction):
 def bins(viewer, controller, qtbot):
     """Some 40,000 bins, in view."""
     section = make_bins()
-    controller.take(Opened(section=section))
+    take(controller, Opened(section=section))
     qtbot.waitUntil(lambda: controller.state.shown is not None, timeout=60_000)
     return section
 
@@ -89,7 +89,7 @@ def test_forty_thousand_bins_are_one_picture_with_exact_colours(viewer, controll
 
 def test_a_bin_without_a_value_is_light_grey_and_no_bin_is_nothing(viewer, controller, bins, qtbot):
     prediction = make_prediction(bins, genes=("ERBB2",), keep=slice(15_000, None))
-    controller.take(Opened(prediction=prediction))
+    take(controller, Opened(prediction=prediction))
     qtbot.waitUntil(lambda: controller.state.expression is not None, timeout=60_000)
     controller.wish(mode="predicted", gene="ERBB2")
     assert "15000 of 39700 spots have no value: light grey." in controller.state.notes
@@ -112,7 +112,7 @@ def test_a_bin_is_hovered_like_a_spot(controller, viewer, bins):
 
 
 def test_many_bins_side_by_side_lie_in_cells_of_equal_size(viewer, controller, bins, qtbot):
-    controller.take(Opened(prediction=make_prediction(bins, genes=("ERBB2",))))
+    take(controller, Opened(prediction=make_prediction(bins, genes=("ERBB2",))))
     qtbot.waitUntil(lambda: viewer.canvas.grid.enabled, timeout=60_000)
     assert viewer.canvas.grid.stride == 2
     assert [layer.visible for layer in viewer.layers] == [False, True, False, True]
@@ -194,7 +194,7 @@ def test_deleting_the_line_or_a_map_of_a_swipe_leaves_a_working_window(viewer, f
 def labelled(controller, section, prediction):
     """A section with labels in view: 20 spots of tumour, 20 of fat, 8 without a label."""
     section.table.obs[keys.LABEL] = ["tumour"] * 20 + ["fat"] * 20 + [None] * 8
-    controller.take(opened_of(section, prediction))
+    take(controller, opened_of(section, prediction))
     return controller
 
 
@@ -259,7 +259,7 @@ def test_spots_are_clustered_beside_the_window(dock, labelled, qtbot):
 
 def test_another_section_without_labels_shows_its_genes(dock, labelled, qtbot):
     _colour_by(dock, labelled, keys.LABEL, qtbot)
-    labelled.take(opened_of(make_section("D1"), None))
+    take(labelled, opened_of(make_section("D1"), None))
     assert labelled.state.shown.classes is None
     assert labelled.state.wish.colour_by == ""
     assert [dock.colour_by.which.itemData(at) for at in range(dock.colour_by.which.count())] == ["", "clusters"]
@@ -278,10 +278,10 @@ def _zoo(viewer) -> list:
 @pytest.mark.parametrize("mode", ["side by side", "swipe", "flicker", "difference"])
 def test_layers_of_others_are_as_they_were_after_each_view(viewer, controller, section, prediction, mode):
     below = _zoo(viewer)
-    controller.take(opened_of(section, None))
+    take(controller, opened_of(section, None))
     above = [viewer.add_image(np.zeros((9, 9)), name="above"), viewer.add_surface(_TRIANGLE, name="surface")]
     viewer.layers.selection = {above[0]}
-    controller.take(Opened(prediction=prediction))
+    take(controller, Opened(prediction=prediction))
     controller.wish(mode="measured", space="gene", gene="ERBB2")
     grid = viewer.canvas.grid
     grid.enabled, grid.stride, grid.shape = True, 3, (2, -1)

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from npe2 import PluginManifest
 from qtpy.QtWidgets import QWidget
-from window_builders import make_evaluation, make_prediction, make_section
+from window_builders import make_evaluation, make_prediction, make_section, settle, take
 
 from gr2st import DataError, UnknownName, keys, read_prediction, save_prediction
+from gr2st_napari._controller import controller_of
 from gr2st_napari._opening import Opened, is_prediction, open_path
 from gr2st_napari._reader import get_reader, layers_of, read
 from gr2st_napari._writer import write_prediction
@@ -118,9 +119,10 @@ def test_a_section_of_a_study_is_chosen_by_name(tmp_path, section_file):
 def test_a_file_dropped_into_napari_is_taken_over_by_the_dock(
     viewer, dock, controller, section, prediction_file, qtbot
 ):
-    controller.take(Opened(section=section))
+    take(controller, Opened(section=section))
     viewer.open(str(prediction_file), plugin="gr2st-napari")
     qtbot.waitUntil(lambda: controller.state.opened.prediction is not None, timeout=10_000)
+    settle(controller)
     assert viewer.canvas.grid.enabled
     assert [layer.name for layer in viewer.layers] == [
         "ERBB2 · measured · gene-normalised",
@@ -135,6 +137,7 @@ def test_a_dock_opened_later_takes_over_what_was_read_before(viewer, section):
     viewer.add_points(name="mine")
     dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1]
     assert dock.card.sentence.text().startswith("C4: 48 spots")
+    settle(controller_of(viewer))
     assert viewer.layers[0].name == "mine"
     assert len(viewer.layers) == 2
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
-from window_builders import UM_PER_PX, make_section
+from window_builders import UM_PER_PX, make_section, take
 
 from gr2st import Region, read_regions, write_regions
 from gr2st_napari._opening import opened_of
@@ -27,7 +27,7 @@ SHIFT = np.array([500.0, 0.0])
 def regions(viewer, controller, section, prediction):
     """The Regions dock over a slide with its prediction."""
     dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Regions")[1]
-    controller.take(opened_of(section, prediction))
+    take(controller, opened_of(section, prediction))
     QApplication.processEvents()
     return dock
 
@@ -187,11 +187,11 @@ def test_foreign_shapes_a_deleted_layer_and_a_closed_dock_do_no_harm(viewer, reg
 
 def test_regions_wait_for_their_slide_while_another_is_open(viewer, regions, controller, section, qtbot):
     _draw(viewer, regions, qtbot, LEFT)
-    controller.take(opened_of(make_section("D1", shape=(4, 4)), None))
+    take(controller, opened_of(make_section("D1", shape=(4, 4)), None))
     QApplication.processEvents()
     assert _lines(regions) == []
     assert "Regions" not in [layer.name for layer in viewer.layers]
-    controller.take(opened_of(section, None))
+    take(controller, opened_of(section, None))
     QApplication.processEvents()
     assert [line[2] for line in _lines(regions)] == [24]
     assert viewer.layers[-1] is _layer(viewer)

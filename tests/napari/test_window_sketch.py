@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hands import choose, press, type_over
 from test_window_train import FAKE, LONG_MS
-from window_builders import make_prediction
+from window_builders import make_prediction, take
 
 from gr2st import Sketch, data_dir, sample_study_path
 from gr2st.io.sketches import write_sketch
@@ -115,7 +115,7 @@ def test_another_slide_has_no_map_of_this_one(viewer, train, state, qtbot):
 def test_two_maps_side_by_side_are_not_drawn_over(viewer, train, state, qtbot):
     controller = controller_of(viewer)
     prediction = make_prediction(state.opened.section, genes=("ERBB2", "COL1A1"))
-    controller.take(replace(state.opened, prediction=prediction))
+    take(controller, replace(state.opened, prediction=prediction))
     assert state.shown.mode == "side by side"
     pair = _maps(viewer)
     _keep(state, epoch=3, seed=1)

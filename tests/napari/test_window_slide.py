@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hands import drop, press
 from qtpy.QtWidgets import QApplication, QFileDialog
-from window_builders import UM_PER_PX, make_section, make_slide, make_slide_prediction
+from window_builders import UM_PER_PX, make_section, make_slide, make_slide_prediction, take
 
 from gr2st import Finding, Preflight, Region, keys, read_regions, save_prediction
 from gr2st_napari._opening import open_path, opened_of
@@ -138,13 +138,13 @@ def test_a_region_drawn_on_the_bare_slide_is_what_is_predicted(
 
 @window
 def test_a_slide_and_a_section_take_each_others_place(viewer, controller, slide_file, tmp_path, qtbot) -> None:
-    controller.take(opened_of(make_section(), None))
+    take(controller, opened_of(make_section(), None))
     controller.open(slide_file)
     qtbot.waitUntil(lambda: controller.state.opened.is_slide_alone)
     assert controller.state.expression is None
     controller.open(make_slide_prediction(tmp_path / "S1.h5ad", slide_file))
     qtbot.waitUntil(lambda: controller.state.expression is not None)
-    controller.take(opened_of(make_section(), None))
+    take(controller, opened_of(make_section(), None))
     assert controller.state.opened.prediction is None
     assert controller.state.opened.slide is None
     assert controller.state.problem is None

@@ -10,7 +10,7 @@ from hands import choose, click_cell, click_tab, press
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
-from window_builders import explained, make_prediction, make_section
+from window_builders import explained, make_prediction, make_section, settle, take
 
 from gr2st import Region, keys, read_section, read_study, sample_study_path
 from gr2st_napari._opening import opened_of
@@ -30,7 +30,7 @@ def spot(viewer, controller):
 @pytest.fixture
 def told(controller, spot, section, prediction):
     """The dock over a slide whose prediction tells all."""
-    controller.take(opened_of(section, explained(prediction)))
+    take(controller, opened_of(section, explained(prediction)))
     QApplication.processEvents()
     return spot
 
@@ -76,7 +76,7 @@ def test_an_empty_dock_says_what_to_do_on_every_page(spot):
 
 
 def test_without_a_prediction_the_dock_offers_to_predict(controller, spot, section):
-    controller.take(opened_of(section, None))
+    take(controller, opened_of(section, None))
     assert spot.card.button("predict") is not None
     controller.spot.pick(3)
     assert "no prediction yet" in spot.card.sentence.text()
@@ -112,7 +112,7 @@ def test_edges_that_were_hidden_are_those_of_the_spot_clicked_meanwhile(viewer, 
     row = section.n_spots - 1 - 11
     graph[row] = 0
     prediction.table.obsp[keys.SPATIAL_GRAPH] = graph.tocsr()
-    controller.take(opened_of(section, prediction))
+    take(controller, opened_of(section, prediction))
     controller.spot.pick(10)
     controller.wish(mode="predicted")
     controller.spot.show_edges("spatial", is_shown=False)
@@ -135,7 +135,7 @@ def test_reference_spots_show_their_pictures_and_lead_to_their_slide_and_back(co
     study = read_study(sample_study_path())
     here, there = (read_section(study.entry(name)) for name in ("B1", "A1"))
     genes = there.genes[:3]
-    controller.take(opened_of(here, explained(make_prediction(here, genes=genes), bank=there), study))
+    take(controller, opened_of(here, explained(make_prediction(here, genes=genes), bank=there), study))
     controller.spot.pick(60)
     lines = spot.case.references.references
     qtbot.waitUntil(lambda: not controller.state.why.is_cutting, timeout=PATIENCE_MS)
@@ -145,8 +145,10 @@ def test_reference_spots_show_their_pictures_and_lead_to_their_slide_and_back(co
     assert spot.case.there.text() == f"Show {there.spot_names[2]} on A1"
     press(qtbot, spot.case.there)
     qtbot.waitUntil(lambda: controller.state.opened.name == "A1", timeout=PATIENCE_MS)
+    settle(controller)
     assert controller.state.spot == 2
     press(qtbot, spot.case.back)
+    settle(controller)
     assert controller.state.opened.name == "B1"
     assert controller.state.opened.prediction is not None
     assert controller.state.spot == 60
@@ -215,7 +217,7 @@ def test_a_whole_graph_lies_under_the_spots_and_rests_while_the_mouse_moves(view
 def test_a_whole_graph_follows_the_prediction_and_goes_with_its_slide(viewer, controller, told, qtbot):
     controller.spot.graphs.show("functional", is_shown=True)
     qtbot.waitUntil(lambda: _layer(viewer, "functional graph") is not None, timeout=PATIENCE_MS)
-    controller.take(opened_of(make_section("D1", shape=(4, 5)), None))
+    take(controller, opened_of(make_section("D1", shape=(4, 5)), None))
     assert _layer(viewer, "functional graph") is None
     assert "Needs a prediction" in told.trust.graph_words.text()
 
@@ -265,7 +267,7 @@ def test_a_drawn_region_lights_up_in_the_scatter_and_follows_its_shape(viewer, c
 def test_another_slide_takes_edges_marks_and_what_was_lit_away(viewer, controller, told):
     controller.spot.pick(10)
     controller.spot.light([1, 2, 3])
-    controller.take(opened_of(make_section("D1", shape=(4, 5)), None))
+    take(controller, opened_of(make_section("D1", shape=(4, 5)), None))
     assert controller.state.why.case is None
     assert controller.state.why.lit == ()
     assert not told.case.references.isVisibleTo(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
+    from gr2st_napari._controller import Controller
+    from gr2st_napari._opening import Opened
+
 GOOD = Alignment("good", 1.0, 0.98, "98 % of the spots lie on tissue.")
 PITCH = 100.0
 UM_PER_PX = 0.5
+PATIENCE_S = 60
 
 
 @dataclass(eq=False)
@@ -285,3 +290,19 @@ for line in sys.stdin:
             shutil.copy(os.path.join(os.path.dirname(request["model"]), "answer.h5ad"), request["out"])
             say(id=number, event="result", files={"prediction": request["out"]})
 '''
+
+
+def take(controller: Controller, opened: Opened) -> None:
+    """Show what was read elsewhere, and wait until it is drawn."""
+    controller.take(opened)
+    settle(controller)
+
+
+def settle(controller: Controller) -> None:
+    """Let the window turn until all that is open is drawn."""
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + PATIENCE_S
+    while not controller.is_settled and time.monotonic() < end:
+        QApplication.processEvents()
+    assert controller.is_settled

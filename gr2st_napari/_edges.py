@@ -1,0 +1,68 @@
+"""Edges of one spot in every cell of the canvas; their layers are made once, then filled anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gr2st_napari import _layers
+from gr2st_napari._attention import PLAIN, edge_colours, top_of
+from gr2st_napari._layer_list import put_in_place
+from gr2st_napari._neighbours import EDGE_KINDS
+from gr2st_napari._side_by_side import set_visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gr2st_napari._cell import Cell
+    from gr2st_napari._expression import Float64
+    from gr2st_napari._layer_list import LayerList
+    from gr2st_napari._layers import LayerTuple, Placement
+    from gr2st_napari._neighbours import EdgeKind, Neighbours
+
+
+class Edges:
+    """Draws lines from a spot to its neighbours."""
+
+    def __init__(self, layers: LayerList) -> None:
+        self._layers = layers
+
+    def show(self, cell: Cell, wanted: Sequence[LayerTuple], placement: Placement, *, is_visible: bool) -> None:
+        """Put new lines into the layers that are there; without any the layers are only hidden."""
+        if wanted and len(wanted) != len(cell.edges):
+            self._layers.remove(cell.edges)
+            cell.edges = tuple(self._layers.add(_named(layer, cell.suffix)) for layer in wanted)
+        if not wanted:
+            set_visible(cell.edges, is_visible=False)
+        for layer, (data, keywords, _) in zip(cell.edges, wanted, strict=False):
+            is_seen = is_visible and keywords["visible"]
+            set_visible([layer], is_visible=is_seen)
+            # A hidden layer takes new lines without counting them, and has too few colours or too many for them.
+            if is_seen:
+                layer.data, layer.edge_color = data, keywords["edge_color"]
+                put_in_place(layer, placement)
+
+    def drop(self, cells: Sequence[Cell]) -> None:
+        """Take the edges away for good."""
+        for cell in cells:
+            self._layers.remove(cell.edges)
+            cell.edges = ()
+
+
+def edges_of(
+    neighbours: Neighbours, xy: Float64, placement: Placement, kinds: tuple[EdgeKind, ...]
+) -> list[LayerTuple]:
+    """A layer for each kind of edge that a spot has; `kinds` are visible."""
+    found: list[LayerTuple] = []
+    for kind in EDGE_KINDS:
+        rows, attention = neighbours.rows(kind), neighbours.attention(kind)
+        if rows is None:
+            continue
+        colour = PLAIN[kind] if attention is None else edge_colours(kind, attention, top_of(attention))
+        name, centre = f"{kind} neighbours", xy[neighbours.spot]
+        found.append(_layers.edges_layer(xy[rows], centre, placement, name=name, colour=colour, visible=kind in kinds))
+    return found
+
+
+def _named(layer: LayerTuple, suffix: str) -> LayerTuple:
+    data, keywords, kind = layer
+    return data, {**keywords, "name": keywords["name"].removesuffix(suffix) + suffix}, kind
