@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from gr2st_napari._layer_list import LayerList
 
 SPACING_PX = 6
+LAYOUT = ("stride", "shape", "spacing")
+"""Fields of napari's grid beside `enabled`."""
 
 
 @dataclass(frozen=True)
 class Before:
     """The viewer as the user had it."""
 
-    grid: tuple[bool, tuple[int, int], int, float]
+    grid: dict[str, Any]
     order: list[Layer]
     visible: dict[Layer, bool]
 
@@ -48,7 +50,7 @@ class SideBySide:
         grid = self._viewer.canvas.grid
         foreign = [layer for layer in self._layers.all() if layer not in ours]
         self._before = Before(
-            grid=(grid.enabled, grid.shape, grid.stride, grid.spacing),
+            grid={name: getattr(grid, name) for name in ("enabled", *LAYOUT)},
             order=self._layers.all(),
             visible={layer: layer.visible for layer in foreign},
         )
@@ -60,17 +62,14 @@ class SideBySide:
         if self._before is None or not groups[0]:
             return
         self._layers.order([layer for group in groups for layer in group])
-        grid = self._viewer.canvas.grid
-        grid.stride, grid.shape, grid.spacing = len(groups[0]), (1, 2), SPACING_PX
-        grid.enabled = True
+        set_grid(self._viewer.canvas.grid, enabled=True, stride=len(groups[0]), shape=(1, 2), spacing=SPACING_PX)
 
     def leave(self, second: list[Layer]) -> None:
         """Give grid, order and the user's layers back; `second` is kept, hidden, below everything."""
         if self._before is None:
             return
         before, self._before = self._before, None
-        grid = self._viewer.canvas.grid
-        grid.enabled, grid.shape, grid.stride, grid.spacing = before.grid
+        set_grid(self._viewer.canvas.grid, **before.grid)
         set_visible(second, is_visible=False)
         self._layers.order([*second, *(layer for layer in before.order if layer not in second)])
         present = self._layers.all()
@@ -97,3 +96,16 @@ def set_visible(layers: Iterable[Layer], *, is_visible: bool) -> None:
     for layer in layers:
         if layer.visible != is_visible:
             layer.visible = is_visible
+
+
+def set_grid(grid: Any, *, enabled: bool, **layout: Any) -> None:
+    """Change a grid as a whole: napari lays the canvas out anew for every field that is set."""
+    is_changed = any(getattr(grid, name) != layout[name] for name in LAYOUT)
+    with ExitStack() as quiet:
+        for name in LAYOUT:
+            quiet.enter_context(getattr(grid.events, name).blocker())
+            setattr(grid, name, layout[name])
+    if grid.enabled != enabled:
+        grid.enabled = enabled
+    elif is_changed and enabled:
+        grid.events.stride(value=grid.stride)

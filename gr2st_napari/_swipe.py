@@ -8,6 +8,7 @@ import numpy as np
 
 from gr2st_napari import _layers
 from gr2st_napari._layer_list import put_in_place
+from gr2st_napari._side_by_side import set_visible
 
 if TYPE_CHECKING:
     from napari.layers import Layer, Vectors
@@ -60,7 +61,7 @@ class Swipe:
         self._draw(line_at(x, xy))
 
     def leave(self) -> None:
-        """Show the left map whole again; the right one waits, hidden, below everything."""
+        """Show the left map whole again; line and right map wait, hidden, below everything."""
         if self._maps is None:
             return
         left, right = self._maps
@@ -69,29 +70,39 @@ class Swipe:
         right.stand("left")
         for one in (left, right):
             one.show_only(None)
-        self._layers.order(right.layers)
+        self._layers.order([*self._lines, *right.layers])
 
     def forget(self) -> None:
-        """The maps are going: take the line away."""
+        """The maps are going: hide the line."""
         self._maps = None
-        if self._line is not None:
-            line, self._line = self._line, None
-            self._layers.remove([line])
+        set_visible(self._lines, is_visible=False)
+
+    def drop(self) -> None:
+        """Take the line away for good."""
+        self.forget()
+        lines, self._line = self._lines, None
+        self._layers.remove(lines)
 
     def lost(self, layer: Layer) -> bool:
-        """Whether a layer somebody took away was the line; then another one is drawn next time."""
+        """Whether a layer somebody took away was the line that is seen; another one is drawn next time."""
         if layer is not self._line:
             return False
         self._line = None
-        return True
+        return self.is_on
 
     def keep_width(self, edge_width: float) -> None:
         """Keep the line as wide on the screen."""
         if self._line is not None and self._line.edge_width != WIDTH * edge_width:
             self._line.edge_width = WIDTH * edge_width
 
+    @property
+    def _lines(self) -> list[Layer]:
+        return [] if self._line is None else [self._line]
+
     def _draw(self, line: Float64) -> None:
         if self._line is not None and self._ground is not None:
+            # A hidden layer would take the new line without looking at it.
+            set_visible([self._line], is_visible=True)
             self._line.data = line
             put_in_place(self._line, self._ground.placement)
         elif self._ground is not None:
