@@ -112,6 +112,11 @@ class LayerList:
             with self._changing():
                 self._layers.move(self._layers.index(layer), self._layers.index(below))
 
+    def lift(self, layer: Layer) -> None:
+        """Move a layer above all others."""
+        with self._changing():
+            self._layers.move(self._layers.index(layer), len(self._layers))
+
     def select(self, layer: Layer) -> None:
         """Make one layer the active one."""
         self._layers.selection = {layer}

@@ -12,6 +12,7 @@ from qtpy.QtCore import QTimer
 from gr2st import DataError, Gr2stError, read_regions, write_csv, write_regions
 from gr2st_napari import _layers, _regions
 from gr2st_napari._background import Background
+from gr2st_napari._layer_list import put_in_place
 from gr2st_napari._opening import placement_of
 from gr2st_napari._pairing import is_drawn
 from gr2st_napari._problems import problem_of
@@ -43,6 +44,9 @@ class RegionKeeper:
         self._state, self._layers = state, layers
         self._background = Background()
         self._layer: Shapes | None = None
+        self._is_away = False
+        """Whether the layer waits, hidden, for the regions of what is open."""
+        self._units: tuple[str, str] | None = None
         self._kept: dict[tuple[object, str], tuple[Region, ...]] = {}
         self._section: tuple[object, str] | None = None
         self._seen: Expression | None = None
@@ -129,10 +133,10 @@ class RegionKeeper:
             self._try(lambda: write_csv(_with_suffix(path, ".csv"), table))
 
     def put_away(self) -> None:
-        """Take the layer away before others are drawn, perhaps on another scale; the regions stay."""
-        layer = self._let_go()
-        if layer is not None:
-            self._layers.remove([layer])
+        """Hide the layer before others are drawn, perhaps on another scale; the regions stay."""
+        if self._layer is not None:
+            self._layer.visible = False
+            self._is_away = True
 
     def close(self) -> None:
         """Stop listening; the layer stays."""
@@ -153,14 +157,27 @@ class RegionKeeper:
         self._state.sheet = sheet
 
     def _made(self) -> Shapes:
-        """The layer, made where there is none."""
+        """The layer above all others, made where there is none."""
+        opened = self._state.opened
+        assert opened is not None, "regions are drawn on what is open"
+        placement = placement_of(opened)
+        if self._layer is not None and self._is_away:
+            if self._units == placement.units:
+                put_in_place(self._layer, placement)
+                self._layers.lift(self._layer)
+                self._layer.visible = True
+            else:
+                self._remove()
         if self._layer is None:
-            opened = self._state.opened
-            assert opened is not None, "regions are drawn on what is open"
-            self._layer = self._layers.add(_layers.regions_layer(placement_of(opened), name=LAYER_NAME))
+            self._layer = self._layers.add(_layers.regions_layer(placement, name=LAYER_NAME))
             self._layer.events.data.connect(self._on_data)
             self._layer.events.mode.connect(self._on_mode)
+        self._is_away, self._units = False, placement.units
         return self._layer
+
+    def _remove(self) -> None:
+        layer = self._let_go()
+        self._layers.remove([] if layer is None else [layer])
 
     def _let_go(self) -> Shapes | None:
         layer, self._layer = self._layer, None
@@ -261,8 +278,9 @@ class RegionKeeper:
         self._turn_to(() if section is None else self._kept.get(section, ()))
 
     def _bring_back(self) -> None:
-        """Make a layer that was put away anew: above what is drawn now, and on its scale."""
-        if self._layer is None and self._sheet.regions and self._state.opened is not None:
+        """Show a layer that was put away again: above what is drawn now, and on its scale."""
+        is_missing = self._layer is None or self._is_away
+        if is_missing and self._sheet.regions and self._state.opened is not None:
             self._fill(self._made(), self._sheet.regions)
 
     def _turn_to(self, regions: tuple[Region, ...]) -> None:
@@ -273,6 +291,10 @@ class RegionKeeper:
         self._set(Sheet())
         if regions:
             self._write(regions)
+        elif self._state.opened is None:
+            self._remove()
+        elif self._layer is not None:
+            self._fill(self._layer, ())
 
     # -- comparison and files --------------------------------------------------------------------------------------
 

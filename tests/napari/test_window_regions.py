@@ -190,8 +190,12 @@ def test_regions_wait_for_their_slide_while_another_is_open(viewer, regions, con
     take(controller, opened_of(make_section("D1", shape=(4, 4)), None))
     QApplication.processEvents()
     assert _lines(regions) == []
-    assert "Regions" not in [layer.name for layer in viewer.layers]
+    # Hidden and empty: to take it away would hold the window.
+    waiting = _layer(viewer)
+    assert (waiting.visible, len(waiting.data)) == (False, 0)
     take(controller, opened_of(section, None))
+    assert _layer(viewer) is waiting
+    assert waiting.visible
     QApplication.processEvents()
     assert [line[2] for line in _lines(regions)] == [24]
     assert viewer.layers[-1] is _layer(viewer)
