@@ -15,7 +15,20 @@ from hands import choose_in_menu
 from qtpy.QtWidgets import QApplication
 from window_builders import make_prediction
 
-from gr2st import DataError, RecipeMismatch, Region, SectionInvalid, read_prediction, sample_study_path, save_prediction
+from gr2st import (
+    NOT_DRAWN,
+    NOT_MEASURED,
+    DataError,
+    RecipeMismatch,
+    Region,
+    SectionInvalid,
+    keys,
+    read_prediction,
+    sample_study_path,
+    save_prediction,
+)
+from gr2st_napari._classes import classes_of, source_of
+from gr2st_napari._colours import class_colours
 from gr2st_napari._export import figure_of, file_stem, settings_of, why_not_export
 from gr2st_napari._expression import Expression
 from gr2st_napari._opening import open_path, opened_of
@@ -86,6 +99,31 @@ def test_files_are_called_after_section_gene_and_mode(shown):
     display, _, opened = shown
     assert file_stem(display, opened) == "C4_ERBB2_side-by-side"
     assert file_stem(replace(display, gene="a/b (mean z)", mode="measured"), opened) == "C4_a-b--mean-z-"
+
+
+def _of_classes(section, **wish):
+    """What is in view of the labels of a section, without a window."""
+    section.table.obs[keys.LABEL] = ["tumour"] * 20 + ["fat"] * 20 + [None] * 8
+    opened, expression = opened_of(section, None), Expression(section, None)
+    wanted = Wish(colour_by=keys.LABEL, **wish)
+    return resolve(wanted, expression, classes_of(source_of(expression, wanted))), expression, opened, wanted
+
+
+def test_a_figure_of_classes_has_the_colours_and_the_legend_of_the_screen(section):
+    display, expression, opened, wish = _of_classes(section)
+    shown = figure_of(display, expression, opened).maps[0]
+    assert [(one.name, one.n_spots) for one in shown.classes] == [("fat", 20), ("tumour", 20), ("no class", 8)]
+    assert [one.colour for one in shown.classes] == [*((*rgb, 1.0) for rgb in class_colours(2)), NOT_MEASURED]
+    assert shown.codes[[0, 20, 47]].tolist() == [1, 0, 2]
+    json.dumps(settings_of(display, wish, opened))
+    assert file_stem(display, opened) == "C4_Pathologist-label"
+
+
+def test_hidden_classes_are_left_out_of_a_figure_and_named_below_it(section):
+    display, expression, opened, _ = _of_classes(section, hidden=frozenset({"fat", ""}))
+    figure = figure_of(display, expression, opened)
+    assert figure.maps[0].codes[[0, 20, 47]].tolist() == [1, NOT_DRAWN, NOT_DRAWN]
+    assert figure.caption == "In brackets: spots in the whole section · Not drawn: fat, no class"
 
 
 def test_what_cannot_be_written_says_why(section, prediction):
@@ -188,6 +226,23 @@ def test_a_figure_of_the_view_is_drawn_and_its_place_is_told(dock, filled, targe
         filled.state.shown, filled.state.expression, filled.state.opened, filled.canvas.window).window)  # fmt: skip
     assert dock.foot.line.text().startswith("Saved mine.svg · <a")
     assert dock.foot.line.toolTip() == str(target.path)
+
+
+@pytest.mark.window
+def test_classes_in_view_become_a_figure_with_a_legend_and_a_table(dock, filled, target, tmp_path, qtbot):
+    filled.state.expression.section.table.obs[keys.LABEL] = ["tumour"] * 20 + ["fat"] * 20 + [None] * 8
+    filled.state.expression.__dict__.pop("class_columns")
+    filled.wish(colour_by=keys.LABEL)
+    qtbot.waitUntil(lambda: filled.state.shown.classes is not None, timeout=PATIENCE_MS)
+    target.path = tmp_path / "labels.svg"
+    _choose(qtbot, dock, "Figure", "Of the whole section")
+    assert target.offered == "C4_Pathologist-label.png"
+    qtbot.waitUntil(lambda: filled.state.saved == target.path, timeout=PATIENCE_MS)
+    assert "tumour (20)" in target.path.read_text(encoding="utf-8")
+    target.path = tmp_path / "labels.csv"
+    _choose(qtbot, dock, "Values", "Of what is in view")
+    qtbot.waitUntil(lambda: filled.state.saved == target.path, timeout=PATIENCE_MS)
+    assert pd.read_csv(target.path)["Pathologist label"].value_counts().to_dict() == {"tumour": 20, "fat": 20}
 
 
 @pytest.mark.window
@@ -301,6 +356,15 @@ def test_the_figure_of_a_session_needs_no_window(session, study, tmp_path):
     assert told["view"]["mode"] == "difference"
     assert told["window_px"] == list(session.window)
     assert told["prediction"] == str(session.prediction)
+
+
+def test_the_figure_of_a_session_shows_the_classes_that_were_in_view(session, study, tmp_path):
+    from gr2st_napari._show import show
+
+    of_clusters = session.model_copy(update={"view": Wish(colour_by="clusters", n_clusters=3), "window": None})
+    show(None, session=_write(of_clusters, study.parent / "a.gr2st"), figure=tmp_path / "f.svg")
+    assert "Clusters of measured expression" in (tmp_path / "f.svg").read_text(encoding="utf-8")
+    assert len(json.loads((tmp_path / "f.svg.json").read_text())["maps"][0]["classes"]) == 3
 
 
 @pytest.mark.window
