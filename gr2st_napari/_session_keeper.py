@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gr2st import cache_dir, geojson_of_regions, regions_of_geojson, save_prediction, write_json
+from gr2st import atomic_path, cache_dir, geojson_of_regions, regions_of_geojson, save_prediction, write_json
 from gr2st_napari._background import Background
 from gr2st_napari._opening import SESSION
+from gr2st_napari._pairing import belongs
 from gr2st_napari._problems import problem_of
 from gr2st_napari._session import Session, session_json
 from gr2st_napari._state import Problem
@@ -31,7 +33,9 @@ class SessionKeeper:
         self._state, self._canvas, self._regions, self._evaluator = state, canvas, regions, evaluator
         self._background = Background()
         self._restored: Restored | None = None
+        self._is_awaited = False
         state.events.opened.connect(self._on_opened)
+        state.events.expression.connect(self._on_expression)
 
     def save(self, path: Path | str) -> None:
         """Write a session beside the window; a prediction that lies nowhere else goes beside it."""
@@ -43,13 +47,14 @@ class SessionKeeper:
                 f"{opened.name} was handed over without its folder: open it here to save a session of it."
             )
             return
-        session, prediction = self._session(opened, path), opened.prediction
+        session = self._session(opened, path)
         self._state.problem = None
-        self._background.run(lambda: _write(path, session, prediction), self._on_saved)
+        self._background.run(lambda: _write(path, session, opened), self._on_saved)
 
     def close(self) -> None:
         """Bring nothing back any more."""
         self._state.events.opened.disconnect(self._on_opened)
+        self._state.events.expression.disconnect(self._on_expression)
         self._background.close()
 
     def _session(self, opened: Opened, path: Path) -> Session:
@@ -59,6 +64,7 @@ class SessionKeeper:
             stored = path.with_name(f"{path.stem}.prediction.h5ad")
         return Session(
             study=None if opened.study is None else opened.study.path.absolute(),
+            slide=None if opened.slide is None else opened.slide.path.absolute(),
             section=opened.name,
             prediction=stored,
             evaluation=None if evaluation is None else evaluation.folder.absolute(),
@@ -77,13 +83,25 @@ class SessionKeeper:
 
     def _on_opened(self, opened: Opened | None) -> None:
         """Once for each session: what was opened from it may change later."""
-        restored = None if opened is None else opened.restores
-        if restored is not None and restored is not self._restored:
+        if opened is None or opened.restores is None:
+            return
+        restored = opened.restores
+        if restored is not self._restored:
             self._restored = restored
+            self._is_awaited = not (opened.is_slide_alone or belongs(self._state.expression, opened))
+            if not self._is_awaited:
+                self._show_view(restored.session)
             self._bring_back(restored)
 
-    def _bring_back(self, restored: Restored) -> None:
-        session = restored.session
+    def _on_expression(self) -> None:
+        """Many spots are laid out beside the window: their view comes back when they are there."""
+        opened = self._state.opened
+        if self._is_awaited and opened is not None and belongs(self._state.expression, opened):
+            self._is_awaited = False
+            assert self._restored is not None, "a view is awaited only of a session"
+            self._show_view(self._restored.session)
+
+    def _show_view(self, session: Session) -> None:
         if session.regions is not None:
             # Two maps side by side hide the user's layers: the regions must be there before.
             self._state.wish = replace(session.view, mode="measured")
@@ -91,18 +109,31 @@ class SessionKeeper:
         self._state.wish = session.view
         if session.window is not None:
             self._canvas.look_at(session.window)
+
+    def _bring_back(self, restored: Restored) -> None:
+        """What is beside the view."""
+        session = restored.session
         if session.evaluation is not None and session.evaluation.exists():
             self._evaluator.open(session.evaluation, session.model)
         if restored.missing:
             self._state.problem = Problem(restored.missing[0], "\n\n".join(restored.missing))
 
 
-def _write(path: Path, session: Session, prediction: Prediction | None) -> Path:
+def _write(path: Path, session: Session, opened: Opened) -> Path:
     own = path.with_name(f"{path.stem}.prediction.h5ad")
-    if prediction is not None and session.prediction == own:
-        save_prediction(prediction, own)
+    if opened.prediction is not None and session.prediction == own != opened.prediction_path:
+        _keep(opened.prediction, opened.prediction_path, own)
     write_json(path, session_json(session, path.parent))
     return path
+
+
+def _keep(prediction: Prediction, stored: Path | None, own: Path) -> None:
+    """The prediction beside its session; that of a slide may be larger than memory and is copied as a file."""
+    if stored is None:
+        save_prediction(prediction, own)
+        return
+    with atomic_path(own) as part:
+        shutil.copyfile(stored, part)
 
 
 def _with_suffix(path: Path) -> Path:

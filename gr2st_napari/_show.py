@@ -166,7 +166,8 @@ def _fill(viewer: Viewer, opened: Opened, gene: str | None, mode: Mode) -> Contr
     _settle()
     controller = controller_of(viewer)
     controller.take(opened)
-    while controller.state.expression is None and controller.state.problem is None:
+    state = controller.state
+    while not opened.is_slide_alone and state.expression is None and state.problem is None:
         _settle()  # many spots are laid out beside the window
     if opened.restores is None:
         _check_gene(controller.state.expression, gene)

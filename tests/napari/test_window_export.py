@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from hands import choose_in_menu
-from qtpy.QtWidgets import QApplication
-from window_builders import make_prediction
+from qtpy.QtWidgets import QApplication, QTableView
+from window_builders import make_evaluation, make_prediction, make_slide, make_slide_prediction
 
 from gr2st import (
     NOT_DRAWN,
@@ -22,6 +22,7 @@ from gr2st import (
     RecipeMismatch,
     Region,
     SectionInvalid,
+    cache_dir,
     keys,
     read_prediction,
     sample_study_path,
@@ -29,6 +30,7 @@ from gr2st import (
 )
 from gr2st_napari._classes import classes_of, source_of
 from gr2st_napari._colours import class_colours
+from gr2st_napari._evaluation import Desk
 from gr2st_napari._export import figure_of, file_stem, settings_of, why_not_export
 from gr2st_napari._expression import Expression
 from gr2st_napari._opening import open_path, opened_of
@@ -317,6 +319,139 @@ def test_a_session_is_brought_back_once_and_what_it_lacks_is_told(dock, controll
     controller.wish(colormap="cividis")
     controller.state.opened = replace(controller.state.opened, notes=("changed",))
     assert controller.state.wish.colormap == "cividis"
+
+
+@pytest.fixture
+def slide_work(tmp_path):
+    """A folder with a bare slide and, below the user's cache, what was predicted of it."""
+    folder = tmp_path / "slides"
+    folder.mkdir()
+    return make_slide(folder / "S1.tif"), make_slide_prediction(cache_dir("predictions") / "S1.h5ad", folder / "S1.tif")
+
+
+def _saved(qtbot, controller, path: Path) -> Path:
+    controller.sessions.save(path)
+    qtbot.waitUntil(lambda: controller.state.saved == path, timeout=PATIENCE_MS)
+    return path
+
+
+def _opened_anew(qtbot, controller, path: Path) -> None:
+    """Nothing, and then what a session names."""
+    controller.state.opened = None
+    controller.open(path)
+    qtbot.waitUntil(
+        lambda: controller.state.opened is not None and not controller.state.job.is_running, timeout=PATIENCE_MS
+    )
+
+
+@pytest.mark.window
+def test_a_session_of_a_bare_slide_shows_it_again_where_it_was_looked_at(viewer, controller, slide_work, qtbot):
+    slide, _ = slide_work
+    controller.open(slide)
+    qtbot.waitUntil(lambda: controller.state.opened is not None, timeout=PATIENCE_MS)
+    corners = np.array([[200.0, 200.0], [600.0, 200.0], [600.0, 600.0]])
+    controller.regions.put((Region("core", "Tumor", ((corners,),)),))
+    controller.canvas.look_at((300.0, 200.0, 500.0, 400.0))
+    path = _saved(qtbot, controller, slide.parent / "a.gr2st")
+    assert json.loads(path.read_text())["slide"] == "S1.tif"
+    _opened_anew(qtbot, controller, path)
+    assert controller.state.opened.is_slide_alone
+    assert "slide" in [layer.name for layer in viewer.layers]
+    assert [region.name for region in controller.state.sheet.regions] == ["core"]
+    left, top, right, bottom = controller.canvas.window
+    assert (left + right, top + bottom) == pytest.approx((800, 600))
+    assert controller.state.problem is None
+
+
+@pytest.mark.window
+@pytest.mark.parametrize("is_laid_beside", [False, True])
+def test_a_session_of_a_predicted_slide_has_its_slide_under_the_spots(
+    is_laid_beside, viewer, controller, slide_work, monkeypatch, tmp_path, qtbot
+):
+    if is_laid_beside:
+        monkeypatch.setattr("gr2st_napari._ground.POINTS_UP_TO", 10)
+    slide, prediction = slide_work
+    controller.open(prediction)
+    qtbot.waitUntil(lambda: controller.state.shown is not None, timeout=PATIENCE_MS)
+    controller.wish(gene="ERBB2", colormap="magma")
+    controller.canvas.look_at((300.0, 200.0, 500.0, 400.0))
+    path = _saved(qtbot, controller, slide.parent / "a.gr2st")
+    prediction.unlink()
+    controller.state.opened = None
+    moved = slide.parent.rename(tmp_path / "elsewhere")
+    controller.wish(gene="", colormap="viridis")
+    _opened_anew(qtbot, controller, moved / path.name)
+    qtbot.waitUntil(lambda: controller.state.shown is not None, timeout=PATIENCE_MS)
+    opened = controller.state.opened
+    assert (opened.slide.path, opened.prediction_path) == (moved / "S1.tif", moved / "a.prediction.h5ad")
+    assert (controller.state.shown.gene, controller.state.wish.colormap) == ("ERBB2", "magma")
+    assert [layer.name.split(" ")[0] for layer in viewer.layers] == ["slide", "ERBB2"]
+    left, top, right, bottom = controller.canvas.window
+    assert (left + right, top + bottom) == pytest.approx((800, 600))
+    assert controller.state.problem is None
+
+
+def test_a_session_of_a_slide_tells_what_is_missing(slide_work, tmp_path):
+    slide, prediction = slide_work
+    kept = Path(shutil.copy(prediction, slide.with_name("a.prediction.h5ad")))
+    session = Session(slide=slide, section="S1", prediction=kept)
+    path = _write(session, slide.with_name("a.gr2st"))
+    kept.unlink()
+    alone = open_path(path)
+    assert alone.is_slide_alone
+    assert alone.restores.missing[0].startswith(f"The prediction {kept} is not there")
+    shutil.copy(prediction, kept)
+    slide.unlink()
+    assert open_path(path).slide is None
+    assert open_path(path).restores.missing == (
+        f"The slide {slide} is not there: the map is shown without it. Bring it back to that place.",
+    )
+    kept.unlink()
+    with pytest.raises(SectionInvalid, match=r"a\.gr2st has 2 problems:\n  - The slide"):
+        open_path(path)
+    with pytest.raises(DataError, match="names no study, slide or prediction"):
+        open_path(_write(Session(section="S1"), tmp_path / "empty.gr2st"))
+
+
+@pytest.mark.window
+def test_a_session_of_a_bare_slide_dropped_on_the_canvas_is_taken_over(viewer, controller, slide_work):
+    slide, _ = slide_work
+    viewer.open(str(_write(Session(slide=slide, section="S1"), slide.with_name("a.gr2st"))), plugin="gr2st-napari")
+    QApplication.processEvents()
+    assert controller.state.opened.is_slide_alone
+    assert [layer.name for layer in viewer.layers] == ["slide"]
+
+
+def test_the_figure_of_a_predicted_slide_has_the_slide_and_of_a_bare_one_there_is_none(slide_work, tmp_path):
+    from gr2st_napari._show import show
+
+    slide, prediction = slide_work
+    path = _write(Session(slide=slide, section="S1", prediction=prediction), slide.with_name("a.gr2st"))
+    show(None, session=path, figure=tmp_path / "f.svg")
+    assert (tmp_path / "f.svg").read_text(encoding="utf-8").count("data:image/png;base64,") == 2, "slide, colour bar"
+    bare = _write(Session(slide=slide, section="S1"), slide.with_name("b.gr2st"))
+    with pytest.raises(DataError, match="S1 has no spots, so there is no map to draw"):
+        show(None, session=bare, figure=tmp_path / "g.svg")
+
+
+@pytest.mark.window
+def test_the_evaluation_that_was_open_comes_back_with_its_dock(viewer, controller, session, study, qtbot):
+    evaluate = viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")[1]
+    controller.open(_write(session, study.parent / "first.gr2st"))
+    qtbot.waitUntil(lambda: controller.state.shown is not None, timeout=PATIENCE_MS)
+    folder = make_evaluation(study.parent / "evaluation", genes=controller.state.expression.genes[:2])
+    controller.evaluator.open(folder)
+    qtbot.waitUntil(lambda: controller.state.desk.results is not None, timeout=PATIENCE_MS)
+    controller.evaluator.choose("ridge")
+    path = _saved(qtbot, controller, study.parent / "second.gr2st")
+    told = json.loads(path.read_text())
+    assert (told["evaluation"], told["model"]) == ("evaluation", "ridge")
+    controller.state.desk, controller.state.ranking = Desk(), None
+    _opened_anew(qtbot, controller, path)
+    qtbot.waitUntil(lambda: controller.state.ranking is not None, timeout=PATIENCE_MS)
+    assert controller.state.desk.evaluation.folder == folder
+    assert controller.state.ranking.label == "ridge"
+    assert evaluate.findChild(QTableView, "gr2st_models").model().rowCount() == 1
 
 
 @pytest.mark.window
