@@ -182,6 +182,6 @@ def _why_nothing(slide: Slide, pitch_um: float, regions: Sequence[Region], *, ev
     if everywhere:
         return f"No spot of a grid of {pitch_um:g} um lies {where}. Check that region and slide belong together."
     return (
-        f"No tissue was found {where}. Check region and scale; where the tissue is only pale, draw a region and lay "
-        "spots everywhere in it (--everywhere)."
+        f"No tissue was found {where}. Check region and scale; where the tissue is only pale, draw a region round it "
+        'and lay spots everywhere in it (--everywhere; in the Slide dock "Also where no tissue is found").'
     )
