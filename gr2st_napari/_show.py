@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gr2st_napari._display import ensure_display
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from napari import Viewer
@@ -75,25 +77,32 @@ def show(  # noqa: PLR0913
         draw_figure(opened, figure, gene, mode)
         return
     ensure_display()
-    import napari
-
-    viewer = napari.Viewer(show=True, title="GR2ST")
-    viewer.window.resize(*size)
-    try:
+    with _window(size, stays=screenshot is None) as viewer:
         controller = _fill(viewer, opened if screenshot is None else _still(opened), gene, mode)
         if model is not None:
             controller.predict(model)
         if screenshot is not None:
             wait_until_drawn(viewer)
             save_picture(viewer, screenshot)
+
+
+@contextmanager
+def _window(size: tuple[int, int], *, stays: bool) -> Iterator[Viewer]:
+    """A window to fill: it stays until the user closes it, or ends with the block; where that fails in any case."""
+    import napari
+
+    viewer = napari.Viewer(show=True, title="GR2ST")
+    viewer.window.resize(*size)
+    try:
+        yield viewer
     except BaseException:
         viewer.close()
         raise
-    if screenshot is not None:
+    if stays:
+        napari.run()
+    else:
         viewer.close()
         _settle()
-    else:
-        napari.run()
 
 
 def draw_figure(opened: Opened, path: Path, gene: str | None, mode: Mode) -> None:
