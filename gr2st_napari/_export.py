@@ -21,7 +21,7 @@ from gr2st import (
 )
 from gr2st_napari._classes import NO_CLASS, NO_CLASS_WORDS, legend_lines
 from gr2st_napari._colours import ClassColours
-from gr2st_napari._opening import placement_of
+from gr2st_napari._opening import grid_of, placement_of
 from gr2st_napari._regions import colours
 
 if TYPE_CHECKING:
@@ -170,7 +170,8 @@ def _path(opened: Opened) -> str | None:
 
 def _heading(opened: Opened) -> str:
     patient = "" if opened.section is None or opened.section.patient is None else f", patient {opened.section.patient}"
-    return f"Section {opened.name}{patient}"
+    kind = "Section" if grid_of(opened.prediction) is None else "Slide"
+    return f"{kind} {opened.name}{patient}"
 
 
 def _caption(display: Display, opened: Opened) -> str:

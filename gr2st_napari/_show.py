@@ -178,6 +178,8 @@ def _fill(viewer: Viewer, opened: Opened, gene: str | None, mode: Mode) -> Contr
     state = controller.state
     while not opened.is_slide_alone and state.expression is None and state.problem is None:
         _settle()  # many spots are laid out beside the window
+    while controller.classes.is_busy:
+        _settle()  # and the classes of a session worked out
     if opened.restores is None:
         _check_gene(controller.state.expression, gene)
         controller.wish(mode=mode, gene=gene or controller.state.wish.gene)

@@ -428,7 +428,9 @@ def test_the_figure_of_a_predicted_slide_has_the_slide_and_of_a_bare_one_there_i
     slide, prediction = slide_work
     path = _write(Session(slide=slide, section="S1", prediction=prediction), slide.with_name("a.gr2st"))
     show(None, session=path, figure=tmp_path / "f.svg")
-    assert (tmp_path / "f.svg").read_text(encoding="utf-8").count("data:image/png;base64,") == 2, "slide, colour bar"
+    drawn = (tmp_path / "f.svg").read_text(encoding="utf-8")
+    assert drawn.count("data:image/png;base64,") == 2, "slide, colour bar"
+    assert ">Slide S1</text>" in drawn
     bare = _write(Session(slide=slide, section="S1"), slide.with_name("b.gr2st"))
     with pytest.raises(DataError, match="S1 has no spots, so there is no map to draw"):
         show(None, session=bare, figure=tmp_path / "g.svg")
