@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from gr2st_napari._expression import Expression, Float32
     from gr2st_napari._state import Wish
 
+Colour: TypeAlias = tuple[float, float, float, float]
+
 CLUSTERS, CELLS = "clusters", "cells"
 """Sources that are worked out; every other one is a column of the spots."""
 WORDS = {
@@ -47,6 +49,7 @@ CELL_WORDS = {
 MOST_CLASSES = 60
 CLUSTERED_GENES = 1000
 NO_CLASS = ""
+NO_CLASS_WORDS = "no class"
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +125,10 @@ def classes_of(source: tuple[Any, ...]) -> Classes:
     return Classes(source, offers(expression)[colour_by], tuple(known), codes)
 
 
-def legend_lines(classes: Classes) -> tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[float, ...], ...]]:
-    """Names, numbers of spots and colours, for a legend; spots without a class come last."""
+def legend_lines(classes: Classes) -> tuple[tuple[str, ...], tuple[int, ...], tuple[Colour, ...]]:
+    """Names, numbers of spots and colours (RGBA), for a legend; spots without a class come last."""
     names, counts = classes.names, classes.counts
-    colours: tuple[tuple[float, ...], ...] = tuple(class_colours(len(names)))
+    colours = tuple((red, green, blue, 1.0) for red, green, blue in class_colours(len(names)))
     if classes.n_without:
         return (*names, NO_CLASS), (*counts, classes.n_without), (*colours, NOT_MEASURED)
     return names, counts, colours

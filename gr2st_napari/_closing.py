@@ -52,11 +52,14 @@ class Closing(QObject):
 
     def _may_close(self) -> bool:
         work = self._unfinished()
-        choice = ask_leaving(self._window, [one.name for one in work]) if work else "stop"
+        lasting = [one.name for one in work if one.folder is not None]
+        ending = [one.name for one in work if one.folder is None]
+        choice = ask_leaving(self._window, lasting, ending) if work else "stop"
         if choice == "background":
             self._end()
             for one in work:
-                go_on_alone(one)
+                if one.folder is not None:
+                    go_on_alone(one)
         return choice != "stay"
 
 

@@ -258,7 +258,8 @@ class Controller:
 
     def _unfinished(self) -> list[Unfinished]:
         """What goes on for the docks, and would end with the window."""
-        return [work for work in (self.trainer.at_work, self.evaluator.at_work) if work is not None]
+        parts = (self.trainer, self.evaluator, self.slides)
+        return [part.at_work for part in parts if part.at_work is not None]
 
     def describe(self, spot: int) -> str:
         """Words for one spot: its name and what is known of the shown gene."""

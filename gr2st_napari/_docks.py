@@ -69,7 +69,8 @@ class GenesDock(GenesView):
         self.genes.picked.connect(lambda gene: controller.wish(gene=gene))
         self.genes.starred.connect(controller.shelf.star)
         self.lists.chosen.connect(self._narrow)
-        self.lists.opened.connect(self._open_list)
+        self.lists.opened.connect(controller.shelf.open)
+        self.columns.chosen.connect(controller.shelf.want_columns)
         self.lists.saved.connect(lambda path: controller.shelf.save(path, self.genes.model.genes))
         self.lists.mean_wanted.connect(self._show_mean)
         self.modes.chosen.connect(lambda mode: controller.wish(mode=mode))
@@ -113,6 +114,7 @@ class GenesDock(GenesView):
             (events.facts, self._on_facts),
             (events.shelf, self._on_shelf),
             (self._controller.stepped, self.genes.step),
+            (self._controller.shelf.opened, self.lists.choose),
             (events.shown, self._on_shown),
             (events.spot, self._on_spot),
             (events.saved, self.foot.show_saved),
@@ -156,6 +158,8 @@ class GenesDock(GenesView):
     def _on_shelf(self) -> None:
         expression, shelf = self._state.expression, self._state.shelf
         self.lists.show_names(shelf.names)
+        if shelf.columns is not None:
+            self.columns.show_wanted(shelf.columns)
         if expression is None:
             return
         if self._starred != (expression, shelf.favourites):
@@ -170,13 +174,6 @@ class GenesDock(GenesView):
         genes = self._state.shelf.genes(name)
         if genes:
             self._controller.wish(gene=f"{name} (mean z)", members=genes)
-
-    def _open_list(self, path: str) -> None:
-        before = self._state.shelf.lists
-        self._controller.shelf.open(path)
-        added = [name for name, genes in self._state.shelf.lists.items() if before.get(name) is not genes]
-        if added:
-            self.lists.choose(added[0])
 
     def _on_facts(self) -> None:
         expression, facts = self._state.expression, self._state.facts

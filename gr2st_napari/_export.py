@@ -7,14 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gr2st import Map, MapFigure, Outline, keys, prediction_told, section_told, window_round
-from gr2st_napari._opening import placement_of
+from gr2st import (
+    NOT_DRAWN,
+    ClassMap,
+    Map,
+    MapClass,
+    MapFigure,
+    Outline,
+    keys,
+    prediction_told,
+    section_told,
+    window_round,
+)
+from gr2st_napari._classes import NO_CLASS, NO_CLASS_WORDS, legend_lines
+from gr2st_napari._colours import ClassColours
+from gr2st_napari._opening import grid_of, placement_of
 from gr2st_napari._regions import colours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gr2st import Region
+    from gr2st_napari._classes import Classes
     from gr2st_napari._expression import Expression
     from gr2st_napari._opening import Opened
     from gr2st_napari._panels import Display, Panel
@@ -42,7 +56,7 @@ def figure_of(
     placement = placement_of(opened)
     diameter = placement.spot_diameter_px
     return MapFigure(
-        maps=tuple(Map(panel.title, panel.values, panel.limits, panel.colormap) for panel in display.panels),
+        maps=tuple(_map(panel, display.classes) for panel in display.panels),
         xy=expression.xy,
         diameter_px=diameter,
         window=_window(expression, opened, diameter, window),
@@ -59,7 +73,7 @@ def settings_of(display: Display, wish: Wish, opened: Opened) -> dict[str, Any]:
         "study": None if opened.study is None else str(opened.study.path),
         "section": opened.name,
         "view": {**asdict(wish), "gene": display.gene, "mode": display.mode, "hidden": sorted(wish.hidden)},
-        "maps": [_map_told(panel) for panel in display.panels],
+        "maps": [_map_told(panel, display.classes) for panel in display.panels],
         "notes": list(display.notes),
     }
     if opened.section is not None:
@@ -69,17 +83,24 @@ def settings_of(display: Display, wish: Wish, opened: Opened) -> dict[str, Any]:
     return told
 
 
+def values_of(display: Display) -> dict[str, Any]:
+    """A column (n,) for each map in view: its values, or the name of the class of each spot."""
+    classes = display.classes
+    if classes is not None:
+        names = np.array([*classes.names, NO_CLASS], dtype=object)
+        return {classes.words: names[np.nan_to_num(classes.codes, nan=-1).astype(np.int64)]}
+    return {panel.title: panel.values for panel in display.panels}
+
+
 def why_not_export(state: State, listed: Sequence[str]) -> dict[str, str]:
     """For everything that can be written, why it cannot be now; empty where it can. `listed`: genes in the list."""
     opened = state.opened
     no_prediction = "Needs a prediction." if opened is None or opened.prediction is None else ""
     no_section = "Needs the section of the prediction." if opened is None or opened.section is None else ""
-    is_of_classes = state.shown is not None and state.shown.classes is not None
-    no_gene = "Shows classes: choose a gene first." if is_of_classes else ""
     return {
-        "figure-view": no_gene,
-        "figure-whole": no_gene,
-        "values-view": no_gene,
+        "figure-view": "",
+        "figure-whole": "",
+        "values-view": "",
         "values-all": no_prediction,
         "prediction": no_prediction,
         "report-best": no_section,
@@ -89,10 +110,18 @@ def why_not_export(state: State, listed: Sequence[str]) -> dict[str, str]:
 
 
 def file_stem(display: Display, opened: Opened) -> str:
-    """A name for a file: section, gene and, other than the measured map, how it is looked at."""
+    """A name for a file: section, gene or classes and, other than the measured map, how it is looked at."""
+    if display.classes is not None:
+        return _joined(opened.name, display.classes.words.split(" (")[0])
     mode = "" if display.mode == "measured" else display.mode.replace(" ", "-")
-    words = filter(None, (opened.name, display.gene, mode))
-    return "_".join("".join(one if one.isalnum() or one in "-." else "-" for one in word) for word in words)
+    return _joined(opened.name, display.gene, mode)
+
+
+def _joined(*words: str) -> str:
+    """Words as a name for a file."""
+    return "_".join(
+        "".join(one if one.isalnum() or one in "-." else "-" for one in word) for word in filter(None, words)
+    )
 
 
 def _window(expression: Expression, opened: Opened, diameter: float, wanted: Window | None) -> Window:
@@ -112,7 +141,26 @@ def _outlines(regions: Sequence[Region]) -> Iterator[Outline]:
         yield Outline(tuple(ring for polygon in region.polygons for ring in polygon), colour)
 
 
-def _map_told(panel: Panel) -> dict[str, Any]:
+def _map(panel: Panel, classes: Classes | None) -> Map | ClassMap:
+    if isinstance(panel.colormap, ClassColours):
+        assert classes is not None, "colours of classes are those of some classes"
+        return _map_of_classes(panel.title, classes, panel.colormap)
+    return Map(panel.title, panel.values, panel.limits, panel.colormap)
+
+
+def _map_of_classes(title: str, classes: Classes, drawn: ClassColours) -> ClassMap:
+    """The classes as a figure takes them; those that are hidden on the screen are not drawn."""
+    listed = zip(*legend_lines(classes), strict=True)
+    lines = tuple(MapClass(name or NO_CLASS_WORDS, count, colour) for name, count, colour in listed)
+    codes = np.nan_to_num(classes.codes, nan=len(classes.names)).astype(np.int64)
+    hidden = [*drawn.hidden, *([] if drawn.shows_rest else [len(classes.names)])]
+    return ClassMap(title, np.where(np.isin(codes, hidden), NOT_DRAWN, codes), lines)
+
+
+def _map_told(panel: Panel, classes: Classes | None) -> dict[str, Any]:
+    shown = _map(panel, classes)
+    if isinstance(shown, ClassMap):
+        return {"title": panel.title, "classes": [asdict(one) for one in shown.classes]}
     return {"title": panel.title, "limits": list(panel.limits), "colormap": panel.colormap}
 
 
@@ -122,11 +170,15 @@ def _path(opened: Opened) -> str | None:
 
 def _heading(opened: Opened) -> str:
     patient = "" if opened.section is None or opened.section.patient is None else f", patient {opened.section.patient}"
-    return f"Section {opened.name}{patient}"
+    kind = "Section" if grid_of(opened.prediction) is None else "Slide"
+    return f"{kind} {opened.name}{patient}"
 
 
 def _caption(display: Display, opened: Opened) -> str:
-    """Whose prediction it is, what the numbers mean, and what is grey."""
+    """Whose prediction it is, what the numbers mean, and what is grey or left out."""
+    colours = display.panels[0].colormap
+    if display.classes is not None and isinstance(colours, ClassColours):
+        return _caption_of_classes(display.classes, colours)
     prediction = opened.prediction
     said = []
     if prediction is not None and display.mode != "measured":
@@ -139,3 +191,11 @@ def _caption(display: Display, opened: Opened) -> str:
         said.append("grey: no value")
     text = " · ".join(said)
     return text[:1].upper() + text[1:]
+
+
+def _caption_of_classes(classes: Classes, drawn: ClassColours) -> str:
+    hidden = [classes.names[at] for at in sorted(drawn.hidden)]
+    if classes.n_without and not drawn.shows_rest:
+        hidden.append(NO_CLASS_WORDS)
+    left_out = f" · Not drawn: {', '.join(hidden)}" if hidden else ""
+    return f"In brackets: spots in the whole section{left_out}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gr2st import Cancelled, cache_dir, prediction_table, save_prediction, spot_table, write_figure, write_values
 from gr2st_napari._background import Background
-from gr2st_napari._export import figure_of, settings_of
+from gr2st_napari._export import figure_of, settings_of, values_of
 from gr2st_napari._opening import placement_of
 from gr2st_napari._state import Job, Problem
 from gr2st_napari._telling import hand_on, tell
@@ -47,8 +47,7 @@ class Exporter:
     def values_in_view(self, path: Path | str) -> None:
         """Write the values of the maps in view, a column each."""
         display, expression, opened = self._shown()
-        columns = {panel.title: panel.values for panel in display.panels}
-        table = spot_table(expression.spots, expression.xy, placement_of(opened).um_per_px, columns)
+        table = spot_table(expression.spots, expression.xy, placement_of(opened).um_per_px, values_of(display))
         settings = settings_of(display, self._state.wish, opened)
         self._run("Writing the values", lambda _: write_values(path, table, settings))
 

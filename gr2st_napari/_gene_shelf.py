@@ -1,4 +1,4 @@
-"""Genes that are set apart: favourites recent ones, and lists the user has opened. No Qt, no files."""
+"""Genes that are set apart (favourites, recent ones, lists the user has opened), and what is told of them. No Qt."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ FAVOURITES, RECENT = "Favourites", "Recent"
 
 @dataclass(frozen=True, eq=False)
 class Shelf:
-    """What is set apart; `recent` has the newest first."""
+    """What is set apart; `recent` has the newest first.
+
+    `columns` are those of the list of genes that are wanted, the one given room first in front; None: as they come.
+    """
 
     favourites: tuple[str, ...] = ()
     recent: tuple[str, ...] = ()
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: tuple[str, ...] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

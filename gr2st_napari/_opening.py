@@ -128,22 +128,25 @@ def open_slide_alone(path: Path) -> Opened:
     return Opened(slide=slide, picture=picture_of(slide))
 
 
-def open_prediction(path: Path) -> Opened:
-    """A prediction; one on a grid with the slide it was laid on, where that is still the same picture."""
+def open_prediction(path: Path, slide: Path | None = None) -> Opened:
+    """A prediction; one on a grid with the slide it was laid on, where that is still the same picture.
+
+    The slide is looked for at `slide` where that is given and there, else where it lay when it was predicted.
+    """
     prediction = read_prediction(path, in_memory=False)
     alone = Opened(prediction=prediction, prediction_path=path.absolute())
     grid = grid_of(prediction)
     if grid is None:
         return alone
     try:
-        slide = open_slide(grid["slide"])
-        is_same = slide.digest() == str(prediction.table.uns[keys.PROVENANCE]["image"])
+        found = open_slide(slide if slide is not None and slide.exists() else grid["slide"])
+        is_same = found.digest() == str(prediction.table.uns[keys.PROVENANCE]["image"])
     except DataError as error:
         return replace(alone, notes=(f"The slide cannot be shown: {error}",))
     if not is_same:
-        note = f"{slide.path} is not the picture that was predicted any more: the map is shown without it."
+        note = f"{found.path} is not the picture that was predicted any more: the map is shown without it."
         return replace(alone, notes=(note,))
-    return replace(alone, slide=slide, picture=picture_of(slide))
+    return replace(alone, slide=found, picture=picture_of(found))
 
 
 def grid_of(prediction: Prediction | None) -> Mapping[str, Any] | None:

@@ -39,12 +39,17 @@ def read(path: str | Sequence[str]) -> list[LayerTuple]:
 
 
 def layers_of(opened: Opened) -> list[LayerTuple]:
-    """The slide and one heatmap; both carry what was read, for the first dock to take over."""
+    """The slide and, where there are spots, one heatmap; each carries what was read, for the first dock to take."""
     from gr2st_napari import _layers
     from gr2st_napari._ground import ground_of
+    from gr2st_napari._opening import placement_of
     from gr2st_napari._resolve import resolve
     from gr2st_napari._state import Wish
 
+    if opened.is_slide_alone and opened.picture is not None:
+        slide = _layers.picture_layer(opened.picture, placement_of(opened), name="slide")
+        slide[1]["metadata"][_layers.DROPPED] = opened
+        return [slide]
     ground = ground_of(opened)
     usual = Wish(mode="measured" if opened.prediction is None else "predicted")
     view = usual if opened.restores is None else opened.restores.session.view

@@ -71,7 +71,8 @@ class RegionKeeper:
 
     def rename(self, name: str, new: str) -> None:
         """Call a region otherwise."""
-        self._write(_regions.renamed(self._sheet.regions, name, new))
+        self.dismiss()
+        self._try(lambda: self._write(_regions.renamed(self._sheet.regions, name, new)))
 
     def classify(self, names: Sequence[str], kind: str) -> None:
         """Give regions a class."""
@@ -308,7 +309,7 @@ class RegionKeeper:
             self._set(replace(self._sheet, is_comparing=False, problem=problem_of(error)))
 
     def _try(self, act: Callable[[], None]) -> None:
-        """Do something with a file; what goes wrong is told on the card."""
+        """Do something that may go wrong, which is then told on the card."""
         try:
             act()
         except Gr2stError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gr2st import Cancelled, Region, benjamini_hochberg, compare_regions, spots_inside
+from gr2st import Cancelled, DataError, Region, benjamini_hochberg, compare_regions, spots_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -118,10 +118,20 @@ def outdated(sheet: Sheet) -> Sheet:
 
 
 def renamed(regions: Iterable[Region], name: str, new: str) -> tuple[Region, ...]:
-    """Another name for a region; a blank one or one that is taken changes nothing."""
+    """Another name for a region.
+
+    Raises
+    ------
+    DataError
+        The name is blank, or another region has it.
+    """
     listed, new = tuple(regions), new.strip()
-    if not new or any(region.name == new for region in listed):
-        return listed
+    if not new:
+        raise DataError(f"A region needs a name of its own, and none was typed: it is still called {name}.")
+    if new != name and any(region.name == new for region in listed):
+        raise DataError(
+            f"Another region is called {new} already: this one is still called {name}. Choose another name."
+        )
     return tuple(replace(region, name=new) if region.name == name else region for region in listed)
 
 

@@ -13,7 +13,7 @@ from gr2st import DataError, RecipeMismatch, Settings, __version__, first_fault
 from gr2st_napari._state import Wish
 
 FORMAT = 1
-_PATHS = ("study", "prediction", "evaluation")
+_PATHS = ("study", "slide", "prediction", "evaluation")
 _ABOUT = ("format", "saved", "written_by")
 
 
@@ -22,8 +22,8 @@ class Session(Settings):
 
     Attributes
     ----------
-    study, prediction, evaluation : Path or None
-        Absolute; in the file relative to its folder where they lie below it.
+    study, slide, prediction, evaluation : Path or None
+        Absolute; in the file relative to its folder where they lie below it. `slide` is one without spots.
     section : str
     model : str
         Of the evaluation: whose genes are ranked in the Genes dock.
@@ -35,6 +35,7 @@ class Session(Settings):
     """
 
     study: Path | None = None
+    slide: Path | None = None
     section: str
     prediction: Path | None = None
     evaluation: Path | None = None
@@ -51,8 +52,9 @@ def session_json(session: Session, folder: Path) -> dict[str, Any]:
         "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "written_by": f"gr2st-napari {__version__}",
     }
-    paths = {name: _told(getattr(session, name), folder) for name in _PATHS}
-    return {**about, **session.model_dump(mode="json"), **paths}
+    paths = {name: _told(path, folder) for name in _PATHS if (path := getattr(session, name)) is not None}
+    # What is not there is not told: an earlier version then reads all sessions that it can show.
+    return {**about, **session.model_dump(mode="json", exclude_none=True), **paths}
 
 
 def read_session(path: Path) -> Session:
@@ -92,7 +94,5 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
-def _told(path: Path | None, folder: Path) -> str | None:
-    if path is None:
-        return None
+def _told(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)

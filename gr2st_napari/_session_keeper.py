@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gr2st import cache_dir, geojson_of_regions, regions_of_geojson, save_prediction, write_json
+from gr2st import atomic_path, cache_dir, geojson_of_regions, regions_of_geojson, save_prediction, write_json
 from gr2st_napari._background import Background
 from gr2st_napari._opening import SESSION
 from gr2st_napari._pairing import is_drawn
@@ -45,9 +46,9 @@ class SessionKeeper:
                 f"{opened.name} was handed over without its folder: open it here to save a session of it."
             )
             return
-        session, prediction = self._session(opened, path), opened.prediction
+        session = self._session(opened, path)
         self._state.problem = None
-        self._background.run(lambda: _write(path, session, prediction), self._on_saved)
+        self._background.run(lambda: _write(path, session, opened), self._on_saved)
 
     def close(self) -> None:
         """Bring nothing back any more."""
@@ -62,6 +63,7 @@ class SessionKeeper:
             stored = path.with_name(f"{path.stem}.prediction.h5ad")
         return Session(
             study=None if opened.study is None else opened.study.path.absolute(),
+            slide=None if opened.slide is None else opened.slide.path.absolute(),
             section=opened.name,
             prediction=stored,
             evaluation=None if evaluation is None else evaluation.folder.absolute(),
@@ -86,10 +88,10 @@ class SessionKeeper:
             return
         if is_drawn(opened, self._state.expression):
             self._restored = restored
+            self._show_view(restored.session)
             self._bring_back(restored)
 
-    def _bring_back(self, restored: Restored) -> None:
-        session = restored.session
+    def _show_view(self, session: Session) -> None:
         if session.regions is not None:
             # Two maps side by side hide the user's layers: the regions must be there before.
             self._state.wish = replace(session.view, mode="measured")
@@ -97,18 +99,31 @@ class SessionKeeper:
         self._state.wish = session.view
         if session.window is not None:
             self._canvas.view.look_at(session.window)
+
+    def _bring_back(self, restored: Restored) -> None:
+        """What is beside the view."""
+        session = restored.session
         if session.evaluation is not None and session.evaluation.exists():
             self._evaluator.open(session.evaluation, session.model)
         if restored.missing:
             self._state.problem = Problem(restored.missing[0], "\n\n".join(restored.missing))
 
 
-def _write(path: Path, session: Session, prediction: Prediction | None) -> Path:
+def _write(path: Path, session: Session, opened: Opened) -> Path:
     own = path.with_name(f"{path.stem}.prediction.h5ad")
-    if prediction is not None and session.prediction == own:
-        save_prediction(prediction, own)
+    if opened.prediction is not None and session.prediction == own != opened.prediction_path:
+        _keep(opened.prediction, opened.prediction_path, own)
     write_json(path, session_json(session, path.parent))
     return path
+
+
+def _keep(prediction: Prediction, stored: Path | None, own: Path) -> None:
+    """The prediction beside its session; that of a slide may be larger than memory and is copied as a file."""
+    if stored is None:
+        save_prediction(prediction, own)
+        return
+    with atomic_path(own) as part:
+        shutil.copyfile(stored, part)
 
 
 def _with_suffix(path: Path) -> Path:

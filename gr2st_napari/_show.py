@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gr2st_napari._display import ensure_display
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from napari import Viewer
 
     from gr2st import Prediction, Section, Study
     from gr2st_napari._controller import Controller
+    from gr2st_napari._export import Window
     from gr2st_napari._expression import Expression
     from gr2st_napari._opening import Opened
-    from gr2st_napari._state import Mode
+    from gr2st_napari._state import Mode, Wish
 
 DRAWN_WITHIN_S = 60.0
 
@@ -74,46 +77,68 @@ def show(  # noqa: PLR0913
         draw_figure(opened, figure, gene, mode)
         return
     ensure_display()
-    import napari
-
-    viewer = napari.Viewer(show=True, title="GR2ST")
-    viewer.window.resize(*size)
-    try:
+    with _window(size, stays=screenshot is None) as viewer:
         controller = _fill(viewer, opened if screenshot is None else _still(opened), gene, mode)
         if model is not None:
             controller.predict(model)
         if screenshot is not None:
             wait_until_drawn(viewer)
             save_picture(viewer, screenshot)
+
+
+@contextmanager
+def _window(size: tuple[int, int], *, stays: bool) -> Iterator[Viewer]:
+    """A window to fill: it stays until the user closes it, or ends with the block; where that fails in any case."""
+    import napari
+
+    viewer = napari.Viewer(show=True, title="GR2ST")
+    viewer.window.resize(*size)
+    try:
+        yield viewer
     except BaseException:
         viewer.close()
         raise
-    if screenshot is not None:
+    if stays:
+        napari.run()
+    else:
         viewer.close()
         _settle()
-    else:
-        napari.run()
 
 
 def draw_figure(opened: Opened, path: Path, gene: str | None, mode: Mode) -> None:
-    """Draw what the window would show of a section as a figure."""
-    from gr2st import finish, write_figure
+    """Draw what the window would show of a section as a figure.
+
+    Raises
+    ------
+    DataError
+        What was opened is a slide without spots: there is no map of it.
+    """
+    from gr2st import DataError, finish, write_figure
+    from gr2st_napari._classes import classes_of, offers, source_of
     from gr2st_napari._export import figure_of, settings_of
     from gr2st_napari._expression import Expression
-    from gr2st_napari._resolve import first_wish, resolve
+    from gr2st_napari._resolve import resolve
+
+    if opened.is_slide_alone:
+        raise DataError(f"{opened.name} has no spots, so there is no map to draw: predict the slide first.")
+    expression = Expression(opened.section, opened.prediction)
+    wish, window = _wish_of(opened, expression, gene, mode)
+    is_of_classes = wish.colour_by in offers(expression)
+    display = resolve(wish, expression, classes_of(source_of(expression, wish)) if is_of_classes else None)
+    shown = figure_of(display, expression, opened, window)
+    finish(write_figure(path, shown, opened.tissue, settings_of(display, wish, opened)))
+
+
+def _wish_of(opened: Opened, expression: Expression, gene: str | None, mode: Mode) -> tuple[Wish, Window | None]:
+    """What is drawn, and of which part: as the session says, else of all spots."""
+    from gr2st_napari._resolve import first_wish
     from gr2st_napari._state import Wish
 
-    expression = Expression(opened.section, opened.prediction)
     if opened.restores is not None:
-        wish, window = opened.restores.session.view, opened.restores.session.window
-    else:
-        _check_gene(expression, gene)
-        wish, window = first_wish(Wish(), None, expression), None
-        wish = replace(wish, mode=mode, gene=gene or wish.gene)
-    display = resolve(wish, expression)
-    shown = figure_of(display, expression, opened, window)
-    slide = None if opened.section is None else opened.section.slide
-    finish(write_figure(path, shown, slide, settings_of(display, wish, opened)))
+        return opened.restores.session.view, opened.restores.session.window
+    _check_gene(expression, gene)
+    wish = first_wish(Wish(), None, expression)
+    return replace(wish, mode=mode, gene=gene or wish.gene), None
 
 
 def save_picture(viewer: Viewer, path: Path) -> None:
@@ -153,7 +178,7 @@ def _fill(viewer: Viewer, opened: Opened, gene: str | None, mode: Mode) -> Contr
     _settle()
     controller = controller_of(viewer)
     controller.take(opened)
-    while not controller.is_settled:
+    while not controller.is_settled or controller.classes.is_busy:
         _settle()
     if opened.restores is None:
         _check_gene(controller.state.expression, gene)

@@ -46,6 +46,7 @@ class SlideDock(SlideView):
         self.pitch_chosen.connect(lambda pitch: keeper.wish(pitch_um=pitch))
         self.scale_chosen.connect(lambda scale: keeper.wish(um_per_px=scale or None))
         self.place_chosen.connect(lambda where: keeper.wish(where=where))
+        self.everywhere_chosen.connect(lambda is_on: keeper.wish(everywhere=is_on))
         self.started.connect(keeper.start)
         self.foot.cancelled.connect(keeper.stop)
         self.dismissed.connect(keeper.dismiss)
@@ -56,8 +57,10 @@ class SlideDock(SlideView):
         self.show_card(card_of(state), CARD_WORDS)
         self.show_names("" if slide is None else slide.path.name, "" if sheet.model is None else sheet.model.name)
         self.show_wish(sheet.pitch_um, sheet.um_per_px, scale_words(state))
-        if self._placed != (state.sheet.regions, sheet.where):
-            self._placed = (state.sheet.regions, sheet.where)
-            self.show_places(places(state.sheet.regions), sheet.where)
+        placed = (state.sheet.regions, sheet.where, sheet.everywhere)
+        if self._placed != placed:
+            self._placed = placed
+            self.show_places(places(state.sheet.regions, everywhere=sheet.everywhere), sheet.where)
+            self.show_everywhere(is_on=sheet.everywhere)
         self.show_expected(expected(state))
         self.show_job(job_of(state), can_start=can_start(state), why_not=why_not(state))

@@ -11,11 +11,13 @@ from qtpy.QtCore import QTimer
 from gr2st import Gr2stError, Preflight, SlidePlan, cache_dir, write_regions
 from gr2st_napari._problems import problem_in, problem_of
 from gr2st_napari._slides import WHOLE, changed, chosen_regions, places, rested
+from gr2st_napari._state import Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from gr2st_napari._opening import Opened
     from gr2st_napari._slides import SlideSheet
     from gr2st_napari._state import State
     from gr2st_napari._worker import WorkerProcess
@@ -42,6 +44,7 @@ class SlideKeeper:
         self._request: int | None = None
         self._check: int | None = None
         self._regions: object = ()
+        self._name = ""
         self._settling = QTimer(singleShot=True, interval=SETTLED_MS)
         self._settling.timeout.connect(self.check)
         state.events.opened.connect(self._on_opened)
@@ -58,7 +61,7 @@ class SlideKeeper:
     # -- what the dock asks for ------------------------------------------------------------------------------------
 
     def wish(self, **fields: object) -> None:
-        """Change model, pitch, scale or place; it is then looked at ahead."""
+        """Change model, pitch, scale, place or whether tissue matters; it is then looked at ahead."""
         if not self._sheet.is_busy:
             self._set(changed(self._sheet, **fields))
             self._settling.start()
@@ -79,6 +82,7 @@ class SlideKeeper:
             return
         self._settling.stop()
         self._leave_check()
+        self._name = plan.slide.name
         self._request = self._worker.predict_slide(plan, self._out(plan))
         self._set(replace(self._sheet, phase="predicting", stage="Waiting for its turn", problem=None))
 
@@ -87,6 +91,11 @@ class SlideKeeper:
         if self._request is not None and self._sheet.phase == "predicting":
             self._set(replace(self._sheet, phase="stopping"))
             self._worker.cancel(self._request, patience_ms=PATIENCE_MS)
+
+    @property
+    def at_work(self) -> Unfinished | None:
+        """The prediction that is under way; one that is to stop, and a look ahead, are none."""
+        return Unfinished(f"The prediction of {self._name}") if self._sheet.phase == "predicting" else None
 
     def dismiss(self) -> None:
         """Put an error away."""
@@ -122,6 +131,7 @@ class SlideKeeper:
                 pitch_um=sheet.pitch_um,
                 um_per_px=sheet.um_per_px,
                 regions=self._written_regions(),
+                everywhere=sheet.everywhere,
             )
         except Gr2stError as error:
             self._set(replace(sheet, problem=problem_of(error)))
@@ -149,11 +159,12 @@ class SlideKeeper:
 
     # -- news ------------------------------------------------------------------------------------------------------
 
-    def _on_opened(self, _news: object) -> None:
-        """Another slide: its own scale, all of its tissue, and what was found for the one before forgotten."""
-        opened = self._state.opened
-        if not self._sheet.is_busy and opened is not None and opened.is_slide_alone:
-            self.wish(um_per_px=None, where=WHOLE)
+    def _on_opened(self, opened: Opened | None, before: Opened | None) -> None:
+        """Another slide: its own scale, its tissue and all of it, and what was found for the one before forgotten."""
+        # The same slide is opened again when its pyramid is there: what the user said of it stays.
+        is_same = opened is not None and before is not None and opened.slide is before.slide
+        if opened is not None and opened.is_slide_alone and not is_same and not self._sheet.is_busy:
+            self.wish(um_per_px=None, where=WHOLE, everywhere=False)
 
     def _on_regions(self, _news: object) -> None:
         regions = self._state.sheet.regions

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Phase: TypeAlias = Literal["resting", "checking", "predicting", "stopping"]
 
 WHOLE, ALL_REGIONS = "whole", "regions"
-"""Where to predict: in all tissue, or in every region that is drawn; else the name of a region, after `REGION`."""
+"""Where to predict: on the whole slide, or in every region that is drawn; else the name of a region, after `REGION`."""
 REGION = "region:"
 
 
@@ -31,6 +31,8 @@ class SlideSheet:
         As the user states it; None: as the file tells.
     where : str
         `WHOLE`, `ALL_REGIONS` or `REGION` and a name.
+    everywhere : bool
+        Also where no tissue is found.
     preflight : Preflight or None
         What was found ahead for exactly this; None where it was not looked for yet.
     phase, stage, done, total
@@ -43,6 +45,7 @@ class SlideSheet:
     pitch_um: float = 100.0
     um_per_px: float | None = None
     where: str = WHOLE
+    everywhere: bool = False
     preflight: Preflight | None = None
     phase: Phase = "resting"
     stage: str = ""
@@ -67,13 +70,14 @@ def rested(sheet: SlideSheet, problem: Problem | None = None) -> SlideSheet:
 
 
 def chosen_regions(sheet: SlideSheet, regions: Sequence[Region]) -> tuple[Region, ...]:
-    """The regions that are predicted; none means all tissue."""
+    """The regions that are predicted; none means the whole slide."""
     if sheet.where == ALL_REGIONS:
         return tuple(regions)
     return tuple(region for region in regions if sheet.where == REGION + region.name)
 
 
-def places(regions: Sequence[Region]) -> tuple[tuple[str, str], ...]:
+def places(regions: Sequence[Region], *, everywhere: bool = False) -> tuple[tuple[str, str], ...]:
     """What `where` can be, each with its words."""
+    whole = "Whole picture" if everywhere else "All tissue"
     every = [(ALL_REGIONS, "All regions")] if len(regions) > 1 else []
-    return ((WHOLE, "All tissue"), *every, *((REGION + region.name, region.name) for region in regions))
+    return ((WHOLE, whole), *every, *((REGION + region.name, region.name) for region in regions))

@@ -110,10 +110,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A training or an evaluation at work: its name for people, its folder, and options of `gr2st resume` for it."""
+    """Work that closing the window ends: its name for people, its folder, and options of `gr2st resume` for it.
+
+    What has no folder cannot go on without the window. All goes on where it was when it is started again.
+    """
 
     name: str
-    folder: Path
+    folder: Path | None = None
     options: tuple[str, ...] = ()
 
 

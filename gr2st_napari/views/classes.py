@@ -21,11 +21,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from gr2st_napari._classes import NO_CLASS_WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 GENES = "Genes"
-NO_CLASS_WORDS = "no class"
 SWATCH_PX = 14
 MOST_ROWS = 9
 FEWEST_CLUSTERS, MOST_CLUSTERS = 2, 20

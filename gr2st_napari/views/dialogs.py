@@ -97,21 +97,32 @@ def ask_session(parent: QWidget) -> str:
     return str(QFileDialog.getOpenFileName(parent, "Open a session", "", SESSIONS)[0])
 
 
-def ask_leaving(parent: QWidget, work: Sequence[str]) -> Literal["background", "stop", "stay"]:
-    """What is to become of unfinished `work` when the window closes."""
+BACKGROUND_WORDS = (
+    "Nothing that was learned is lost. In the background it goes on without a window, and the next window finds it "
+    "again. Stopped, it can be resumed at any time."
+)
+ENDING_WORDS = (
+    "{} ends with the window, and nothing is lost: what was looked at is kept. Start it again in the Slide dock, with "
+    "the same slide and model, and it goes on where it was."
+)
+
+
+def ask_leaving(
+    parent: QWidget, lasting: Sequence[str], ending: Sequence[str] = ()
+) -> Literal["background", "stop", "stay"]:
+    """What is to become of unfinished work when the window closes: `lasting` can go on without it, `ending` cannot."""
+    work = [*lasting, *ending]
     box = QMessageBox(parent, objectName="gr2st_leaving")
     box.setWindowTitle("Close the window?")
     box.setIcon(QMessageBox.Icon.Question)
     box.setText(f"{' and '.join(work)} {'is' if len(work) == 1 else 'are'} still at work.")
-    box.setInformativeText(
-        "Nothing that was learned is lost. In the background it goes on without a window, and the next window finds it "
-        "again. Stopped, it can be resumed at any time."
-    )
-    background = box.addButton("Continue in the background", QMessageBox.ButtonRole.AcceptRole)
+    words = [BACKGROUND_WORDS] * bool(lasting) + [ENDING_WORDS.format(name) for name in ending]
+    box.setInformativeText("\n\n".join(words))
+    background = box.addButton("Continue in the background", QMessageBox.ButtonRole.AcceptRole) if lasting else None
     stop = box.addButton("Stop and close", QMessageBox.ButtonRole.DestructiveRole)
     stay = box.addButton("Keep the window open", QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(stay)
     box.setEscapeButton(stay)
     box.exec()
     clicked = box.clickedButton()
-    return "background" if clicked is background else "stop" if clicked is stop else "stay"
+    return "background" if lasting and clicked is background else "stop" if clicked is stop else "stay"

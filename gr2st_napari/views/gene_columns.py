@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import QHeaderView, QMenu
 
 from gr2st_napari.views.gene_model import DETECTED, GENE, HIGH, LOW, MEAN, MORAN, PCC, STAR, VARIABILITY, WIDTHS
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 PRIORITY = (PCC, MEAN, LOW, HIGH, MORAN, DETECTED, VARIABILITY)
 """In which order columns are given room."""
+NAMES = {
+    MEAN: "mean",
+    DETECTED: "found",
+    VARIABILITY: "rank",
+    MORAN: "moran",
+    PCC: "pcc",
+    LOW: "low",
+    HIGH: "high",
+}
+"""What columns are called where the wanted ones are remembered."""
 NAME_PX = 96
 """Room that the name of a gene keeps."""
 NARROW_PX = 310
@@ -26,6 +36,9 @@ NARROW_PX = 310
 
 class ColumnChooser(QObject):
     """Fits the columns of a list to its width, and asks which are wanted in the menu of its header."""
+
+    chosen = Signal(object)
+    """The names of the columns the user wants, the one given room first in front."""
 
     def __init__(self, genes: GeneList, wanted: Sequence[int] = PRIORITY) -> None:
         super().__init__(genes)
@@ -51,6 +64,14 @@ class ColumnChooser(QObject):
         for column in PRIORITY:
             self._genes.table.setColumnHidden(column, column not in shown)
 
+    def show_wanted(self, names: Sequence[str]) -> None:
+        """Show the columns of these names, as far as they fit; names that are not known are passed over."""
+        known = {name: column for column, name in NAMES.items()}
+        wanted = tuple(known[name] for name in names if name in known)
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self.fit()
+
     def menu(self) -> QMenu:
         """The columns, wanted ones ticked; one that is not known here cannot be chosen."""
         menu = QMenu(self._genes.table)
@@ -71,6 +92,7 @@ class ColumnChooser(QObject):
         elif self._genes.model.sorted_by[0] == column:
             self._genes.sort_by(next(filter(self._genes.model.knows, others), GENE))
         self.fit()
+        self.chosen.emit(tuple(NAMES[wanted] for wanted in self._wanted))
 
     def _fitting(self) -> set[int]:
         model, room = self._genes.model, self._genes.table.viewport().width()

@@ -56,7 +56,7 @@ class GenesView(QWidget):
         self.legend = _text("gr2st_legend")
         self.foot = Foot()
         self._filler = QWidget()
-        self.setMinimumWidth(285)
+        self.setMinimumWidth(300)
         # napari puts a stretch under docks that do not ask for height, and it takes half from the second one on.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._lay_out()

@@ -57,6 +57,8 @@ LOG_TIP = (
     "taken back, it is lower than the mean it stands for."
 )
 MODE_COLUMNS = 3
+ROUND_NAME_PX = 70
+"""What a box of colour maps has beside the name: strip, arrow, padding."""
 
 
 class ModeButtons(QWidget):
@@ -160,6 +162,9 @@ class LookControls(QWidget):
         self.colormap.clear()
         for name, colours in maps.items():
             self.colormap.addItem(_strip(colours), name, name)
+        # However narrow the dock, no name is cut off. Qt counts the letters of a minimum as X, which takes too much.
+        metrics = self.colormap.fontMetrics()
+        self.colormap.setMinimumWidth(ROUND_NAME_PX + max(map(metrics.horizontalAdvance, maps)))
 
     def show_wish(self, wish: Wish, limits: Limits, is_enabled: bool) -> None:
         """Show the settings in use and the limits they led to."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
@@ -41,6 +42,8 @@ class SlideView(QWidget):
     scale_chosen = Signal(float)
     """Micrometres per pixel; 0 where the file is to tell."""
     place_chosen = Signal(str)
+    everywhere_chosen = Signal(bool)
+    """Whether spots are also laid where no tissue is found."""
     started = Signal()
     dismissed = Signal()
     shown_in = Signal(QWidget)
@@ -64,6 +67,10 @@ class SlideView(QWidget):
         self.place = QComboBox(objectName="gr2st_slide_place")
         self.place.setToolTip("Draw regions in the Regions dock to predict only these")
         self.place.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.everywhere = QCheckBox("Also where no tissue is found", objectName="gr2st_slide_everywhere")
+        self.everywhere.setToolTip(
+            "For pale stains and fat, which are not told from glass: glass is then predicted, too"
+        )
         self.expected = QLabel(objectName="gr2st_slide_expected", wordWrap=True)
         self.start = QPushButton("Predict the slide", objectName="gr2st_predict_slide")
         self.setMinimumWidth(285)
@@ -83,6 +90,7 @@ class SlideView(QWidget):
             ("Where", self.place),
         ):
             form.addRow(words, part)
+        form.addRow(self.everywhere)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(8)
@@ -101,6 +109,7 @@ class SlideView(QWidget):
         self.pitch.valueChanged.connect(self.pitch_chosen)
         self.scale.valueChanged.connect(self.scale_chosen)
         self.place.activated.connect(lambda: self.place_chosen.emit(self.place.currentData()))
+        self.everywhere.clicked.connect(self.everywhere_chosen)
         self.start.clicked.connect(self.started)
         self.card.acted.connect(lambda _action: self.dismissed.emit())
 
@@ -130,6 +139,10 @@ class SlideView(QWidget):
             self.place.addItem(words, value)
         self.place.setCurrentIndex(max(self.place.findData(chosen), 0))
 
+    def show_everywhere(self, *, is_on: bool) -> None:
+        """Whether spots are also laid where no tissue is found."""
+        self.everywhere.setChecked(is_on)
+
     def show_expected(self, words: str) -> None:
         """Spots and time; empty where they are not known."""
         self.expected.setText(words)
@@ -140,7 +153,7 @@ class SlideView(QWidget):
         self.foot.show_job(job)
         self.start.setEnabled(can_start)
         self.start.setToolTip(why_not or "Predict all genes of the model at every spot of the grid")
-        for part in (self.slide, self.model, self.pitch, self.scale, self.place):
+        for part in (self.slide, self.model, self.pitch, self.scale, self.place, self.everywhere):
             part.setEnabled(not job.is_running)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

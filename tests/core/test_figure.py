@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 
 import gr2st
-from gr2st import Map, MapFigure, keys
+from gr2st import NOT_DRAWN, ClassMap, Map, MapClass, MapFigure, keys
 from gr2st.errors import DataError
 from gr2st.evaluation.figure import DPI, scale_bar_um
+from gr2st.evaluation.figure_key import legend_of
 from gr2st.io.sidecar import sidecar_of
 from gr2st.types import finish
 
@@ -160,3 +161,66 @@ def test_a_figure_of_another_kind_is_refused_before_anything_is_read(tmp_path: P
     with pytest.raises(DataError, match=r"\.png or \.svg file, not a\.bmp"):
         finish(gr2st.write_figure(tmp_path / "a.bmp", figure(), None, {}))
     assert not list(tmp_path.iterdir())
+
+
+ORANGE, BLUE, LAST = (
+    MapClass("fat", 20, (0.9, 0.6, 0.0, 1.0)),
+    MapClass("tumour", 7, (0.0, 0.4, 0.7, 1.0)),
+    (1.0, 0.0, 0.0, 1.0),
+)
+
+
+def classes(codes: list[int], *more: MapClass) -> MapFigure:
+    shown = ClassMap("Pathologist label", np.array(codes), (ORANGE, BLUE, *more))
+    return figure(maps=(shown,))
+
+
+def share_of(drawn: np.ndarray, colour: tuple[float, ...]) -> int:
+    """Pixels of exactly this colour above the legend."""
+    upper = drawn[: drawn.shape[0] // 2].astype(int)
+    return int((np.abs(upper - np.round(255 * np.array(colour[:3]))) <= 1).all(axis=2).sum())
+
+
+def test_classes_have_their_colours_and_what_is_not_drawn_has_none() -> None:
+    drawn = pixels_of(classes([0, 1, NOT_DRAWN, NOT_DRAWN]))
+    assert share_of(drawn, ORANGE.colour) > 10_000
+    assert share_of(drawn, BLUE.colour) > 10_000
+    assert share_of(pixels_of(classes([0, NOT_DRAWN, 0, 0])), BLUE.colour) == 0
+
+
+def test_the_legend_tells_the_classes_that_can_be_seen_with_their_numbers_of_spots() -> None:
+    told = [text.get_text() for text in gr2st.draw_maps(classes([0, 1, 0, 1], MapClass("bone", 3, LAST))).texts]
+    assert told == ["Pathologist label", "fat (20)", "tumour (7)", "50 µm"]
+    left = replace(classes([0, 1, 0, 1]), window=(0.0, 0.0, 200.0, 350.0))
+    assert "tumour (7)" not in [text.get_text() for text in gr2st.draw_maps(left).texts]
+
+
+@pytest.mark.parametrize("width", [4.2, 1.0])
+@pytest.mark.parametrize(
+    "name", ["ductal carcinoma in situ beside invasive cancer of no special type", "invasive" * 20]
+)
+def test_a_long_name_of_a_class_stays_in_its_column_and_below_the_map(width: float, name: str) -> None:
+    window = (0.0, 0.0, 350.0 * width / 4.2, 350.0)
+    drawn = gr2st.draw_maps(replace(classes([0, 0, 2, 2], MapClass(name, 1234, LAST)), window=window))
+    drawn.savefig(io.BytesIO(), format="png")
+    page, bottom = drawn.get_window_extent(), drawn.axes[0].get_window_extent().y0
+    words = [text for text in drawn.texts if "(" in text.get_text() or text.get_text() in name]
+    assert any("(1,234)" in text.get_text() for text in words)
+    for extent in (text.get_window_extent() for text in words):
+        assert extent.y1 < bottom
+        assert extent.x1 <= page.x1 + 1
+        assert extent.y0 > 0
+
+
+def test_short_names_stand_in_columns_and_many_classes_keep_the_legend_low() -> None:
+    many = [MapClass(str(at), 10, LAST) for at in range(20)]
+    beside = legend_of(many, 4.2, has_scale=True)
+    assert len({entry.left for entry in beside.entries}) > 1
+    assert beside.height < 1
+    assert max(entry.left for entry in beside.entries) < 4.2 * 2 / 3
+    assert len(legend_of(many[:3], 4.2, has_scale=True).entries) == 3
+
+
+def test_a_vector_figure_has_the_names_of_classes_as_text(tmp_path: Path) -> None:
+    path = finish(gr2st.write_figure(tmp_path / "a.svg", classes([0, 1, 0, 1]), None, {}))
+    assert re.search(r"<text[^>]*>tumour \(7\)</text>", path.read_text(encoding="utf-8"))

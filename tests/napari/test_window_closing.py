@@ -46,11 +46,16 @@ def happened(monkeypatch) -> list[str]:
 
 
 @pytest.fixture
-def leaving(qapp, tmp_path, happened):
+def work(tmp_path) -> list[Unfinished]:
+    """What is at work in the window."""
+    return [Unfinished("The training first", tmp_path / "first"), Unfinished("The evaluation all", tmp_path / "all")]
+
+
+@pytest.fixture
+def leaving(qapp, happened, work):
     """A window in which two things are at work."""
     made = QWidget()
     made.show()
-    work = [Unfinished("The training first", tmp_path / "first"), Unfinished("The evaluation all", tmp_path / "all")]
     made.closing = Closing(made, lambda: work, lambda: happened.append("worker ended"))
     yield made
     made.closing.rest()
@@ -69,7 +74,7 @@ def answer(leaving):
             box = QApplication.activeModalWidget()
             if isinstance(box, QMessageBox):
                 timer.stop()
-                said.append(box.text())
+                said.extend([box.text(), box.informativeText(), *(button.text() for button in box.buttons())])
                 next(button for button in box.buttons() if button.text() == label).click()
 
         timer.timeout.connect(press)
@@ -83,7 +88,8 @@ def test_a_window_with_work_asks_and_stays_open_where_the_user_wants_to_stay(lea
     said = answer("Keep the window open")
     assert not leaving.close()
     assert leaving.isVisible()
-    assert said == ["The training first and The evaluation all are still at work."]
+    assert said[0] == "The training first and The evaluation all are still at work."
+    assert "Continue in the background" in said
     assert happened == []
 
 
@@ -91,6 +97,28 @@ def test_work_goes_on_in_the_background_once_the_worker_has_ended(leaving, happe
     answer("Continue in the background")
     assert leaving.close()
     assert happened == ["worker ended", "goes on: The training first", "goes on: The evaluation all"]
+
+
+def test_the_prediction_of_a_slide_ends_with_the_window_and_the_question_says_that_nothing_is_lost(
+    leaving, happened, work, answer
+):
+    work[:] = [Unfinished("The prediction of S1.svs")]
+    said = answer("Stop and close")
+    assert leaving.close()
+    assert said[0] == "The prediction of S1.svs is still at work."
+    assert said[1].startswith("The prediction of S1.svs ends with the window, and nothing is lost:")
+    assert "it goes on where it was" in said[1]
+    assert "Continue in the background" not in said
+    assert happened == []
+
+
+def test_beside_a_training_in_the_background_the_prediction_of_a_slide_starts_nothing(leaving, happened, work, answer):
+    work[1] = Unfinished("The prediction of S1.svs")
+    said = answer("Continue in the background")
+    assert leaving.close()
+    assert "the next window finds it again" in said[1]
+    assert "The prediction of S1.svs ends with the window" in said[1]
+    assert happened == ["worker ended", "goes on: The training first"]
 
 
 def test_stopped_work_starts_nothing_new(leaving, happened, answer):

@@ -11,7 +11,7 @@ import napari
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QStyle, QStyleOptionComboBox
 from vispy.visuals.shaders.program import ModularProgram
 from window_builders import PaperSlide, make_prediction, make_section, settle, take
 
@@ -479,3 +479,16 @@ def test_another_gene_builds_no_shader_program(filled, qtbot, monkeypatch):
     filled.wish(gene="FASN")
     qtbot.wait(200)
     assert not built
+
+
+def test_every_colour_map_can_be_read_whole_on_the_narrowest_dock(viewer, dock, controller, section, qtbot):
+    take(controller, opened_of(section, None))
+    dock.resize(dock.minimumWidth(), 700)
+    box = dock.look.colormap
+    names = [box.itemData(at) for at in range(box.count())]
+    longest = max(map(box.fontMetrics().horizontalAdvance, names))
+    option = QStyleOptionComboBox()
+    box.initStyleOption(option)
+    part = QStyle.SubControl.SC_ComboBoxEditField
+    room = box.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, box).width()
+    assert room - box.iconSize().width() >= longest

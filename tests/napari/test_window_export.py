@@ -12,10 +12,25 @@ import numpy as np
 import pandas as pd
 import pytest
 from hands import choose_in_menu
-from qtpy.QtWidgets import QApplication
-from window_builders import make_prediction, settle, take
+from qtpy.QtWidgets import QApplication, QTableView
+from window_builders import make_evaluation, make_prediction, make_slide, make_slide_prediction, settle, take
 
-from gr2st import DataError, RecipeMismatch, Region, SectionInvalid, read_prediction, sample_study_path, save_prediction
+from gr2st import (
+    NOT_DRAWN,
+    NOT_MEASURED,
+    DataError,
+    RecipeMismatch,
+    Region,
+    SectionInvalid,
+    cache_dir,
+    keys,
+    read_prediction,
+    sample_study_path,
+    save_prediction,
+)
+from gr2st_napari._classes import classes_of, source_of
+from gr2st_napari._colours import class_colours
+from gr2st_napari._evaluation import Desk
 from gr2st_napari._export import figure_of, file_stem, settings_of, why_not_export
 from gr2st_napari._expression import Expression
 from gr2st_napari._opening import open_path, opened_of
@@ -86,6 +101,31 @@ def test_files_are_called_after_section_gene_and_mode(shown):
     display, _, opened = shown
     assert file_stem(display, opened) == "C4_ERBB2_side-by-side"
     assert file_stem(replace(display, gene="a/b (mean z)", mode="measured"), opened) == "C4_a-b--mean-z-"
+
+
+def _of_classes(section, **wish):
+    """What is in view of the labels of a section, without a window."""
+    section.table.obs[keys.LABEL] = ["tumour"] * 20 + ["fat"] * 20 + [None] * 8
+    opened, expression = opened_of(section, None), Expression(section, None)
+    wanted = Wish(colour_by=keys.LABEL, **wish)
+    return resolve(wanted, expression, classes_of(source_of(expression, wanted))), expression, opened, wanted
+
+
+def test_a_figure_of_classes_has_the_colours_and_the_legend_of_the_screen(section):
+    display, expression, opened, wish = _of_classes(section)
+    shown = figure_of(display, expression, opened).maps[0]
+    assert [(one.name, one.n_spots) for one in shown.classes] == [("fat", 20), ("tumour", 20), ("no class", 8)]
+    assert [one.colour for one in shown.classes] == [*((*rgb, 1.0) for rgb in class_colours(2)), NOT_MEASURED]
+    assert shown.codes[[0, 20, 47]].tolist() == [1, 0, 2]
+    json.dumps(settings_of(display, wish, opened))
+    assert file_stem(display, opened) == "C4_Pathologist-label"
+
+
+def test_hidden_classes_are_left_out_of_a_figure_and_named_below_it(section):
+    display, expression, opened, _ = _of_classes(section, hidden=frozenset({"fat", ""}))
+    figure = figure_of(display, expression, opened)
+    assert figure.maps[0].codes[[0, 20, 47]].tolist() == [1, NOT_DRAWN, NOT_DRAWN]
+    assert figure.caption == "In brackets: spots in the whole section · Not drawn: fat, no class"
 
 
 def test_what_cannot_be_written_says_why(section, prediction):
@@ -191,6 +231,23 @@ def test_a_figure_of_the_view_is_drawn_and_its_place_is_told(dock, filled, targe
 
 
 @pytest.mark.window
+def test_classes_in_view_become_a_figure_with_a_legend_and_a_table(dock, filled, target, tmp_path, qtbot):
+    filled.state.expression.section.table.obs[keys.LABEL] = ["tumour"] * 20 + ["fat"] * 20 + [None] * 8
+    filled.state.expression.__dict__.pop("class_columns")
+    filled.wish(colour_by=keys.LABEL)
+    qtbot.waitUntil(lambda: filled.state.shown.classes is not None, timeout=PATIENCE_MS)
+    target.path = tmp_path / "labels.svg"
+    _choose(qtbot, dock, "Figure", "Of the whole section")
+    assert target.offered == "C4_Pathologist-label.png"
+    qtbot.waitUntil(lambda: filled.state.saved == target.path, timeout=PATIENCE_MS)
+    assert "tumour (20)" in target.path.read_text(encoding="utf-8")
+    target.path = tmp_path / "labels.csv"
+    _choose(qtbot, dock, "Values", "Of what is in view")
+    qtbot.waitUntil(lambda: filled.state.saved == target.path, timeout=PATIENCE_MS)
+    assert pd.read_csv(target.path)["Pathologist label"].value_counts().to_dict() == {"tumour": 20, "fat": 20}
+
+
+@pytest.mark.window
 def test_values_in_view_and_all_predicted_values_are_tables(dock, filled, target, tmp_path, qtbot):
     target.path = tmp_path / "view.csv"
     _choose(qtbot, dock, "Values", "Of what is in view")
@@ -265,6 +322,141 @@ def test_a_session_is_brought_back_once_and_what_it_lacks_is_told(dock, controll
     assert controller.state.wish.colormap == "cividis"
 
 
+@pytest.fixture
+def slide_work(tmp_path):
+    """A folder with a bare slide and, below the user's cache, what was predicted of it."""
+    folder = tmp_path / "slides"
+    folder.mkdir()
+    return make_slide(folder / "S1.tif"), make_slide_prediction(cache_dir("predictions") / "S1.h5ad", folder / "S1.tif")
+
+
+def _saved(qtbot, controller, path: Path) -> Path:
+    controller.sessions.save(path)
+    qtbot.waitUntil(lambda: controller.state.saved == path, timeout=PATIENCE_MS)
+    return path
+
+
+def _opened_anew(qtbot, controller, path: Path) -> None:
+    """Nothing, and then what a session names."""
+    controller.state.opened = None
+    controller.open(path)
+    qtbot.waitUntil(
+        lambda: controller.state.opened is not None and not controller.state.job.is_running, timeout=PATIENCE_MS
+    )
+
+
+@pytest.mark.window
+def test_a_session_of_a_bare_slide_shows_it_again_where_it_was_looked_at(viewer, controller, slide_work, qtbot):
+    slide, _ = slide_work
+    controller.open(slide)
+    qtbot.waitUntil(lambda: controller.state.opened is not None, timeout=PATIENCE_MS)
+    corners = np.array([[200.0, 200.0], [600.0, 200.0], [600.0, 600.0]])
+    controller.regions.put((Region("core", "Tumor", ((corners,),)),))
+    controller.canvas.view.look_at((300.0, 200.0, 500.0, 400.0))
+    path = _saved(qtbot, controller, slide.parent / "a.gr2st")
+    assert json.loads(path.read_text())["slide"] == "S1.tif"
+    _opened_anew(qtbot, controller, path)
+    assert controller.state.opened.is_slide_alone
+    assert "slide" in [layer.name for layer in viewer.layers]
+    assert [region.name for region in controller.state.sheet.regions] == ["core"]
+    left, top, right, bottom = controller.canvas.view.window
+    assert (left + right, top + bottom) == pytest.approx((800, 600))
+    assert controller.state.problem is None
+
+
+@pytest.mark.window
+@pytest.mark.parametrize("is_laid_beside", [False, True])
+def test_a_session_of_a_predicted_slide_has_its_slide_under_the_spots(
+    is_laid_beside, viewer, controller, slide_work, monkeypatch, tmp_path, qtbot
+):
+    if is_laid_beside:
+        monkeypatch.setattr("gr2st_napari._ground.POINTS_UP_TO", 10)
+    slide, prediction = slide_work
+    controller.open(prediction)
+    qtbot.waitUntil(lambda: controller.state.shown is not None, timeout=PATIENCE_MS)
+    controller.wish(gene="ERBB2", colormap="magma")
+    controller.canvas.view.look_at((300.0, 200.0, 500.0, 400.0))
+    path = _saved(qtbot, controller, slide.parent / "a.gr2st")
+    prediction.unlink()
+    controller.state.opened = None
+    moved = slide.parent.rename(tmp_path / "elsewhere")
+    controller.wish(gene="", colormap="viridis")
+    _opened_anew(qtbot, controller, moved / path.name)
+    qtbot.waitUntil(lambda: controller.state.shown is not None, timeout=PATIENCE_MS)
+    opened = controller.state.opened
+    assert (opened.slide.path, opened.prediction_path) == (moved / "S1.tif", moved / "a.prediction.h5ad")
+    assert (controller.state.shown.gene, controller.state.wish.colormap) == ("ERBB2", "magma")
+    assert [layer.name.split(" ")[0] for layer in viewer.layers] == ["slide", "ERBB2"]
+    left, top, right, bottom = controller.canvas.view.window
+    assert (left + right, top + bottom) == pytest.approx((800, 600))
+    assert controller.state.problem is None
+
+
+def test_a_session_of_a_slide_tells_what_is_missing(slide_work, tmp_path):
+    slide, prediction = slide_work
+    kept = Path(shutil.copy(prediction, slide.with_name("a.prediction.h5ad")))
+    session = Session(slide=slide, section="S1", prediction=kept)
+    path = _write(session, slide.with_name("a.gr2st"))
+    kept.unlink()
+    alone = open_path(path)
+    assert alone.is_slide_alone
+    assert alone.restores.missing[0].startswith(f"The prediction {kept} is not there")
+    shutil.copy(prediction, kept)
+    slide.unlink()
+    assert open_path(path).slide is None
+    assert open_path(path).restores.missing == (
+        f"The slide {slide} is not there: the map is shown without it. Bring it back to that place.",
+    )
+    kept.unlink()
+    with pytest.raises(SectionInvalid, match=r"a\.gr2st has 2 problems:\n  - The slide"):
+        open_path(path)
+    with pytest.raises(DataError, match="names no study, slide or prediction"):
+        open_path(_write(Session(section="S1"), tmp_path / "empty.gr2st"))
+
+
+@pytest.mark.window
+def test_a_session_of_a_bare_slide_dropped_on_the_canvas_is_taken_over(viewer, controller, slide_work):
+    slide, _ = slide_work
+    viewer.open(str(_write(Session(slide=slide, section="S1"), slide.with_name("a.gr2st"))), plugin="gr2st-napari")
+    QApplication.processEvents()
+    assert controller.state.opened.is_slide_alone
+    assert [layer.name for layer in viewer.layers] == ["slide"]
+
+
+def test_the_figure_of_a_predicted_slide_has_the_slide_and_of_a_bare_one_there_is_none(slide_work, tmp_path):
+    from gr2st_napari._show import show
+
+    slide, prediction = slide_work
+    path = _write(Session(slide=slide, section="S1", prediction=prediction), slide.with_name("a.gr2st"))
+    show(None, session=path, figure=tmp_path / "f.svg")
+    drawn = (tmp_path / "f.svg").read_text(encoding="utf-8")
+    assert drawn.count("data:image/png;base64,") == 2, "slide, colour bar"
+    assert ">Slide S1</text>" in drawn
+    bare = _write(Session(slide=slide, section="S1"), slide.with_name("b.gr2st"))
+    with pytest.raises(DataError, match="S1 has no spots, so there is no map to draw"):
+        show(None, session=bare, figure=tmp_path / "g.svg")
+
+
+@pytest.mark.window
+def test_the_evaluation_that_was_open_comes_back_with_its_dock(viewer, controller, session, study, qtbot):
+    evaluate = viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")[1]
+    controller.open(_write(session, study.parent / "first.gr2st"))
+    qtbot.waitUntil(lambda: controller.state.shown is not None, timeout=PATIENCE_MS)
+    folder = make_evaluation(study.parent / "evaluation", genes=controller.state.expression.genes[:2])
+    controller.evaluator.open(folder)
+    qtbot.waitUntil(lambda: controller.state.desk.results is not None, timeout=PATIENCE_MS)
+    controller.evaluator.choose("ridge")
+    path = _saved(qtbot, controller, study.parent / "second.gr2st")
+    told = json.loads(path.read_text())
+    assert (told["evaluation"], told["model"]) == ("evaluation", "ridge")
+    controller.state.desk, controller.state.ranking = Desk(), None
+    _opened_anew(qtbot, controller, path)
+    qtbot.waitUntil(lambda: controller.state.ranking is not None, timeout=PATIENCE_MS)
+    assert controller.state.desk.evaluation.folder == folder
+    assert controller.state.ranking.label == "ridge"
+    assert evaluate.findChild(QTableView, "gr2st_models").model().rowCount() == 1
+
+
 @pytest.mark.window
 def test_a_prediction_that_lies_nowhere_is_kept_beside_the_session(dock, controller, study, tmp_path, qtbot):
     opened = open_path(study)
@@ -303,6 +495,15 @@ def test_the_figure_of_a_session_needs_no_window(session, study, tmp_path):
     assert told["view"]["mode"] == "difference"
     assert told["window_px"] == list(session.window)
     assert told["prediction"] == str(session.prediction)
+
+
+def test_the_figure_of_a_session_shows_the_classes_that_were_in_view(session, study, tmp_path):
+    from gr2st_napari._show import show
+
+    of_clusters = session.model_copy(update={"view": Wish(colour_by="clusters", n_clusters=3), "window": None})
+    show(None, session=_write(of_clusters, study.parent / "a.gr2st"), figure=tmp_path / "f.svg")
+    assert "Clusters of measured expression" in (tmp_path / "f.svg").read_text(encoding="utf-8")
+    assert len(json.loads((tmp_path / "f.svg.json").read_text())["maps"][0]["classes"]) == 3
 
 
 @pytest.mark.window

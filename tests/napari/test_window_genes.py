@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import numpy as np
@@ -14,7 +15,7 @@ from gr2st_napari._gene_facts import FactsKeeper, GeneFacts
 from gr2st_napari._opening import Opened
 from gr2st_napari._resolve import resolve
 from gr2st_napari._results import GeneScores, Ranking
-from gr2st_napari._shelf_keeper import ShelfKeeper, favourites_path
+from gr2st_napari._shelf_keeper import ShelfKeeper, columns_path, favourites_path
 from gr2st_napari._state import State, Wish
 from gr2st_napari.views.gene_columns import ColumnChooser
 from gr2st_napari.views.gene_list import GeneList
@@ -286,6 +287,27 @@ def test_a_star_is_set_by_the_key_f_and_kept_for_the_next_window(dock, controlle
     assert _shown(dock.genes.model) == []
 
 
+def test_the_columns_that_were_chosen_are_those_of_the_next_window(dock, controller, section):
+    take(controller, Opened(section=section))
+    dock.columns.menu().actions()[MEAN - 1].setChecked(False)
+    dock.columns.menu().actions()[MORAN - 1].trigger()
+    wanted = controller.state.shelf.columns
+    assert "mean" not in wanted
+    assert columns_path().read_text().split() == list(wanted)
+    later = State()
+    ShelfKeeper(later)
+    assert later.shelf.columns == wanted
+    columns_path().unlink()
+
+
+def test_columns_of_a_later_version_are_passed_over(sized):
+    view = sized(700)
+    view.columns.show_wanted(("moran", "holograms"))
+    assert _columns(view) == {MORAN}
+    view.columns.show_wanted(())
+    assert _columns(view) == set()
+
+
 def test_a_click_on_the_star_stars_its_gene(qtbot):
     view = GeneList()
     qtbot.addWidget(view)
@@ -308,30 +330,47 @@ def test_recent_genes_are_those_shown_last(dock, controller, section):
     assert set(_shown(dock.genes.model)) == {first, *others}
 
 
-def test_a_list_from_a_file_narrows_the_dock_and_what_is_shown_can_be_saved(dock, controller, section, tmp_path):
+def test_a_list_from_a_file_narrows_the_dock_and_what_is_shown_can_be_saved(dock, controller, section, tmp_path, qtbot):
     take(controller, Opened(section=section))
     (tmp_path / "mine.gmt").write_text("HER2\t\tERBB2\tERBB3\tGRB7\n")
     dock.lists.opened.emit(str(tmp_path / "mine.gmt"))
-    assert dock.lists.name == "HER2"
+    qtbot.waitUntil(lambda: dock.lists.name == "HER2")
+    assert not controller.state.job.is_running
     assert set(_shown(dock.genes.model)) == {"ERBB2", "ERBB3"}
     dock.lists.saved.emit(str(tmp_path / "shown.csv"))
     assert (tmp_path / "shown.csv").read_text().split() == ["gene", *_shown(dock.genes.model)]
 
 
-def test_a_file_that_is_no_list_is_a_sentence_and_changes_nothing(dock, controller, section, tmp_path):
+def test_a_list_is_read_beside_the_window(dock, controller, section, tmp_path, monkeypatch, qtbot):
+    take(controller, Opened(section=section))
+    is_looked_at = threading.Event()
+
+    def slowly(path):
+        assert is_looked_at.wait(60)
+        return {"long": ("ERBB2",)}
+
+    monkeypatch.setattr("gr2st_napari._shelf_keeper.read_gene_lists", slowly)
+    dock.lists.opened.emit(str(tmp_path / "long.gmt"))
+    assert controller.state.job.label == "Reading long.gmt"
+    is_looked_at.set()
+    qtbot.waitUntil(lambda: dock.lists.name == "long")
+
+
+def test_a_file_that_is_no_list_is_a_sentence_and_changes_nothing(dock, controller, section, tmp_path, qtbot):
     take(controller, Opened(section=section))
     (tmp_path / "mine.gmt").write_text("no tabs here\n")
     dock.lists.opened.emit(str(tmp_path / "mine.gmt"))
+    qtbot.waitUntil(lambda: controller.state.problem is not None)
     assert "is no .gmt file" in controller.state.problem.sentence
     assert dock.lists.name == ""
     assert dock.genes.model.rowCount() == 5
 
 
-def test_the_mean_of_a_list_is_a_map_like_a_gene(dock, controller, section, prediction, tmp_path):
+def test_the_mean_of_a_list_is_a_map_like_a_gene(dock, controller, section, prediction, tmp_path, qtbot):
     take(controller, Opened(section=section, prediction=prediction))
     (tmp_path / "mine.gmt").write_text("HER2\t\tERBB2\tENSG00000000003\tGHOST\n")
     controller.shelf.open(tmp_path / "mine.gmt")
-    dock.lists.choose("HER2")
+    qtbot.waitUntil(lambda: dock.lists.name == "HER2")
     controller.wish(space="gene")
     dock.lists.mean.click()
     shown, expression = controller.state.shown, controller.state.expression

@@ -246,3 +246,18 @@ def test_lasso_leaves_side_by_side_and_other_shapes_are_told_or_taken(viewer, re
     layer.add(np.array(LEFT, float), shape_type="ellipse")
     QApplication.processEvents()
     assert _lines(regions)[0][2] < 24
+
+
+def test_a_name_that_is_taken_is_refused_with_the_reason_and_the_line_keeps_its_own(regions, controller, qtbot):
+    corner = np.array([[0, 0], [90, 0], [0, 90]]) + controller.state.expression.xy[0]
+    controller.regions.put((Region("core", "", ((corner,),)), Region("rim", "", ((corner + 300,),))))
+    _type(regions, qtbot, 1, NAME, "core")
+    assert regions.card.sentence.text().startswith(
+        "Another region is called core already: this one is still called rim."
+    )
+    assert [name for name, _, _ in _lines(regions)] == ["core", "rim"]
+    _type(regions, qtbot, 1, NAME, "edge")
+    assert [name for name, _, _ in _lines(regions)] == ["core", "edge"]
+    assert controller.state.sheet.problem is None
+    _type(regions, qtbot, 1, NAME, " ")
+    assert "A region needs a name of its own" in regions.card.sentence.text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from gr2st import Finding, Preflight, Region, keys, read_regions, save_predictio
 from gr2st_napari._opening import open_path, opened_of
 from gr2st_napari._slides import ALL_REGIONS, REGION, WHOLE, SlideSheet, changed, chosen_regions, places
 from gr2st_napari._slides_words import can_start, card_of, expected
-from gr2st_napari._state import State
+from gr2st_napari._state import State, Unfinished
 
 window = pytest.mark.window
 
@@ -110,6 +111,42 @@ def test_a_prediction_that_runs_can_be_cancelled(controller, slide_dock, slide_f
     qtbot.waitUntil(lambda: controller.state.slide.phase == "resting")
     assert slide_dock.start.isEnabled()
     assert controller.state.opened.is_slide_alone
+
+
+@window
+def test_spots_can_be_laid_also_where_no_tissue_is_found(
+    controller, slide_dock, slide_file, tmp_path, qtbot, monkeypatch
+) -> None:
+    _opened(qtbot, controller, slide_dock, slide_file)
+    _with_model(qtbot, slide_dock, tmp_path / "model", monkeypatch)
+    qtbot.waitUntil(lambda: "96 spots" in slide_dock.expected.text())
+    assert slide_dock.place.currentText() == "All tissue"
+    press(qtbot, slide_dock.everywhere)
+    qtbot.waitUntil(lambda: "150 spots" in slide_dock.expected.text())
+    assert slide_dock.place.currentText() == "Whole picture"
+    # Its pyramid is there: the slide is the same, and what was said of it stays.
+    controller.state.opened = replace(controller.state.opened, notes=("changed",))
+    assert slide_dock.everywhere.isChecked()
+    controller.open(make_slide(tmp_path / "S2.tif"))
+    qtbot.waitUntil(lambda: controller.state.opened.name == "S2")
+    assert not slide_dock.everywhere.isChecked()
+    assert not controller.slides._plan().everywhere
+
+
+@window
+def test_a_prediction_that_runs_is_what_closing_asks_about(
+    controller, slide_dock, slide_file, tmp_path, qtbot, monkeypatch
+) -> None:
+    _opened(qtbot, controller, slide_dock, slide_file)
+    _with_model(qtbot, slide_dock, tmp_path / "model", monkeypatch)
+    qtbot.waitUntil(lambda: "96 spots" in slide_dock.expected.text())
+    assert controller._unfinished() == []
+    press(qtbot, slide_dock.start)
+    qtbot.waitUntil(lambda: "Looking at the tissue 3 of 96" in slide_dock.foot.line.text())
+    assert controller._unfinished() == [Unfinished("The prediction of S1.tif")]
+    press(qtbot, slide_dock.foot.button)
+    qtbot.waitUntil(lambda: controller.state.slide.phase == "resting")
+    assert controller._unfinished() == []
 
 
 @window

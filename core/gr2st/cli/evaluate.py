@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gr2st.evaluation.crossval import Evaluation
+    from gr2st.evaluation.plan import Plan
+    from gr2st.types import Study
 
 
 class ProtocolName(StrEnum):
@@ -93,13 +95,10 @@ def evaluate_command(
 
     Example: gr2st evaluate sample_data --models gr2st,ridge,mean --out evaluation
     """
-    from gr2st.evaluation.crossval import evaluate, usable_entries
+    from gr2st.evaluation.crossval import evaluate
     from gr2st.evaluation.executors import executor_of
-    from gr2st.evaluation.folds import read_folds
     from gr2st.evaluation.plan import Plan
-    from gr2st.evaluation.sections import notes_of
     from gr2st.io.study import read_study
-    from gr2st.preprocess.gene_list import read_gene_list
 
     names, found = names_of(models), read_study(study)
     plan = (
@@ -116,18 +115,34 @@ def evaluate_command(
             seeds=seeds,
         )
     )
-    if folds is not None:
-        if preset:
-            raise DataError("The published splits are part of --preset: leave out --folds, or --preset.")
-        plan = replace(plan, folds=read_folds(folds, usable_entries(found, plan.sections)))
-    if score_genes is not None:
-        plan = replace(plan, score_genes=read_gene_list(score_genes))
+    if folds is not None and preset:
+        raise DataError("The published splits are part of --preset: leave out --folds, or --preset.")
+    plan = _with_files(plan, found, folds, score_genes)
     with executor_of(workers, scheduler) as executor:
         evaluation = show_progress(evaluate(found, plan, out, executor=executor, together=together))
+    _tell(evaluation, found, plan, out)
+
+
+def _with_files(plan: Plan, study: Study, folds: Path | None, score_genes: Path | None) -> Plan:
+    """The plan with the splits and the genes of files, where some are given."""
+    from gr2st.evaluation.crossval import usable_entries
+    from gr2st.evaluation.folds import read_folds
+    from gr2st.preprocess.gene_list import read_gene_list
+
+    if folds is not None:
+        plan = replace(plan, folds=read_folds(folds, usable_entries(study, plan.sections)))
+    return plan if score_genes is None else replace(plan, score_genes=read_gene_list(score_genes))
+
+
+def _tell(evaluation: Evaluation, study: Study, plan: Plan, out: Path) -> None:
+    """What came out, what failed (as an error), what is to be known, and where it is written."""
+    from gr2st.evaluation.crossval import usable_entries
+    from gr2st.evaluation.sections import notes_of
+
     print_summary(evaluation.summary)
     print_reported(evaluation.summary)
     _report_failures(evaluation)
-    say_notes([*found.notes, *notes_of(usable_entries(found, plan.sections)), *evaluation.notes])
+    say_notes([*study.notes, *notes_of(usable_entries(study, plan.sections)), *evaluation.notes])
     typer.echo(f"Written: {out}/summary.json, sections.csv, genes.csv, calibration.csv, folds/")
     typer.echo(f"Report: gr2st report {out}")
 

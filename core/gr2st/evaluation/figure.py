@@ -1,50 +1,34 @@
-"""Maps of a section as a figure: slide beneath, spots at true size, colour bars, scale bar. Values in."""
+"""Maps of a section as a figure: slide beneath, spots at true size, colour bars or legends, scale bar. Values in."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gr2st.colours import paint
+from gr2st.evaluation.figure_key import draw_key, key_height
+from gr2st.evaluation.figure_page import GREY, SMALL_PT, TITLE_PT, axes_at, fit_words, letters_within
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from gr2st.colours import Limits
+    from gr2st.evaluation.figure_maps import AnyMap
+    from gr2st.evaluation.figure_page import Pair
     from gr2st.io.slide_window import SlideWindow, Window
-    from gr2st.types import Float32, Float64
-
-Pair: TypeAlias = tuple[float, float]
+    from gr2st.types import Float64
 
 DPI = 300
 MAP_INCHES = 4.2
 """Longer side of a map."""
-LEFT, GAP, TOP, HEAD, BAR, LINE = 0.08, 0.22, 0.3, 0.27, 0.42, 0.115
-"""Inches: margin, between maps, heading, title of a map, strip of the bars, a line of the caption."""
-CHARACTER = 0.55
-"""Width of a letter as a share of its height, on the safe side."""
-TITLE_PT, SMALL_PT, LEAST_PT = 9.0, 6.5, 4.5
-GREY = "#555555"
+LEFT, GAP, TOP, HEAD, LINE = 0.08, 0.22, 0.3, 0.27, 0.115
+"""Inches: margin, between maps, heading, title of a map, a line of the caption."""
 AT_ONCE = 2_000
 """Spots drawn in one call: a thread that draws lets others work between two calls."""
 MOST_VECTORS = 50_000
 """More spots than that are pixels also in a vector figure."""
-
-
-@dataclass(frozen=True, eq=False)
-class Map:
-    """Values (n,) of the spots under a title; NaN is drawn grey. Without values only the slide is drawn."""
-
-    title: str
-    values: Float32 | None = None
-    limits: Limits = (0.0, 1.0)
-    colormap: str = "viridis"
-    unit: str = ""
-    """What the numbers of the colour bar are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +45,7 @@ class MapFigure:
 
     Attributes
     ----------
-    maps : tuple of Map
+    maps : tuple of Map or ClassMap
         Beside each other, all of the same window.
     xy : (n, 2) float64
         Spot centres in level-0 pixels.
@@ -79,7 +63,7 @@ class MapFigure:
         On every map.
     """
 
-    maps: tuple[Map, ...]
+    maps: tuple[AnyMap, ...]
     xy: Float64
     diameter_px: float
     window: Window
@@ -105,23 +89,25 @@ def draw_maps(shown: MapFigure) -> Figure:
     """The maps beside each other; no state of matplotlib that others share is touched."""
     from matplotlib.figure import Figure
 
+    shown = _in_window(shown)
     width, height = _size_of_map(shown.window)
     count = len(shown.maps)
     within = count * width + (count - 1) * GAP
-    lines = wrap(shown.caption, int(72 * within / (CHARACTER * SMALL_PT)))
+    lines = wrap(shown.caption, letters_within(within))
+    has_scale = shown.um_per_px is not None
+    strip = max(key_height(one, width, has_scale=has_scale) for one in shown.maps)
     head, foot = TOP if shown.heading else 0.0, 0.05 + LINE * len(lines)
-    total = (2 * LEFT + within, head + HEAD + height + BAR + foot)
+    total = (2 * LEFT + within, head + HEAD + height + strip + foot)
     figure = Figure(figsize=total, dpi=DPI, facecolor="white")
     for place, one in enumerate(shown.maps):
-        left, bottom = LEFT + place * (width + GAP), foot + BAR
-        _draw_map(_axes(figure, total, (left, bottom), (width, height)), one, shown)
-        _fit(figure, one.title, total, (left, bottom + height + 0.08), width, size=TITLE_PT)
-        if one.values is not None:
-            _draw_colour_bar(figure, one, total, (left, foot), width)
-        _draw_scale_bar(figure, shown, total, (left, foot), width)
-    _fit(figure, shown.heading, total, (LEFT, total[1] - TOP + 0.08), within, weight="bold", size=10.0)
+        left, bottom = LEFT + place * (width + GAP), foot + strip
+        _draw_map(axes_at(figure, total, (left, bottom), (width, height)), one, shown)
+        fit_words(figure, one.title, total, (left, bottom + height + 0.08), width, size=TITLE_PT)
+        draw_key(figure, one, total, (left, bottom), width, has_scale=has_scale)
+        _draw_scale_bar(figure, shown, total, (left, bottom), width)
+    fit_words(figure, shown.heading, total, (LEFT, total[1] - TOP + 0.08), within, weight="bold", size=10.0)
     for above, line in enumerate(reversed(lines)):
-        _fit(figure, line, total, (LEFT, 0.07 + LINE * above), within, color=GREY, size=SMALL_PT)
+        fit_words(figure, line, total, (LEFT, 0.07 + LINE * above), within, color=GREY, size=SMALL_PT)
     return figure
 
 
@@ -132,21 +118,20 @@ def scale_bar_um(across_um: float) -> float:
     return float(power * max(step for step in (1, 2, 5) if step * power <= most))
 
 
+def _in_window(shown: MapFigure) -> MapFigure:
+    """The same without the spots that no part of can be seen."""
+    (left, top, right, bottom), radius = shown.window, shown.diameter_px / 2
+    low, high = (left - radius, top - radius), (right + radius, bottom + radius)
+    seen = np.asarray(((shown.xy > low) & (shown.xy < high)).all(axis=1))
+    return replace(shown, xy=shown.xy[seen], maps=tuple(one.of(seen) for one in shown.maps))
+
+
 def _size_of_map(window: Window) -> Pair:
     across, down = window[2] - window[0], window[3] - window[1]
     return MAP_INCHES * min(1.0, across / down), MAP_INCHES * min(1.0, down / across)
 
 
-def _axes(figure: Figure, total: Pair, at: Pair, size: Pair) -> Axes:
-    """Bare axes at a place and of a size given in inches."""
-    axes: Axes = figure.add_axes((at[0] / total[0], at[1] / total[1], size[0] / total[0], size[1] / total[1]))
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-    return axes
-
-
-def _draw_map(axes: Axes, one: Map, shown: MapFigure) -> None:
+def _draw_map(axes: Axes, one: AnyMap, shown: MapFigure) -> None:
     left, top, right, bottom = shown.window
     if shown.picture is not None:
         x0, y0, x1, y1 = shown.picture.covers
@@ -155,12 +140,10 @@ def _draw_map(axes: Axes, one: Map, shown: MapFigure) -> None:
     for outline in shown.outlines:
         for ring in outline.rings:
             axes.fill(*ring.T, fill=False, edgecolor=outline.colour, linewidth=1, zorder=2)
-    if one.values is None:
+    colours = one.colours()
+    if colours is None:
         return
-    radius = shown.diameter_px / 2
-    inside = (shown.xy > (left - radius, top - radius)).all(axis=1)
-    inside &= (shown.xy < (right + radius, bottom + radius)).all(axis=1)
-    xy, colours = shown.xy[inside], paint(one.values[inside], one.limits, one.colormap)
+    xy, colours = shown.xy[colours[:, 3] > 0], colours[colours[:, 3] > 0]
     for start in range(0, len(xy), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         _draw_discs(axes, xy[part], colours[part], shown.diameter_px, as_pixels=len(xy) > MOST_VECTORS)
@@ -184,34 +167,12 @@ def _draw_discs(axes: Axes, xy: Float64, colours: Float64, diameter: float, *, a
     axes.add_collection(discs, autolim=False)
 
 
-def _draw_colour_bar(figure: Figure, one: Map, total: Pair, at: Pair, width: float) -> None:
-    """A strip of the colours as they lie over white, its ends and its middle with numbers."""
-    left, foot = at
-    bar = _axes(figure, total, (left, foot + BAR - 0.15), (0.45 * width, 0.09))
-    low, high = one.limits
-    steps = paint(np.linspace(low, high, 256), one.limits, one.colormap)[None]
-    bar.imshow(steps, extent=(low, high, 0, 1), aspect="auto", interpolation="nearest")
-    bar.spines[:].set(visible=True, linewidth=0.4, color=GREY)
-    ticks = [low, (low + high) / 2, high]
-    bar.set_xticks(ticks, [_number(tick, high - low) for tick in ticks])
-    bar.tick_params(axis="x", labelsize=SMALL_PT, length=1.8, width=0.4, pad=1.2)
-    first, _, last = bar.get_xticklabels()
-    first.set_horizontalalignment("left")
-    last.set_horizontalalignment("right")
-    _fit(figure, one.unit, total, (left + 0.47 * width, foot + BAR - 0.13), 0.2 * width, size=SMALL_PT, color=GREY)
-
-
-def _number(value: float, span: float) -> str:
-    digits = max(0, int(np.ceil(1.5 - np.log10(span)))) if span > 0 else 2
-    return f"{value:.{min(digits, 6)}f}".replace("-", "\N{MINUS SIGN}")
-
-
 def _draw_scale_bar(figure: Figure, shown: MapFigure, total: Pair, at: Pair, width: float) -> None:
     if shown.um_per_px is None:
         return
     across_um = (shown.window[2] - shown.window[0]) * shown.um_per_px
     length = scale_bar_um(across_um)
-    right, middle = at[0] + width, at[1] + BAR - 0.1
+    right, middle = at[0] + width, at[1] - 0.1
     start = right - width * length / across_um
     line = _line(figure, (start / total[0], right / total[0]), middle / total[1])
     figure.add_artist(line)
@@ -224,16 +185,3 @@ def _line(figure: Figure, x: Pair, y: float) -> Any:
     from matplotlib.lines import Line2D
 
     return Line2D(x, (y, y), color="black", linewidth=2, solid_capstyle="butt", transform=figure.transFigure)
-
-
-def _fit(figure: Figure, words: str, total: Pair, at: Pair, width: float, *, size: float, **style: Any) -> None:
-    """Words from a place in inches on: smaller where they are too wide, cut off where that is not enough."""
-    if not words:
-        return
-    text = figure.text(at[0] / total[0], at[1] / total[1], words, fontsize=size, parse_math=False, **style)
-    wide = text.get_window_extent().width / figure.dpi
-    if wide > width:
-        text.set_fontsize(max(LEAST_PT, size * width / wide))
-    wide = text.get_window_extent().width / figure.dpi
-    if wide > width:
-        text.set_text(words[: int(len(words) * width / wide) - 2] + "\N{HORIZONTAL ELLIPSIS}")

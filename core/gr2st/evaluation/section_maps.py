@@ -9,7 +9,8 @@ import numpy as np
 
 from gr2st import keys
 from gr2st.colours import automatic_limits, joined_limits
-from gr2st.evaluation.figure import Map, MapFigure, window_round
+from gr2st.evaluation.figure import MapFigure, window_round
+from gr2st.evaluation.figure_maps import Map
 from gr2st.io.prediction import SPACE_NAMES
 from gr2st.preprocess.normalise import spot_normalise
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from gr2st.errors import DataError
 from gr2st.evaluation import section_page as page
-from gr2st.evaluation.figure import Map, draw_maps, pixels_wanted
+from gr2st.evaluation.figure import draw_maps, pixels_wanted
+from gr2st.evaluation.figure_maps import Map
 from gr2st.evaluation.gene_facts import variability_ranks
 from gr2st.evaluation.markup import document, inline, said
 from gr2st.evaluation.measured import with_measured

@@ -16,18 +16,19 @@ from gr2st.io.store import write_csv
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
     import pandas as pd
 
-    from gr2st.types import Float32, Float64, Prediction
+    from gr2st.types import Float64, Prediction
 
 LAYERS = {"predicted": keys.PREDICTED, "measured": keys.MEASURED_SPOT, "measured-gene": keys.MEASURED_GENE}
 """What of a prediction can be a table: predicted values, measured ones spot-normalised or gene-normalised."""
 
 
 def spot_table(
-    spots: Sequence[str], xy: Float64, um_per_px: float | None, columns: Mapping[str, Float32]
+    spots: Sequence[str], xy: Float64, um_per_px: float | None, columns: Mapping[str, npt.NDArray[Any]]
 ) -> pd.DataFrame:
-    """A line per spot: its name, its place, and columns (n,) of values.
+    """A line per spot: its name, its place, and columns (n,) of values or words.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from gr2st.plans import GridShape
     from gr2st.regions import Region
-    from gr2st.types import Bool, Float64, Int64, Slide, UInt8
+    from gr2st.types import Bool, Float64, Int64, Slide
 
 LAYOUT = "virtual"
 PITCH_UM = 100.0
@@ -82,17 +82,26 @@ def virtual_section(
     if not PITCHES_UM[0] <= pitch_um <= PITCHES_UM[1]:
         raise DataError(f"A pitch of {PITCHES_UM[0]:g} to {PITCHES_UM[1]:g} um is wanted, found {pitch_um:g}.")
     pitch = pitch_um / scale
-    overview = slide.thumbnail(OVERVIEW_PX)
-    grid, xy = _lattice(slide, pitch, shape)
+    cells, xy = _lattice(slide, pitch, shape)
     kept = _inside(regions, xy)
     if not everywhere:
-        kept[kept] = _on_tissue(overview, xy[kept], slide, min(pitch_um, _SPOT_UM) / scale)
+        kept[kept] = _on_tissue(slide, xy[kept], min(pitch_um, _SPOT_UM) / scale)
     if not kept.any():
         raise DataError(_why_nothing(slide, pitch_um, regions, everywhere=everywhere))
+    notes = () if note is None else (note,)
+    return _section(slide, _table(cells[kept], xy[kept]), pitch, scale, source, notes)
+
+
+def slide_name(path: Path) -> str:
+    """What a slide without spots is called: its file without endings."""
+    return path.name.split(".")[0]
+
+
+def _section(slide: Slide, table: AnnData, pitch: float, scale: float, source: str, notes: tuple[str, ...]) -> Section:
     return Section(
         name=slide_name(slide.path),
         patient=None,
-        table=_table(grid[kept], xy[kept]),
+        table=table,
         slide=slide,
         um_per_px=scale,
         um_per_px_source=source,
@@ -100,13 +109,8 @@ def virtual_section(
         grid_pitch=pitch,
         layout=LAYOUT,
         alignment=Alignment("good", 1.0, 1.0, "The spots were laid on the tissue."),
-        notes=() if note is None else (note,),
+        notes=notes,
     )
-
-
-def slide_name(path: Path) -> str:
-    """What a slide without spots is called: its file without endings."""
-    return path.name.split(".")[0]
 
 
 def _scale(slide: Slide, stated: float | None) -> tuple[float, str, str | None]:
@@ -155,8 +159,9 @@ def _inside(regions: Sequence[Region], xy: Float64) -> Bool:
     return found
 
 
-def _on_tissue(overview: UInt8, xy: Float64, slide: Slide, side: float) -> Bool:
+def _on_tissue(slide: Slide, xy: Float64, side: float) -> Bool:
     """Which spots have tissue in at least half of the square of `side` level-0 pixels round them."""
+    overview = slide.thumbnail(OVERVIEW_PX)
     factor = overview.shape[1] / slide.width
     mask = tissue_mask(overview).astype(np.float32)
     share = ndimage.uniform_filter(mask, max(1, round(side * factor)), mode="nearest")
@@ -182,6 +187,6 @@ def _why_nothing(slide: Slide, pitch_um: float, regions: Sequence[Region], *, ev
     if everywhere:
         return f"No spot of a grid of {pitch_um:g} um lies {where}. Check that region and slide belong together."
     return (
-        f"No tissue was found {where}. Check region and scale; where the tissue is only pale, draw a region and lay "
-        "spots everywhere in it (--everywhere)."
+        f"No tissue was found {where}. Check region and scale; where the tissue is only pale, draw a region round it "
+        'and lay spots everywhere in it (--everywhere; in the Slide dock "Also where no tissue is found").'
     )
