@@ -6,6 +6,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -83,12 +85,13 @@ class SideBySide:
         camera = self._viewer.scene.camera
         centre, zoom, before = camera.center, camera.zoom, self._fitting_zoom()
         yield
-        after = self._fitting_zoom()
-        camera.center, camera.zoom = centre, zoom * after / before
+        camera.center, camera.zoom = centre, zoom * self._fitting_zoom() / before
 
     def _fitting_zoom(self) -> float:
-        self._viewer.reset_view()
-        return float(self._viewer.scene.camera.zoom)
+        """The zoom at which all layers fill a map, but for a factor."""
+        room = np.ptp(self._layers.extent(), axis=0)
+        size = np.asarray(self._viewer.canvas.viewbox_size(self._viewer.layers))
+        return float((size / np.maximum(room, 1e-12)).min())
 
 
 def set_visible(layers: Iterable[Layer], *, is_visible: bool) -> None:
