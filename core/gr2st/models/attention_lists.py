@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from gr2st.models.attention_weights import SLOPE, Plan, Weights, sum_of_logs
 
-CHUNK = 1 << 16
-"""Edges worked on at once; with eight heads the weights take 2 MiB."""
+CHUNK = 1 << 15
+"""Edges worked on at once; with eight heads the weights take 1 MiB."""
 
 
 @dataclass(frozen=True, eq=False)

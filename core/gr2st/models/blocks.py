@@ -65,18 +65,10 @@ class GraphAttention(nn.Module):
 
     def project(self, gathered: Tensor) -> Tensor:
         """The heads side by side, each through its projection."""
-        return linear_by_head(gathered, self._projections).reshape(len(gathered), -1).add_(self.bias)
-
-    def project_through(self, gathered: Tensor, weight: Tensor) -> Tensor:
-        """`project`, and then the linear map `weight` (out, heads * width): (n, out).
-
-        Both maps are multiplied first. What costs spots * heads * width^2 less costs heads * width^2 * out more.
-        """
-        both = linear_by_head(weight.view(len(weight), self.heads, -1), self._projections.transpose(1, 2))
-        return linear(gathered.flatten(1), both.flatten(1), weight @ self.bias)
+        return linear_by_head(gathered, self.projections).reshape(len(gathered), -1).add_(self.bias)
 
     @property
-    def _projections(self) -> Tensor:
+    def projections(self) -> Tensor:
         """One for each head: (heads, width, width)."""
         return self.lin.weight.view(self.heads, -1, self.lin.in_features)
 
@@ -91,7 +83,7 @@ class GraphAttention(nn.Module):
     def _scores(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """Both parts of the logits, each (n, heads): a . (Theta x) = (Theta^T a) . x."""
         vectors = torch.stack([self.att_src[0], self.att_dst[0]], dim=1)
-        folded = torch.bmm(vectors, self._projections).transpose(0, 1).flatten(0, 1)
+        folded = torch.bmm(vectors, self.projections).transpose(0, 1).flatten(0, 1)
         source, target = torch.split(linear(state, folded), self.heads, dim=1)
         return source, target
 
