@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gr2st.models.attention_weights import SLOPE, Plan, Weights, sum_of_logs
+from gr2st.models.attention_weights import SLOPE, Plan, Weights, joined, sum_of_logs
 
 CHUNK = 1 << 15
 """Edges worked on at once; with eight heads the weights take 1 MiB."""
@@ -94,8 +94,7 @@ class ListAttention(torch.autograd.Function):
             ctx.weights.append(weights if room >= 0 else None)
         ctx.save_for_backward(state, source, target, added)
         ctx.plan, ctx.lists = plan, lists
-        whole = gathered[0] if len(gathered) == 1 else torch.cat(gathered, dim=1)
-        return whole.transpose(0, 1), entropy
+        return joined(gathered).transpose(0, 1), entropy
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, entropy_grad: Tensor) -> tuple[Tensor | None, ...]:

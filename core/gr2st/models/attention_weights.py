@@ -68,3 +68,17 @@ def raised_logs(thin: Tensor, scale: float) -> Tensor:
 def sum_of_logs(thin: Tensor, raised: Tensor, scale: float) -> Tensor:
     """Sum of w log(w + tiny) over the scaled weights w."""
     return scale * (torch.dot(thin.view(-1), raised.view(-1)) - thin.sum())
+
+
+def joined(gathered: list[Tensor]) -> Tensor:
+    """What was gathered part by part, (heads, t, width), of all targets; the parts are given up one by one."""
+    if len(gathered) == 1:
+        return gathered[0]
+    heads, _, width = gathered[0].shape
+    whole = gathered[0].new_empty(heads, sum(part.shape[1] for part in gathered), width)
+    stop = whole.shape[1]
+    while gathered:
+        part = gathered.pop()
+        whole[:, stop - part.shape[1] : stop] = part
+        stop -= part.shape[1]
+    return whole

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from gr2st.models.attention import Graph
 from gr2st.models.dropout import Dropout
+from gr2st.models.heads import each_linear, summed_linear
 from gr2st.models.listening import heard_over
 from gr2st.models.products import Linear, linear, linear_by_head
 
@@ -106,17 +107,16 @@ class ExpertHead(nn.Module):
     def forward(self, image: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Expression (n, genes) and gate logits (n, experts) from image embeddings (n, width) and what the gate sees.
 
-        The gate is applied to the hidden layer: sum_k g_k (W_k x_k + b_k) is one product of the joined layers, and
-        the expressions of the single experts never exist.
+        The gate is applied to the hidden layer: of sum_k g_k (W_k x_k + b_k) only the sum is formed, and the
+        expressions of the single experts never exist.
         """
         logits = self.gate(seen)
         share = logits.softmax(dim=1)
-        hidden = linear(image, *self._joined(0, dim=0))
-        hidden = self.dropout(F.gelu(hidden)).view(len(image), len(self.experts), -1) * share[:, :, None]
-        weight, bias = self._joined(3, dim=1)
-        return linear(hidden.flatten(1), weight) + share @ bias.view(len(self.experts), -1), logits
+        hidden = self.dropout(F.gelu(each_linear(image, *self._layers(0)))) * share.T[:, :, None]
+        weights, biases = self._layers(3)
+        return summed_linear(hidden, weights) + share @ torch.stack(biases), logits
 
-    def _joined(self, layer: int, *, dim: int) -> tuple[Tensor, Tensor]:
-        """Weights of one layer of all experts joined along `dim`, and their biases in a row."""
+    def _layers(self, layer: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights and biases of one layer of all experts."""
         layers = [expert[layer] for expert in self.experts]  # type: ignore[index]
-        return torch.cat([x.weight for x in layers], dim=dim), torch.cat([x.bias for x in layers])
+        return [each.weight for each in layers], [each.bias for each in layers]

@@ -1,7 +1,8 @@
-"""The projections of many heads and the linear map that follows, as one step.
+"""Many small linear maps at once: the heads of attention with the layer that follows, and the experts.
 
 The numbers of one head lie side by side, as attention leaves them, and so do their gradients, as attention takes them:
 what all heads gathered, the largest thing in a training step, is copied once where autograd would copy it six times.
+Weights of experts are used where they are, and their gradients arrive where they belong: joined, both would be copied.
 """
 
 from __future__ import annotations
@@ -34,11 +35,33 @@ def heads_through(gathered: Sequence[Tensor], weights: Sequence[Tensor], last: T
     (n, out)
     """
     values = [value.transpose(0, 1) for value in gathered]
-    if plain() or values[0].device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+    if _is_left_to_torch(last):
         return _by_torch(values, weights, last, folded=folded)
     made = _Folded if folded else _SideBySide
     out: Tensor = made.apply(last, len(values), *values, *weights)  # type: ignore[no-untyped-call]
     return out
+
+
+def each_linear(values: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> Tensor:
+    """The same values (n, k) through several layers, weights (c, k) and biases (c,): (layers, n, c)."""
+    if _is_left_to_torch(values):
+        joined = F.linear(values, torch.cat(list(weights)), torch.cat(list(biases)))
+        return joined.view(len(values), len(weights), -1).transpose(0, 1)
+    projected: Tensor = _Each.apply(values, *weights)  # type: ignore[no-untyped-call]
+    return projected + torch.stack(list(biases))[:, None]
+
+
+def summed_linear(values: Tensor, weights: Sequence[Tensor]) -> Tensor:
+    """Values (layers, n, c), each through its own layer, weights (out, c), summed over the layers: (n, out)."""
+    if _is_left_to_torch(values):
+        return F.linear(values.transpose(0, 1).flatten(1), torch.cat(list(weights), dim=1))
+    out: Tensor = _Sum.apply(values, *weights)  # type: ignore[no-untyped-call]
+    return out
+
+
+def _is_left_to_torch(like: Tensor) -> bool:
+    """Where one large product is better than several, or a backward pass of our own is in the way."""
+    return plain() or like.device.type != "cpu" or torch.is_autocast_enabled("cpu")
 
 
 def _by_torch(values: Sequence[Tensor], weights: Sequence[Tensor], last: Tensor, *, folded: bool) -> Tensor:
@@ -106,12 +129,41 @@ class _Folded(torch.autograd.Function):
         return for_last.flatten(1), None, *for_values, *for_weights
 
 
+class _Each(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, *weights: Tensor) -> Tensor:
+        ctx.save_for_backward(values, *weights)
+        return torch.stack([product(values, weight.T) for weight in weights])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+        values, *weights = ctx.saved_tensors
+        return _summed(grad.contiguous(), weights), *(product(flow.T, values) for flow in grad)
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, *weights: Tensor) -> Tensor:
+        values = values.contiguous()
+        ctx.save_for_backward(values, *weights)
+        return _summed(values, [weight.T for weight in weights])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+        values, *weights = ctx.saved_tensors
+        turned = grad.T.contiguous()
+        for_values = torch.stack([product(grad, weight) for weight in weights])
+        return for_values, *(product(turned, own) for own in values)
+
+
 def _by_head(last: Tensor, heads: int) -> Tensor:
     """The linear map's share of each head: (heads, out, c)."""
     return last.view(len(last), heads, -1).transpose(0, 1)
 
 
-def _summed(left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
+def _summed(left: Sequence[Tensor] | Tensor, right: Sequence[Tensor]) -> Tensor:
     """Sum of the products of matrices, two and two."""
     total = product(left[0], right[0])
     for one, other in zip(left[1:], right[1:], strict=True):
