@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -103,13 +103,15 @@ class ListAttention(torch.autograd.Function):
         flow, scaled = grad.transpose(0, 1), state * plan.scale
         for_state, for_source, for_target = map(torch.zeros_like, (state, source, target))
         for_added = None if added is None else torch.empty_like(added)
+        entropy_share = float(entropy_grad) * plan.scale if plan.with_entropy else 0.0
         for number, chunk in enumerate(ctx.lists.chunks):
             weights = ctx.weights[number] or _weights(chunk, source, target, added, plan, number)
             own_flow = flow[:, chunk.target].contiguous()
-            slope = _sampled(chunk, own_flow, scaled)
+            # What flows back to the weights.
+            slope = (sampled if state.device.type == "cpu" else sampled_by_head)(chunk, own_flow, scaled)
             _spread(chunk, weights.thin, own_flow, for_state)
             if weights.raised is not None:
-                slope.sub_(weights.raised, alpha=float(entropy_grad) * plan.scale)
+                slope.sub_(weights.raised, alpha=entropy_share)
             slope *= weights.thin
             slope.addcmul_(weights.soft, _per_edge(chunk, _summed(chunk, slope)), value=-1)
             if for_added is not None:
@@ -173,24 +175,31 @@ def _weighted_rows(table: Tensor, looked_up: Tensor, first: Tensor, weight: Tens
     return F.embedding_bag(looked_up, table, first, mode="sum", per_sample_weights=weight)
 
 
-def _sampled(chunk: Chunk, flow: Tensor, state: Tensor) -> Tensor:
-    """Gradient of the weights, (heads, e): products of what flows back with the state, at the edges alone."""
+def sampled(chunk: Chunk, flow: Tensor, state: Tensor) -> Tensor:
+    """Products of `flow` (heads, t, width) with the state (n, width) at the edges alone: (heads, e)."""
     heads, rows, width = flow.shape
     edges = len(chunk.source)
     first = chunk.first[:-1] + _steps(heads, edges, chunk.first)[:, None]
     first = F.pad(first.view(-1), (0, 1), value=heads * edges)
-    with warnings.catch_warnings():
-        # torch says once that its sparse rows may still change.
-        warnings.simplefilter("ignore", UserWarning)
-        where = torch.sparse_csr_tensor(
-            first,
-            chunk.source.repeat(heads),
-            flow.new_zeros(heads * edges),
-            (heads * rows, len(state)),
-            check_invariants=False,
-        )
+    _hear_of_sparse_rows()
+    size, nothing = (heads * rows, len(state)), flow.new_zeros(heads * edges)
+    where = torch.sparse_csr_tensor(first, chunk.source.repeat(heads), nothing, size, check_invariants=False)
     values: Tensor = torch.sparse.sampled_addmm(where, flow.view(-1, width), state.T, beta=0.0).values()
     return values.view(heads, edges)
+
+
+@cache
+def _hear_of_sparse_rows() -> None:
+    """Torch says once in a process that its sparse rows may still change: that is no news to the user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        torch.eye(1).to_sparse_csr()
+
+
+def sampled_by_head(chunk: Chunk, flow: Tensor, state: Tensor) -> Tensor:
+    """The same by operations that every device has."""
+    near = state.index_select(0, chunk.source)
+    return torch.stack([(own.index_select(0, chunk.row) * near).sum(dim=1) for own in flow])
 
 
 def _steps(heads: int, step: int, like: Tensor) -> Tensor:

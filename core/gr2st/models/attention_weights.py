@@ -62,7 +62,7 @@ class Plan:
 
 def raised_logs(thin: Tensor, scale: float) -> Tensor:
     """1 + log(w + tiny) of the scaled weights w, in two passes."""
-    return torch.mul(thin, math.e * scale).add_(math.e * TINY).log_()
+    return torch.add(thin.new_tensor(math.e * TINY), thin, alpha=math.e * scale).log_()
 
 
 def sum_of_logs(thin: Tensor, raised: Tensor, scale: float) -> Tensor:
