@@ -104,13 +104,17 @@ def test_onednn_gives_the_same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
         torch.testing.assert_close(gradients(found, heads), gradients(expected, heads), rtol=1e-4, atol=1e-4)
 
 
-def test_lists_in_chunks_of_targets_give_the_attention_of_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("remembered", [0, 10**6])
+def test_lists_in_chunks_of_targets_give_the_attention_of_the_matrix(
+    remembered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = torch.Generator().manual_seed(1)
     mask = torch.rand(30, 30, generator=made) < 0.2
     tensors = given((30, 6), (30, 2), (30, 2))
     monkeypatch.setattr("gr2st.models.attention_lists.CHUNK", 40)
+    monkeypatch.setattr("gr2st.models.attention_lists.REMEMBERED", remembered)
     listed, dense = (Graph.of(mask, heads=2, sparse_below=share) for share in (1.1, 0.0))
-    assert listed.lists is not None and len(listed.lists.chunks) > 3
+    assert listed.lists is not None and len(list(listed.lists.chunks)) > 3
     results = (attend(*tensors, graph, dropout=0.0, with_entropy=True) for graph in (listed, dense))
     found, expected = (torch.cat([gathered.flatten(), entropy[None]]) for gathered, entropy in results)
     torch.testing.assert_close(found, expected)
@@ -129,7 +133,7 @@ def test_products_at_the_edges_are_the_same_with_and_without_sparse_rows() -> No
 def test_chunks_hold_every_edge_once_and_whole_targets() -> None:
     degree = torch.tensor([1, CHUNK, 3, 2 * CHUNK, 1])
     lists = Lists.of(torch.zeros(int(degree.sum()), dtype=torch.int64), degree)
-    chunks = lists.chunks
+    chunks = list(lists.chunks)
     assert [row for chunk in chunks for row in range(chunk.target.start, chunk.target.stop)] == [0, 1, 2, 3, 4]
     assert sum(len(chunk.source) for chunk in chunks) == len(lists.source)
     assert torch.equal(torch.cat([chunk.first.diff() for chunk in chunks]), degree)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from gr2st.graph.masks import blocks, edges_of
 from gr2st.models.attention_lists import ListAttention, Lists
-from gr2st.models.attention_weights import SLOPE, Plan, Weights, joined, sum_of_logs
+from gr2st.models.attention_weights import SLOPE, Plan, Weights, placed, sum_of_logs
 from gr2st.models.precision import in_full_precision
 from gr2st.models.products import product
 
@@ -218,21 +218,22 @@ class _Attention(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         plan = plan.seeded()
         source, target, scaled = source.T.contiguous(), target.T.contiguous(), state * plan.scale
-        gathered: list[Tensor] = []
+        whole: Tensor | None = None
         entropy = state.new_zeros(())
         scratch = _scratch(bands, source)
         ctx.weights = []
         room = plan.kept
         for number, part in enumerate(bands):
             weights = _weights(part, source, target, plan, number, scratch)
-            gathered.append(product(weights.thin.flatten(0, 1), scaled).view(len(source), -1, state.shape[1]))
+            gathered = product(weights.thin.flatten(0, 1), scaled).view(len(source), -1, state.shape[1])
+            whole = placed(whole, gathered, cast("slice", part.target), len(state))
             if weights.raised is not None:
                 entropy -= sum_of_logs(weights.thin, weights.raised, plan.scale)
             room -= weights.size
             ctx.weights.append(weights if room >= 0 else None)
         ctx.save_for_backward(state, source, target)
         ctx.plan, ctx.bands = plan, bands
-        return joined(gathered).transpose(0, 1), entropy
+        return cast("Tensor", whole).transpose(0, 1), entropy
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, entropy_grad: Tensor) -> tuple[Tensor | None, ...]:

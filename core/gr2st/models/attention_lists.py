@@ -9,19 +9,22 @@ copies took longer than the arithmetic.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gr2st.models.attention_weights import SLOPE, Plan, Weights, joined, sum_of_logs
+from gr2st.models.attention_weights import SLOPE, Plan, Weights, placed, sum_of_logs
 
 CHUNK = 1 << 15
 """Edges worked on at once; with eight heads the weights take 1 MiB."""
+
+REMEMBERED = 1 << 20
+"""Edges of a graph that is remembered in the order of its sources too, which takes 16 bytes an edge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +61,13 @@ class Lists:
         """From the number of sources of each target."""
         return cls(source, F.pad(degree.cumsum(0), (1, 0)))
 
+    @property
+    def chunks(self) -> Iterable[Chunk]:
+        """All edges, in chunks of whole targets; those of many edges, with what they know, are made anew each time."""
+        return self._kept_chunks if len(self.source) <= REMEMBERED else self._chunks()
+
     @cached_property
-    def chunks(self) -> tuple[Chunk, ...]:
-        """All edges, in chunks of whole targets."""
+    def _kept_chunks(self) -> tuple[Chunk, ...]:
         return tuple(self._chunks())
 
     def _chunks(self) -> Iterator[Chunk]:
@@ -84,17 +91,17 @@ class ListAttention(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         plan = plan.seeded()
         source, target, scaled = source.T.contiguous(), target.T.contiguous(), state.detach() * plan.scale
-        entropy, room, ctx.weights, gathered = state.new_zeros(()), plan.kept, [], []
+        entropy, room, ctx.weights, whole = state.new_zeros(()), plan.kept, [], None
         for number, chunk in enumerate(lists.chunks):
             weights = _weights(chunk, source, target, added, plan, number)
-            gathered.append(_gathered(chunk, weights.thin, scaled))
+            whole = placed(whole, _gathered(chunk, weights.thin, scaled), chunk.target, len(state))
             if weights.raised is not None:
                 entropy -= sum_of_logs(weights.thin, weights.raised, plan.scale)
             room -= weights.size
             ctx.weights.append(weights if room >= 0 else None)
         ctx.save_for_backward(state, source, target, added)
         ctx.plan, ctx.lists = plan, lists
-        return joined(gathered).transpose(0, 1), entropy
+        return cast("Tensor", whole).transpose(0, 1), entropy
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, entropy_grad: Tensor) -> tuple[Tensor | None, ...]:

@@ -70,15 +70,11 @@ def sum_of_logs(thin: Tensor, raised: Tensor, scale: float) -> Tensor:
     return scale * (torch.dot(thin.view(-1), raised.view(-1)) - thin.sum())
 
 
-def joined(gathered: list[Tensor]) -> Tensor:
-    """What was gathered part by part, (heads, t, width), of all targets; the parts are given up one by one."""
-    if len(gathered) == 1:
-        return gathered[0]
-    heads, _, width = gathered[0].shape
-    whole = gathered[0].new_empty(heads, sum(part.shape[1] for part in gathered), width)
-    stop = whole.shape[1]
-    while gathered:
-        part = gathered.pop()
-        whole[:, stop - part.shape[1] : stop] = part
-        stop -= part.shape[1]
+def placed(whole: Tensor | None, gathered: Tensor, target: slice, n: int) -> Tensor:
+    """What some targets gathered, (heads, t, width), in its place among all `n`; what all gathered is the whole."""
+    if gathered.shape[1] == n:
+        return gathered
+    if whole is None:
+        whole = gathered.new_empty(len(gathered), n, gathered.shape[2])
+    whole[:, target] = gathered
     return whole
