@@ -6,10 +6,16 @@ are made without one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from gr2st.graph.masks import mask_of
+
+GROUP = 8
+"""Columns of a wide row of scores that are looked at as one at first."""
 
 
 @torch.no_grad()
@@ -67,12 +73,19 @@ def pair_scores(likeness: Tensor, same_type: Tensor, *, temperature: float, type
 
 @torch.no_grad()
 def top_k_graph(
-    head: Tensor, tail: Tensor, cell_type: Tensor, *, temperature: float, type_share: float, k: int
+    head: Tensor,
+    tail: Tensor,
+    cell_type: Tensor,
+    *,
+    temperature: float,
+    type_share: float,
+    k: int,
+    product: Callable[[Tensor, Tensor], Tensor] = torch.matmul,
 ) -> Tensor:
     """Edges from every spot to the `k` spots of highest score head_i . tail_j / T + share * [same type].
 
     The published code takes the softmax of each row first; that leaves the order as it is except where the softmax
-    underflows to equal zeros, so the raw score is ranked here.
+    underflows to equal zeros, so the raw score is ranked here. `product` multiplies two matrices.
 
     Returns
     -------
@@ -81,12 +94,27 @@ def top_k_graph(
     """
 
     def judge(rows: slice) -> Tensor:
-        score = (head[rows] @ tail.T).div_(temperature)
+        score = product(head[rows], tail.T).div_(temperature)
         score.add_(_same_type(cell_type, rows, score.dtype), alpha=type_share)
-        best = score.topk(min(k, len(head)), dim=1, sorted=False).indices
+        best = _best_columns(score, min(k, len(head)))
         return torch.zeros_like(score, dtype=torch.bool).scatter(1, best, True)
 
     return mask_of(len(head), judge)
+
+
+def _best_columns(score: Tensor, k: int) -> Tensor:
+    """Columns of the `k` highest scores of each row: (rows, k).
+
+    Of a wide row, they are first looked for among the best of every few columns: the k highest are in the k groups
+    with the highest best. That halves the time for 700 spots.
+    """
+    groups = -(-score.shape[1] // GROUP)
+    if groups < 2 * k:
+        return score.topk(k, dim=1, sorted=False).indices
+    padded = F.pad(score, (0, groups * GROUP - score.shape[1]), value=-torch.inf)
+    best = padded.view(len(score), GROUP, groups).amax(dim=1).topk(k, dim=1, sorted=False).indices
+    columns = (best[:, None] + torch.arange(0, padded.shape[1], groups, device=score.device)[:, None]).flatten(1)
+    return columns.gather(1, padded.gather(1, columns).topk(k, dim=1, sorted=False).indices)
 
 
 def _own_threshold(score: Tensor, spread: float, least: float) -> Tensor:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gr2st.models.attention import SLOPE, TINY, Part
+from gr2st.models.attention import Part
+from gr2st.models.attention_weights import SLOPE, TINY
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from gr2st.models.attention import Graph
 from gr2st.models.dropout import Dropout
+from gr2st.models.heads import each_linear, summed_linear
 from gr2st.models.listening import heard_over
 from gr2st.models.products import Linear, linear, linear_by_head
 
@@ -65,18 +66,10 @@ class GraphAttention(nn.Module):
 
     def project(self, gathered: Tensor) -> Tensor:
         """The heads side by side, each through its projection."""
-        return linear_by_head(gathered, self._projections).reshape(len(gathered), -1).add_(self.bias)
-
-    def project_through(self, gathered: Tensor, weight: Tensor) -> Tensor:
-        """`project`, and then the linear map `weight` (out, heads * width): (n, out).
-
-        Both maps are multiplied first. What costs spots * heads * width^2 less costs heads * width^2 * out more.
-        """
-        both = linear_by_head(weight.view(len(weight), self.heads, -1), self._projections.transpose(1, 2))
-        return linear(gathered.flatten(1), both.flatten(1), weight @ self.bias)
+        return linear_by_head(gathered, self.projections).reshape(len(gathered), -1).add_(self.bias)
 
     @property
-    def _projections(self) -> Tensor:
+    def projections(self) -> Tensor:
         """One for each head: (heads, width, width)."""
         return self.lin.weight.view(self.heads, -1, self.lin.in_features)
 
@@ -91,7 +84,7 @@ class GraphAttention(nn.Module):
     def _scores(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """Both parts of the logits, each (n, heads): a . (Theta x) = (Theta^T a) . x."""
         vectors = torch.stack([self.att_src[0], self.att_dst[0]], dim=1)
-        folded = torch.bmm(vectors, self._projections).transpose(0, 1).flatten(0, 1)
+        folded = torch.bmm(vectors, self.projections).transpose(0, 1).flatten(0, 1)
         source, target = torch.split(linear(state, folded), self.heads, dim=1)
         return source, target
 
@@ -114,17 +107,16 @@ class ExpertHead(nn.Module):
     def forward(self, image: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Expression (n, genes) and gate logits (n, experts) from image embeddings (n, width) and what the gate sees.
 
-        The gate is applied to the hidden layer: sum_k g_k (W_k x_k + b_k) is one product of the joined layers, and
-        the expressions of the single experts never exist.
+        The gate is applied to the hidden layer: of sum_k g_k (W_k x_k + b_k) only the sum is formed, and the
+        expressions of the single experts never exist.
         """
         logits = self.gate(seen)
         share = logits.softmax(dim=1)
-        hidden = linear(image, *self._joined(0, dim=0))
-        hidden = self.dropout(F.gelu(hidden)).view(len(image), len(self.experts), -1) * share[:, :, None]
-        weight, bias = self._joined(3, dim=1)
-        return linear(hidden.flatten(1), weight) + share @ bias.view(len(self.experts), -1), logits
+        hidden = self.dropout(F.gelu(each_linear(image, *self._layers(0)))) * share.T[:, :, None]
+        weights, biases = self._layers(3)
+        return summed_linear(hidden, weights) + share @ torch.stack(biases), logits
 
-    def _joined(self, layer: int, *, dim: int) -> tuple[Tensor, Tensor]:
-        """Weights of one layer of all experts joined along `dim`, and their biases in a row."""
+    def _layers(self, layer: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights and biases of one layer of all experts."""
         layers = [expert[layer] for expert in self.experts]  # type: ignore[index]
-        return torch.cat([x.weight for x in layers], dim=dim), torch.cat([x.bias for x in layers])
+        return [each.weight for each in layers], [each.bias for each in layers]

@@ -21,6 +21,7 @@ from gr2st.models.choices import blend_scores, candidates, shares_of
 from gr2st.models.dropout import Dropout
 from gr2st.models.fields import expression_field, required
 from gr2st.models.footprint import step_bytes
+from gr2st.models.heads import heads_through
 from gr2st.models.kernel import KernelBranch
 from gr2st.models.memory import PerSection
 from gr2st.models.picture import width_seen, with_surroundings
@@ -34,7 +35,7 @@ from gr2st.models.spot_graphs import SpotGraphs
 from gr2st.models.survey import Survey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gr2st.config import Gr2stConfig, Settings
     from gr2st.models.base import Attention
@@ -326,23 +327,16 @@ class Gr2st(SpotModel):
     def _fused(self, by_function: Tensor, by_place: Tensor) -> Tensor:
         """What both graphs gathered (n, heads, width), projected, fused and through the first layer: (n, width)."""
         layer, fusion = cast("Linear", self.fusion_layer[0]), self.config.fusion
-        if fusion == "max" or len(by_function) <= FOLDED_ABOVE * self.config.projection:
-            out: Tensor = layer(self._fuse(self.dynamic_gat.project(by_function), self.spatial_gat.project(by_place)))
+        folded = len(by_function) > FOLDED_ABOVE * self.config.projection
+        gathered, attentions = (by_function, by_place), (self.dynamic_gat, self.spatial_gat)
+        if fusion == "max":
+            out: Tensor = layer(torch.maximum(*(gat.project(x) for gat, x in zip(attentions, gathered, strict=True))))
             return out
-        one, other = layer.weight.chunk(2, dim=1) if fusion == "concat" else (layer.weight, layer.weight)
-        summed = self.dynamic_gat.project_through(by_function, one) + self.spatial_gat.project_through(by_place, other)
+        if fusion == "concat":
+            shares = zip(gathered, attentions, layer.weight.chunk(2, dim=1), strict=True)
+            return sum((_through([x], [gat], share, folded=folded) for x, gat, share in shares), start=layer.bias)
+        summed = _through(gathered, attentions, layer.weight, folded=folded)
         return summed / (2 if fusion == "mean" else 1) + layer.bias
-
-    def _fuse(self, by_function: Tensor, by_place: Tensor) -> Tensor:
-        match self.config.fusion:
-            case "sum":
-                return by_function + by_place
-            case "mean":
-                return (by_function + by_place) / 2
-            case "max":
-                return torch.maximum(by_function, by_place)
-            case "concat":
-                return torch.cat([by_function, by_place], dim=1)
 
     @property
     def _input_field(self) -> str:
@@ -358,6 +352,14 @@ class Gr2st(SpotModel):
         if self.config.blend < 1:
             spaces.add(self.config.input_space)
         return spaces.pop() if len(spaces) == 1 else "mixed"
+
+
+def _through(
+    gathered: Sequence[Tensor], attentions: Sequence[GraphAttention], weight: Tensor, *, folded: bool
+) -> Tensor:
+    """What the heads gathered over some graphs, projected, summed and times W^T: (n, out)."""
+    out = heads_through(gathered, [gat.projections for gat in attentions], weight, folded=folded)
+    return out + weight @ sum(gat.bias for gat in attentions)
 
 
 @in_full_precision

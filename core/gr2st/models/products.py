@@ -24,6 +24,14 @@ def product(left: Tensor, right: Tensor) -> Tensor:
     return _by_onednn(left, right) if _suits_onednn(left, right) else left @ right
 
 
+def product_added(total: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """`total` (m, n) plus (m, k) times (k, n), where no gradient is asked for."""
+    if not _suits_onednn(left, right):
+        return torch.addmm(total, left, right)
+    out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(left, total, _as_weight(right), None, "add")
+    return out
+
+
 def linear(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """The values times W^T, plus b, with gradient.
 
@@ -105,10 +113,13 @@ class _LinearByHead(torch.autograd.Function):
 
 
 def _by_onednn(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
-    # Rows or columns that do not lie side by side would send oneDNN to its slow reference code.
-    weight = right.T if right.is_contiguous() or right.T.is_contiguous() else right.T.contiguous()
-    out: Tensor = torch.ops.mkldnn._linear_pointwise(left, weight, bias, "none", [], "")
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(left, _as_weight(right), bias, "none", [], "")
     return out
+
+
+def _as_weight(right: Tensor) -> Tensor:
+    # Rows or columns that do not lie side by side would send oneDNN to its slow reference code.
+    return right.T if right.is_contiguous() or right.T.is_contiguous() else right.T.contiguous()
 
 
 def _suits_onednn(*values: Tensor) -> bool:

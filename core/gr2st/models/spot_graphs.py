@@ -19,7 +19,7 @@ from gr2st.models.fields import required
 from gr2st.models.memory import PerSection
 from gr2st.models.plain import plain
 from gr2st.models.precision import in_full_precision
-from gr2st.models.products import linear
+from gr2st.models.products import linear, product
 
 if TYPE_CHECKING:
     from gr2st.config import Gr2stConfig
@@ -54,7 +54,7 @@ class SpotGraphs:
         config = self.config
         scored = {"temperature": config.temperature, "type_share": config.type_share}
         if config.functional == "top-k":
-            return top_k_graph(head, tail, cell_type, k=config.functional_k, **scored)
+            return top_k_graph(head, tail, cell_type, k=config.functional_k, product=product, **scored)
         return threshold_graph(
             head,
             tail,
