@@ -115,7 +115,7 @@ class ListAttention(torch.autograd.Function):
             weights = ctx.weights[number] or _weights(chunk, source, target, added, plan, number)
             own_flow = flow[:, chunk.target].contiguous()
             # What flows back to the weights.
-            slope = (sampled if state.device.type == "cpu" else sampled_by_head)(chunk, own_flow, scaled)
+            slope = (sampled if _can_sample(state) else sampled_by_head)(chunk, own_flow, scaled)
             _spread(chunk, weights.thin, own_flow, for_state)
             if weights.raised is not None:
                 slope.sub_(weights.raised, alpha=entropy_share)
@@ -201,6 +201,11 @@ def _hear_of_sparse_rows() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         torch.eye(1).to_sparse_csr()
+
+
+def _can_sample(like: Tensor) -> bool:
+    """Torch has such products on processors where it was built with MKL."""
+    return like.device.type == "cpu" and bool(torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]
 
 
 def sampled_by_head(chunk: Chunk, flow: Tensor, state: Tensor) -> Tensor:
