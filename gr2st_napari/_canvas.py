@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
@@ -22,7 +21,7 @@ from gr2st_napari._view import View
 from gr2st_napari._vispy_programs import keep_programs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from napari import Viewer
     from napari.layers import Layer
@@ -263,24 +262,13 @@ class Canvas:
             set_visible([] if second.slide is None else [second.slide], is_visible=True)
             if second.spots is not None:
                 second.spots.set_visible(is_visible=True)
-            self._words_later(self._cells)
             self._pair.enter([cell.layers for cell in self._cells])
 
     def _leave_side_by_side(self) -> None:
         if self._pair.is_on and self._second is not None:
-            self._words_later([self._first])
             with self._pair.same_view():
                 self._pair.leave(self._second.layers)
             self._put_by(self._second)
-
-    def _words_later(self, cells: Sequence[Cell]) -> None:
-        """Let titles and colour bars come turn by turn: to draw them in another cell takes as long as the maps."""
-        # Not the scale bar: napari 0.9 cannot draw one in two cells that was hidden when there was one cell.
-        spots = [cell.spots for cell in cells if cell.spots is not None]
-        shown = [overlay for one in spots for overlay in one.words if overlay.visible]
-        for overlay in shown:
-            overlay.visible = False
-        self.turns.add(*(partial(setattr, overlay, "visible", True) for overlay in shown))
 
     def _put_by(self, second: Cell) -> None:
         """What waits, hidden, for the next comparison is not named after what it showed."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from napari.viewer import Viewer  # noqa: TC002 - napari reads the annotation to hand its viewer over
 from npe2 import PluginManager
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QMainWindow, QTabWidget
 
 from gr2st_napari._controller import controller_of
 
@@ -18,11 +20,14 @@ FRONT = "Genes"
 
 
 def open_all_docks(viewer: Viewer) -> None:
-    """Open every dock, one behind the other, with the genes in front."""
+    """Open every dock, one behind the other, with the genes in front and the names where they can be read."""
     names = [
         widget.display_name for widget in PluginManager.instance().get_manifest(PLUGIN).contributions.widgets or ()
     ]
     docks = {name: viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)[0] for name in names}
+    main = docks[FRONT].window()
+    if isinstance(main, QMainWindow):
+        main.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.East)
     docks[FRONT].show()
     docks[FRONT].raise_()
 

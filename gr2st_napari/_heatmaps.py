@@ -88,11 +88,6 @@ class Heatmap(ABC):
         self.main.name_overlay.position = f"top_{side}"
         self._colorbar.position = f"bottom_{side}"
 
-    @property
-    def words(self) -> list[Any]:
-        """Title and colour bar, napari's overlays."""
-        return [self.main.name_overlay, self._colorbar]
-
     def show_title(self) -> None:
         """Say on the canvas what is shown."""
         self.main.name_overlay.visible = True

@@ -39,6 +39,8 @@ class Turns(QObject):
         self._timer.stop()
 
     def _next(self) -> None:
+        if not self._waiting:
+            return  # forgotten since the timer went off
         try:
             self._waiting.popleft()()
         finally:

@@ -14,6 +14,7 @@ import pytest
 from hands import click_cell
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
+from window_builders import settle
 
 from gr2st import (
     GeneChoice,
@@ -144,7 +145,8 @@ def test_a_clicked_gene_stands_side_by_side_on_a_slide_that_was_held_out(viewer,
     dock.results.section.textActivated.emit("B1")
     gene = _genes(dock)[1]
     click_cell(qtbot, dock.results.genes.table, 1, GENE)
-    qtbot.waitUntil(lambda: controller_of(viewer).state.shown is not None, timeout=LONG_MS)
+    qtbot.waitUntil(lambda: controller_of(viewer).state.opened is not None, timeout=LONG_MS)
+    settle(controller_of(viewer))
     opened = controller_of(viewer).state.opened
     assert (opened.section.name, opened.prediction.section, opened.prediction.model) == ("B1", "B1", "ridge")
     titles = [layer.name for layer in viewer.layers if gene in layer.name]
