@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gc
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from qtpy.QtCore import QEventLoop, QTimer
-from window_builders import make_prediction, settle
+from window_builders import make_prediction
 
+from benchmarks.holding import held
 from gr2st import read_section, sample_study_path, save_prediction
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.window, pytest.mark.usefixtures("only_new_garbage")]
 
-TICK_MS, LOOKED_MS, PATIENCE_S = 3, 300, 60
 HELD_S = 0.1
 COMPILED_S = 0.5
 """Where programs for the graphics are compiled: when two maps come to stand beside each other, and at first."""
@@ -81,28 +79,7 @@ def _answer(controller: Controller, folder: Path) -> None:
 
 
 def _held(controller: Controller, act: Callable[[], object]) -> float:
-    """The longest time of its own that the window's thread spends between two turns until all is drawn."""
-    spent: list[float] = []
-    last, loop, end = time.thread_time(), QEventLoop(), time.monotonic() + PATIENCE_S
-    calm = 0
-
-    def tick() -> None:
-        nonlocal last, calm
-        now = time.thread_time()
-        spent.append(now - last)
-        last = now
-        is_calm = controller.is_settled and not controller.state.job.label
-        calm = calm + TICK_MS if is_calm else 0
-        if calm > LOOKED_MS or time.monotonic() > end:
-            loop.quit()
-
-    timer = QTimer(interval=TICK_MS)
-    timer.timeout.connect(tick)
-    timer.start()
-    act()
-    loop.exec()
-    timer.stop()
-    settle(controller)
+    longest = held(controller, act)
     gc.collect()
     gc.freeze()
-    return max(spent)
+    return longest
