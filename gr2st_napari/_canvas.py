@@ -47,6 +47,9 @@ class Canvas:
     lost = Signal(str)
     """The user deleted one of our layers: "slide", "spots", "edges", "second", "divider" or a mark."""
 
+    parted = Signal()
+    """Two maps have come to stand side by side."""
+
     def __init__(self, viewer: Viewer) -> None:
         keep_programs()
         self.layers = LayerList(viewer)
@@ -61,6 +64,8 @@ class Canvas:
         self._placement: Placement | None = None
         self._is_first_look = True
         self._taking_turns: tuple[Panel, ...] = ()
+        self._beside: tuple[Panel, Ground] | None = None
+        """What is to be seen in the second cell; None where there is none."""
         self._source: Mapping[str, Any] = {}
         self.layers.removed.connect(self._on_removed)
         self.layers.disturbed.connect(self._on_disturbed)
@@ -146,8 +151,9 @@ class Canvas:
         spots = self._show_panel(self._first, display.panels[0], ground)
         if is_first_look:
             self.layers.select(spots.main)
+        self._beside = (display.panels[1], ground) if mode == "side by side" else None
         if mode == "side by side":
-            self._show_second(display.panels[1], ground)
+            self._show_second()
         elif mode == "swipe":
             self._show_over(display.panels[1], ground, divider)
         self._size_titles(TITLE_BESIDE_PT if mode in BESIDE else TITLE_PT)
@@ -247,22 +253,40 @@ class Canvas:
 
     # -- two maps --------------------------------------------------------------------------------------------------
 
-    def _show_second(self, panel: Panel, ground: Ground) -> None:
-        if self._second is not None and self._pair.is_on:
-            self._show_panel(self._second, panel, ground)
+    def _show_second(self) -> None:
+        """Show the second map beside the first; the first time its layers are made in turns of their own."""
+        self._second = self._second or Cell(suffix=SECOND_SUFFIX)
+        if self._second.spots is None:
+            self.turns.add(self._make_second_slide, self._make_second_map, self._stand_beside)
+        else:
+            self._stand_beside()
+
+    def _make_second_slide(self) -> None:
+        second = self._second
+        if self._beside is not None and second is not None and second.slide is None and self._first.slide is not None:
+            data, keywords, kind = twin(self._first.slide)
+            second.slide = self.layers.add((data, {**keywords, "visible": False}, kind))
+
+    def _make_second_map(self) -> None:
+        if self._beside is not None and self._second is not None and self._second.spots is None:
+            self._show_panel(self._second, *self._beside).set_visible(is_visible=False)
+
+    def _stand_beside(self) -> None:
+        if self._beside is None or self._second is None:
+            return
+        (panel, ground), second = self._beside, self._second
+        if self._pair.is_on:
+            self._show_panel(second, panel, ground)
             return
         with self._pair.same_view():
-            second = self._second = self._second or Cell(suffix=SECOND_SUFFIX)
-            if second.slide is None and self._first.slide is not None:
-                second.slide = self.layers.add(twin(self._first.slide))
-            self._show_panel(second, panel, ground)
+            self._make_second_slide()
+            self._show_panel(second, panel, ground).set_visible(is_visible=True)
             edges = self._first.edges if any(layer.visible for layer in self._first.edges) else ()
             self._edges.show(second, [twin(layer) for layer in edges], ground.placement, is_visible=True)
             self._marks.show([cell.marks for cell in self._cells], ("", SECOND_SUFFIX))
             set_visible([] if second.slide is None else [second.slide], is_visible=True)
-            if second.spots is not None:
-                second.spots.set_visible(is_visible=True)
             self._pair.enter([cell.layers for cell in self._cells])
+        self.parted.emit()
 
     def _leave_side_by_side(self) -> None:
         if self._pair.is_on and self._second is not None:

@@ -149,6 +149,7 @@ class Controller:
         events.divider.connect(self.canvas.divide)
         self._pointer.clicked.connect(self._on_clicked)
         self.canvas.lost.connect(self._on_lost)
+        self.canvas.parted.connect(self._note)
         self.canvas.layers.dropped.connect(self._on_dropped)
 
     # -- what docks ask for ----------------------------------------------------------------------------------------
@@ -336,11 +337,15 @@ class Controller:
             return
         before, shown = self.state.shown, resolve(self.state.wish, expression, self.state.classes)
         self.canvas.show(shown, ground, self.state.divider, {"opened": opened, "gene": shown.gene})
-        hidden = self.canvas.hidden_layers
-        own = (f"{hidden} of your own layers hidden while two maps stand side by side.",) if hidden else ()
-        self.state.notes = (*shown.notes, *own)
         self.state.shown = shown
+        self._note()
         self._pointer.refresh(outdated=() if before is None else [panel.title for panel in before.panels])
+
+    def _note(self) -> None:
+        """What is to be known of the map in view."""
+        shown, hidden = self.state.shown, self.canvas.hidden_layers
+        own = (f"{hidden} of your own layers hidden while two maps stand side by side.",) if hidden else ()
+        self.state.notes = own if shown is None else (*shown.notes, *own)
 
     def _on_clicked(self, spot: int | None) -> None:
         self.state.spot = spot

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,8 @@ class SessionKeeper:
             self._regions.put(regions_of_geojson(session.regions, "the session"))
         self._state.wish = session.view
         if session.window is not None:
-            self._canvas.view.look_at(session.window)
+            # Two maps come to stand side by side some turns later.
+            self._canvas.turns.add(partial(self._canvas.view.look_at, session.window))
 
     def _bring_back(self, restored: Restored) -> None:
         """What is beside the view."""

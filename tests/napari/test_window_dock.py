@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import cycle
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -252,10 +253,14 @@ def test_a_real_mouse_names_the_spot_it_is_on_and_opens_it_with_a_click(viewer, 
     spot = int(np.hypot(*places.T).argmin())  # the window of the tests is small
     row, column = places[spot] * camera.zoom + (canvas.height() / 2, canvas.width() / 2)
     there = QPoint(round(column), round(row))
-    qtbot.mouseMove(canvas, there + QPoint(20, 20))
-    qtbot.wait(50)
-    qtbot.mouseMove(canvas, there)
-    qtbot.waitUntil(lambda: str(viewer.status).startswith(f"spot {section.table.obs_names[spot]} · ERBB2 measured "))
+    words = f"spot {section.table.obs_names[spot]} · ERBB2 measured "
+    steps = cycle((QPoint(1, 1), QPoint(0, 0)))
+
+    def is_named() -> bool:
+        qtbot.mouseMove(canvas, there + next(steps))
+        return str(viewer.status).startswith(words)
+
+    qtbot.waitUntil(is_named, timeout=20_000)
     qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=there)
     qtbot.waitUntil(lambda: filled.state.spot == spot)
     assert "spatial neighbours" in dock.legend.text()

@@ -288,6 +288,7 @@ def test_the_view_goes_to_a_window_of_the_slide_and_tells_it(viewer, filled):
 def test_a_session_is_saved_from_the_dock_and_shows_the_same_again(dock, controller, session, study, target, qtbot):
     controller.open(_write(session, study.parent / "first.gr2st"))
     qtbot.waitUntil(lambda: controller.state.shown is not None, timeout=PATIENCE_MS)
+    settle(controller)
     corners = np.add(controller.state.expression.xy[:3], [[0, 0], [90, 0], [0, 90]])
     controller.regions.put((Region("core", "Tumor", ((corners,),)),))
     target.path = study.parent / "second"
@@ -305,6 +306,7 @@ def test_a_session_is_saved_from_the_dock_and_shows_the_same_again(dock, control
     assert controller.state.wish == session.view
     assert controller.state.shown.mode == "difference"
     assert [region.name for region in controller.state.sheet.regions] == ["core"]
+    settle(controller)
     left, top, right, bottom = controller.canvas.view.window
     assert (left + right, top + bottom) == pytest.approx((800, 800))
     assert controller.state.problem is None
@@ -359,6 +361,7 @@ def test_a_session_of_a_bare_slide_shows_it_again_where_it_was_looked_at(viewer,
     assert controller.state.opened.is_slide_alone
     assert "slide" in [layer.name for layer in viewer.layers]
     assert [region.name for region in controller.state.sheet.regions] == ["core"]
+    settle(controller)
     left, top, right, bottom = controller.canvas.view.window
     assert (left + right, top + bottom) == pytest.approx((800, 600))
     assert controller.state.problem is None
@@ -387,6 +390,7 @@ def test_a_session_of_a_predicted_slide_has_its_slide_under_the_spots(
     assert (opened.slide.path, opened.prediction_path) == (moved / "S1.tif", moved / "a.prediction.h5ad")
     assert (controller.state.shown.gene, controller.state.wish.colormap) == ("ERBB2", "magma")
     assert [layer.name.split(" ")[0] for layer in viewer.layers] == ["slide", "ERBB2"]
+    settle(controller)
     left, top, right, bottom = controller.canvas.view.window
     assert (left + right, top + bottom) == pytest.approx((800, 600))
     assert controller.state.problem is None
