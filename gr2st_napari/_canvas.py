@@ -81,6 +81,7 @@ class Canvas:
         """Take all our layers away and give the user's view back."""
         self.drop_second()
         self._marks.forget()
+        self._edges.want(())
         self.layers.remove(self._first.layers)
         self._first, self._placement, self.view.scale = Cell(), None, None
         self._is_first_look = True
@@ -102,6 +103,7 @@ class Canvas:
                 self.layers.remove([cell.slide])
                 cell.slide = None
         self._marks.forget()
+        self._edges.want(())
         self._is_first_look = True
 
     def close(self) -> None:
@@ -173,11 +175,8 @@ class Canvas:
         """Draw the edges of one spot in every cell, those of some kinds or none."""
         if self._placement is None:
             return
-        wanted = [] if neighbours is None else edges_of(neighbours, xy, self._placement, kinds)
-        for cell in self._cells:
-            self._edges.show(cell, wanted, self._placement, is_visible=cell is self._first or self._pair.is_on)
-        self._arrange()
-        self._keep_widths()
+        self._edges.want([] if neighbours is None else edges_of(neighbours, xy, self._placement, kinds))
+        self._bring_edges()
 
     def show_marks(self, mark: Mark, xy: Float64) -> None:
         """Mark these spots in every cell, and no others."""
@@ -257,14 +256,13 @@ class Canvas:
             if second.slide is None and self._first.slide is not None:
                 second.slide = self.layers.add(twin(self._first.slide))
             self._show_panel(second, panel, ground)
-            edges = self._first.edges if any(layer.visible for layer in self._first.edges) else ()
-            self._edges.show(second, [twin(layer) for layer in edges], ground.placement, is_visible=True)
             self._marks.show([cell.marks for cell in self._cells], ("", SECOND_SUFFIX))
             set_visible([] if second.slide is None else [second.slide], is_visible=True)
             if second.spots is not None:
                 second.spots.set_visible(is_visible=True)
             self._words_later(self._cells)
             self._pair.enter([cell.layers for cell in self._cells])
+        self._bring_edges()
 
     def _leave_side_by_side(self) -> None:
         if self._pair.is_on and self._second is not None:
@@ -299,7 +297,31 @@ class Canvas:
             self._swipe.leave()
             self._put_by(self._second)
 
-    # -- marks and widths ---------------------------------------------------------------------------------------------
+    # -- edges, marks and widths --------------------------------------------------------------------------------------
+
+    def _bring_edges(self) -> None:
+        """Fill the layers of edges anew; those that are lacking are made before, one in a turn."""
+        if self._edges.lacking(self._cells) is not None:
+            self.turns.add_once(self._make_edges)
+            return
+        for cell in self._cells:
+            self._fill_edges(cell)
+        self._arrange()
+
+    def _make_edges(self) -> None:
+        # The spot may be another one by now, or none, and the second cell gone.
+        lacking = self._edges.lacking(self._cells)
+        if lacking is not None:
+            self._edges.make_one(lacking)
+            self.turns.add_once(self._make_edges)
+            return
+        self._arrange()
+        self.turns.add(*(partial(self._fill_edges, cell) for cell in self._cells))
+
+    def _fill_edges(self, cell: Cell) -> None:
+        if self._placement is not None and cell in self._cells:
+            self._edges.fill(cell, self._placement, is_visible=cell is self._first or self._pair.is_on)
+            self._keep_widths()
 
     def _arrange_marks(self) -> None:
         cells = self._cells
