@@ -182,12 +182,12 @@ class Canvas:
         """Mark these spots in every cell, and no others."""
         if self._placement is not None:
             self._marks.want(mark, xy, self._placement)
-            self._arrange_marks()
+            self._bring_marks()
 
     def drop_mark(self, mark: Mark) -> None:
         """Take a mark away for good."""
         self._marks.drop([cell.marks for cell in self._cells], mark)
-        self._pair.arrange([cell.layers for cell in self._cells])
+        self._arrange()
 
     def put_under_spots(self, layer: Layer) -> Any:
         """Put a layer that was made between slide and spots, which stay to be seen."""
@@ -256,13 +256,13 @@ class Canvas:
             if second.slide is None and self._first.slide is not None:
                 second.slide = self.layers.add(twin(self._first.slide))
             self._show_panel(second, panel, ground)
-            self._marks.show([cell.marks for cell in self._cells], ("", SECOND_SUFFIX))
             set_visible([] if second.slide is None else [second.slide], is_visible=True)
             if second.spots is not None:
                 second.spots.set_visible(is_visible=True)
             self._words_later(self._cells)
             self._pair.enter([cell.layers for cell in self._cells])
         self._bring_edges()
+        self._bring_marks()
 
     def _leave_side_by_side(self) -> None:
         if self._pair.is_on and self._second is not None:
@@ -320,15 +320,27 @@ class Canvas:
 
     def _fill_edges(self, cell: Cell) -> None:
         if self._placement is not None and cell in self._cells:
-            self._edges.fill(cell, self._placement, is_visible=cell is self._first or self._pair.is_on)
+            self._edges.fill(cell, self._placement, is_visible=self._is_seen(cell))
             self._keep_widths()
 
-    def _arrange_marks(self) -> None:
-        cells = self._cells
-        self._marks.show([cell.marks for cell in cells], ("", SECOND_SUFFIX)[: len(cells)])
-        if len(cells) == 2 and not self._pair.is_on:
-            set_visible(cells[1].marks.values(), is_visible=False)
-        self._pair.arrange([cell.layers for cell in cells])
+    def _bring_marks(self) -> None:
+        """Bring marks up to date; layers that are lacking are made before, one in a turn."""
+        if self._marks.lacking([cell.marks for cell in self._cells]) is not None:
+            self.turns.add_once(self._make_marks)
+            return
+        for cell in self._cells:
+            self._marks.fill(cell.marks, is_visible=self._is_seen(cell))
+        self._arrange()
+
+    def _make_marks(self) -> None:
+        lacking = self._marks.lacking([cell.marks for cell in self._cells])
+        if lacking is not None:
+            at, mark = lacking
+            self._marks.make_one(self._cells[at].marks, mark, self._cells[at].suffix)
+        self.turns.add_once(self._make_marks if lacking is not None else self._bring_marks)
+
+    def _is_seen(self, cell: Cell) -> bool:
+        return cell is self._first or self._pair.is_on
 
     def _keep_widths(self) -> None:
         """Edges keep their width on the screen; Vectors give it in data units."""
