@@ -54,6 +54,17 @@ class DrawnGraph:
         for name, value in _layers.graph_picture_place(picture, self.placement).items():
             setattr(self.layer, name, value)
 
+    def empty(self) -> None:
+        """Hide a picture and forget what it shows, until another graph takes its layer."""
+        assert self.look is not None, "lines are not emptied"
+        self.layer.visible = False
+        self.layer.data, self.window = empty_picture(self.look, 1.0).pixels, None
+
+    def takes_after(self, other: DrawnGraph) -> bool:
+        """Whether both are pictures, and one layer does for both."""
+        are_pictures = self.look is not None and other.look is not None
+        return are_pictures and self.placement.units == other.placement.units
+
 
 def build_graph(
     expression: Expression, kind: EdgeKind, placement: Placement, px: float, make: Callable[[LayerTuple], Any]

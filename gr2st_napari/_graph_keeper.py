@@ -43,6 +43,8 @@ class GraphKeeper(QObject):
         self._state, self._canvas, self._pointer = state, canvas, pointer
         self._building, self._drawing = Background(), Background()
         self._graphs: dict[EdgeKind, DrawnGraph] = {}
+        self._kept: dict[EdgeKind, DrawnGraph] = {}
+        """Pictures without a graph, whose layers wait hidden for the next: napari takes its time to let a layer go."""
         self._n_moves = 0
         self._rest = QTimer(self, interval=REST_MS, singleShot=True)
         self._rest.timeout.connect(self._come_back)
@@ -104,20 +106,40 @@ class GraphKeeper(QObject):
         self._go_on()
 
     def _put(self, graph: DrawnGraph) -> None:
-        if graph in self._graphs.values():
+        if graph not in self._graphs.values():
+            return
+        kept = self._kept.pop(graph.lines.kind, None)
+        if kept is not None and graph.takes_after(kept):
+            graph.layer = kept.layer
+        else:
+            self._canvas.layers.remove([] if kept is None else [kept.layer])
             self._canvas.put_under_spots(graph.layer)
-            self._come_back()
+        self._come_back()
 
     def _take_away(self, kinds: Iterable[EdgeKind]) -> None:
-        gone = [self._graphs.pop(kind) for kind in kinds if kind in self._graphs]
-        self._canvas.layers.remove([graph.layer for graph in gone])
+        present = self._canvas.layers.all()
+        for graph in [self._graphs.pop(kind) for kind in kinds if kind in self._graphs]:
+            if graph.look is None:
+                self._canvas.layers.remove([graph.layer])
+            elif graph.layer in present:
+                graph.empty()
+                self._kept[graph.lines.kind] = graph
+
+    def _let_go(self) -> None:
+        """Keep no layers where nothing is open, or in other units than what comes."""
+        opened = self._state.opened
+        units = None if opened is None else placement_of(opened).units
+        gone = [kind for kind, kept in self._kept.items() if kept.placement.units != units]
+        self._canvas.layers.remove([self._kept.pop(kind).layer for kind in gone])
 
     def _on_expression(self, _expression: object) -> None:
         self._draw_nothing()
         self._take_away(EDGE_KINDS)
+        self._let_go()
         self._go_on()
 
     def _on_removed(self, layer: Layer) -> None:
+        self._kept = {kind: kept for kind, kept in self._kept.items() if kept.layer is not layer}
         kind = next((kind for kind, known in self._graphs.items() if known.layer is layer), None)
         if kind is not None:
             del self._graphs[kind]

@@ -130,8 +130,38 @@ def test_a_graph_of_very_many_edges_is_a_picture_of_the_view_that_is_drawn_anew_
     assert not graph.visible
     controller.wish(mode="predicted")
     qtbot.waitUntil(is_seen, timeout=PATIENCE_MS)
+    controller.spot.graphs.show("functional", is_shown=False)
+    assert not graph.visible
+    assert not graph.data.any(), "who opens its eye sees nothing"
+    controller.spot.graphs.show("functional", is_shown=True)
+    qtbot.waitUntil(is_seen, timeout=PATIENCE_MS)
+    assert layers["functional graph"] is graph
     layers.remove(graph)
     assert controller.state.why.graphs == ()
+
+
+@pytest.mark.window
+def test_a_picture_of_a_graph_waits_hidden_for_the_next_slide_and_goes_when_nothing_is_open(viewer, controller, qtbot):
+    section, layers = make_section("V1", shape=(26, 30)), viewer.layers
+    take(controller, opened_of(section, _heavy(section)))
+    controller.spot.graphs.show("functional", is_shown=True)
+    qtbot.waitUntil(lambda: "functional graph" in layers and layers["functional graph"].visible, timeout=PATIENCE_MS)
+    graph = layers["functional graph"]
+    other = make_section("V2", shape=(30, 26))
+    take(controller, opened_of(other, None))
+    assert not graph.visible
+    assert not graph.data.any()
+    take(controller, opened_of(other, _heavy(other)))
+    controller.wish(mode="predicted")
+    qtbot.waitUntil(lambda: graph.visible and controller.is_settled, timeout=PATIENCE_MS)
+    _spots_lie_on_lines(graph, other)
+    take(controller, opened_of(make_section("D1", slide=False, um_per_px=None), None))
+    assert graph not in layers
+    take(controller, opened_of(section, _heavy(section)))
+    qtbot.waitUntil(lambda: "functional graph" in layers, timeout=PATIENCE_MS)
+    controller.state.opened = None
+    settle(controller)
+    assert len(layers) == 0
 
 
 def _spots_lie_on_lines(graph, section) -> None:
