@@ -324,12 +324,12 @@ class Canvas:
             self._keep_widths()
 
     def _bring_marks(self) -> None:
-        """Bring marks up to date; layers that are lacking are made before, one in a turn."""
+        """Bring marks up to date, in the same way."""
         if self._marks.lacking([cell.marks for cell in self._cells]) is not None:
             self.turns.add_once(self._make_marks)
             return
         for cell in self._cells:
-            self._marks.fill(cell.marks, is_visible=self._is_seen(cell))
+            self._fill_marks(cell)
         self._arrange()
 
     def _make_marks(self) -> None:
@@ -337,7 +337,14 @@ class Canvas:
         if lacking is not None:
             at, mark = lacking
             self._marks.make_one(self._cells[at].marks, mark, self._cells[at].suffix)
-        self.turns.add_once(self._make_marks if lacking is not None else self._bring_marks)
+            self.turns.add_once(self._make_marks)
+            return
+        self._arrange()
+        self.turns.add(*(partial(self._fill_marks, cell) for cell in self._cells))
+
+    def _fill_marks(self, cell: Cell) -> None:
+        if cell in self._cells:
+            self._marks.fill(cell.marks, is_visible=self._is_seen(cell))
 
     def _is_seen(self, cell: Cell) -> bool:
         return cell is self._first or self._pair.is_on

@@ -50,7 +50,7 @@ class Edges:
         spare = cell.edges[len(self._wanted) :]
         cell.edges = cell.edges[: len(self._wanted)]
         self._layers.remove(spare)
-        # A layer that the user deleted meanwhile comes back with the next spot.
+        # The user may have deleted one while others were made.
         for layer, (data, keywords, _) in zip(cell.edges, self._wanted, strict=False):
             is_seen = is_visible and keywords["visible"]
             set_visible([layer], is_visible=is_seen)
