@@ -26,7 +26,7 @@ WEAK_ALPHA = 0.55
 WHOLE_WEAK_ALPHA = 0.1
 """Of the weakest edges of a whole graph: thousands of them would hide the strong ones."""
 MOST_EDGES = 300_000
-"""Edges of one graph that are drawn at most; software drawing takes a third of a second for so many."""
+"""Edges of one graph that are drawn at most; a thread takes a second to draw so many."""
 TOP_PERCENT = 99.0
 
 
@@ -53,8 +53,13 @@ class GraphLines:
 
 def ramp(kind: EdgeKind, weak_alpha: float = WEAK_ALPHA) -> npt.NDArray[np.float64]:
     """Colours (6, 4) of a graph, weak to strong, RGBA."""
-    rgb = [[int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)] for colour in RAMPS[kind].split()]
+    rgb = [rgb_of(colour) for colour in RAMPS[kind].split()]
     return np.column_stack([rgb, np.linspace(weak_alpha, 1.0, len(rgb))])
+
+
+def rgb_of(colour: str) -> list[float]:
+    """Red, green and blue, 0 to 1, of a colour like ff7a00."""
+    return [int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4)]
 
 
 def line_colours(kind: EdgeKind, *, is_plain: bool) -> list[str]:
@@ -67,6 +72,14 @@ def edge_colours(kind: EdgeKind, attention: Float32, top: float, weak_alpha: flo
     stops = ramp(kind, weak_alpha)
     at = np.clip(attention / top if top > 0 else np.zeros_like(attention), 0, 1) * (len(stops) - 1)
     return np.column_stack([np.interp(at, range(len(stops)), stops[:, band]) for band in range(4)]).astype(np.float32)
+
+
+def graph_colours(lines: GraphLines) -> Float32:
+    """Colours (m, 4) of the edges of a whole graph."""
+    if lines.attention is not None:
+        return edge_colours(lines.kind, lines.attention, lines.top, WHOLE_WEAK_ALPHA)
+    plain = np.array([*rgb_of(PLAIN[lines.kind].lstrip("#")), 1.0], np.float32)
+    return np.broadcast_to(plain, (len(lines.pairs), 4))
 
 
 def top_of(attention: Float32 | None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
@@ -85,6 +86,7 @@ class Canvas:
         """Take all our layers away and give the user's view back."""
         self.drop_second()
         self._marks.forget()
+        self._edges.want(())
         self.layers.remove(self._first.layers)
         self._first, self._placement, self.view.scale = Cell(), None, None
         self._is_first_look = True
@@ -106,6 +108,7 @@ class Canvas:
                 self.layers.remove([cell.slide])
                 cell.slide = None
         self._marks.forget()
+        self._edges.want(())
         self._is_first_look = True
 
     def close(self) -> None:
@@ -178,22 +181,19 @@ class Canvas:
         """Draw the edges of one spot in every cell, those of some kinds or none."""
         if self._placement is None:
             return
-        wanted = [] if neighbours is None else edges_of(neighbours, xy, self._placement, kinds)
-        for cell in self._cells:
-            self._edges.show(cell, wanted, self._placement, is_visible=cell is self._first or self._pair.is_on)
-        self._arrange()
-        self._keep_widths()
+        self._edges.want([] if neighbours is None else edges_of(neighbours, xy, self._placement, kinds))
+        self._bring_edges()
 
     def show_marks(self, mark: Mark, xy: Float64) -> None:
         """Mark these spots in every cell, and no others."""
         if self._placement is not None:
             self._marks.want(mark, xy, self._placement)
-            self._arrange_marks()
+            self._bring_marks()
 
     def drop_mark(self, mark: Mark) -> None:
         """Take a mark away for good."""
         self._marks.drop([cell.marks for cell in self._cells], mark)
-        self._pair.arrange([cell.layers for cell in self._cells])
+        self._arrange()
 
     def put_under_spots(self, layer: Layer) -> Any:
         """Put a layer that was made between slide and spots, which stay to be seen."""
@@ -281,11 +281,10 @@ class Canvas:
         with self._pair.same_view():
             self._make_second_slide()
             self._show_panel(second, panel, ground).set_visible(is_visible=True)
-            edges = self._first.edges if any(layer.visible for layer in self._first.edges) else ()
-            self._edges.show(second, [twin(layer) for layer in edges], ground.placement, is_visible=True)
-            self._marks.show([cell.marks for cell in self._cells], ("", SECOND_SUFFIX))
             set_visible([] if second.slide is None else [second.slide], is_visible=True)
             self._pair.enter([cell.layers for cell in self._cells])
+        self._bring_edges()
+        self._bring_marks()
         self.parted.emit()
 
     def _leave_side_by_side(self) -> None:
@@ -311,14 +310,57 @@ class Canvas:
             self._swipe.leave()
             self._put_by(self._second)
 
-    # -- marks and widths ---------------------------------------------------------------------------------------------
+    # -- edges, marks and widths --------------------------------------------------------------------------------------
 
-    def _arrange_marks(self) -> None:
-        cells = self._cells
-        self._marks.show([cell.marks for cell in cells], ("", SECOND_SUFFIX)[: len(cells)])
-        if len(cells) == 2 and not self._pair.is_on:
-            set_visible(cells[1].marks.values(), is_visible=False)
-        self._pair.arrange([cell.layers for cell in cells])
+    def _bring_edges(self) -> None:
+        """Fill the layers of edges anew; those that are lacking are made before, one in a turn."""
+        if self._edges.lacking(self._cells) is not None:
+            self.turns.add_once(self._make_edges)
+            return
+        for cell in self._cells:
+            self._fill_edges(cell)
+        self._arrange()
+
+    def _make_edges(self) -> None:
+        # The spot may be another one by now, or none, and the second cell gone.
+        lacking = self._edges.lacking(self._cells)
+        if lacking is not None:
+            self._edges.make_one(lacking)
+            self.turns.add_once(self._make_edges)
+            return
+        self._arrange()
+        self.turns.add(*(partial(self._fill_edges, cell) for cell in self._cells))
+
+    def _fill_edges(self, cell: Cell) -> None:
+        if self._placement is not None and cell in self._cells:
+            self._edges.fill(cell, self._placement, is_visible=self._is_seen(cell))
+            self._keep_widths()
+
+    def _bring_marks(self) -> None:
+        """Bring marks up to date, in the same way."""
+        if self._marks.lacking([cell.marks for cell in self._cells]) is not None:
+            self.turns.add_once(self._make_marks)
+            return
+        for cell in self._cells:
+            self._fill_marks(cell)
+        self._arrange()
+
+    def _make_marks(self) -> None:
+        lacking = self._marks.lacking([cell.marks for cell in self._cells])
+        if lacking is not None:
+            at, mark = lacking
+            self._marks.make_one(self._cells[at].marks, mark, self._cells[at].suffix)
+            self.turns.add_once(self._make_marks)
+            return
+        self._arrange()
+        self.turns.add(*(partial(self._fill_marks, cell) for cell in self._cells))
+
+    def _fill_marks(self, cell: Cell) -> None:
+        if cell in self._cells:
+            self._marks.fill(cell.marks, is_visible=self._is_seen(cell))
+
+    def _is_seen(self, cell: Cell) -> bool:
+        return cell is self._first or self._pair.is_on
 
     def _keep_widths(self) -> None:
         """Edges keep their width on the screen; Vectors give it in data units."""

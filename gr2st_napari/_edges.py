@@ -25,15 +25,33 @@ class Edges:
 
     def __init__(self, layers: LayerList) -> None:
         self._layers = layers
+        self._wanted: Sequence[LayerTuple] = ()
 
-    def show(self, cell: Cell, wanted: Sequence[LayerTuple], placement: Placement, *, is_visible: bool) -> None:
+    def want(self, wanted: Sequence[LayerTuple]) -> None:
+        """What `fill` will show."""
+        self._wanted = wanted
+
+    def lacking(self, cells: Sequence[Cell]) -> Cell | None:
+        """The first cell that has too few layers for what is wanted; the first one is never behind the second."""
+        return next((cell for cell in cells if len(cell.edges) < len(self._wanted)), None)
+
+    def make_one(self, cell: Cell) -> None:
+        """One more layer for a cell, hidden until it is filled: a layer takes a turn of the window."""
+        data, keywords, kind = self._wanted[len(cell.edges)]
+        name = keywords["name"].removesuffix(cell.suffix) + cell.suffix
+        made = self._layers.add((data, {**keywords, "name": name, "visible": False}, kind))
+        cell.edges = (*cell.edges, made)
+
+    def fill(self, cell: Cell, placement: Placement, *, is_visible: bool) -> None:
         """Put new lines into the layers that are there; without any the layers are only hidden."""
-        if wanted and len(wanted) != len(cell.edges):
-            self._layers.remove(cell.edges)
-            cell.edges = tuple(self._layers.add(_named(layer, cell.suffix)) for layer in wanted)
-        if not wanted:
+        if not self._wanted:
             set_visible(cell.edges, is_visible=False)
-        for layer, (data, keywords, _) in zip(cell.edges, wanted, strict=False):
+            return
+        spare = cell.edges[len(self._wanted) :]
+        cell.edges = cell.edges[: len(self._wanted)]
+        self._layers.remove(spare)
+        # The user may have deleted one while others were made.
+        for layer, (data, keywords, _) in zip(cell.edges, self._wanted, strict=False):
             is_seen = is_visible and keywords["visible"]
             set_visible([layer], is_visible=is_seen)
             # A hidden layer takes new lines without counting them, and has too few colours or too many for them.
@@ -43,6 +61,7 @@ class Edges:
 
     def drop(self, cells: Sequence[Cell]) -> None:
         """Take the edges away for good."""
+        self._wanted = ()
         for cell in cells:
             self._layers.remove(cell.edges)
             cell.edges = ()
@@ -61,8 +80,3 @@ def edges_of(
         name, centre = f"{kind} neighbours", xy[neighbours.spot]
         found.append(_layers.edges_layer(xy[rows], centre, placement, name=name, colour=colour, visible=kind in kinds))
     return found
-
-
-def _named(layer: LayerTuple, suffix: str) -> LayerTuple:
-    data, keywords, kind = layer
-    return data, {**keywords, "name": keywords["name"].removesuffix(suffix) + suffix}, kind

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gr2st_napari._expression import Float64, Int64
+    from gr2st_napari._graph_picture import GraphPicture
     from gr2st_napari._ground import Ground
     from gr2st_napari._opening import Picture
     from gr2st_napari._panels import Panel
@@ -236,6 +237,28 @@ def graph_layer(
         "metadata": {METADATA: {"role": "graph"}},
     }
     return np.stack([starts, ends - starts], axis=1).astype(np.float32), keywords, "vectors"
+
+
+def graph_picture_layer(picture: GraphPicture, placement: Placement, *, name: str) -> LayerTuple:
+    """The same as a picture of the lines that a view shows."""
+    keywords = {
+        "name": name,
+        "rgb": True,
+        "opacity": 0.8,
+        "interpolation2d": "nearest",
+        **graph_picture_place(picture, placement),
+        "units": placement.units,
+        "axis_labels": ("y", "x"),
+        "metadata": {METADATA: {"role": "graph"}},
+    }
+    return picture.pixels, keywords, "image"
+
+
+def graph_picture_place(picture: GraphPicture, placement: Placement) -> dict[str, Any]:
+    """Scale and translation of such a picture; napari puts the middle of its first pixel where it is told."""
+    width = picture.px * placement.scale
+    middle = np.multiply((picture.top, picture.left), placement.scale) + width / 2
+    return {"scale": (width, width), "translate": tuple(middle)}
 
 
 def marks_layer(mark: str, xy: Float64, placement: Placement, *, suffix: str = "") -> LayerTuple:

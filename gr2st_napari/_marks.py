@@ -47,32 +47,46 @@ class Marks:
         """Mark nothing."""
         self._wanted.clear()
 
-    def show(self, cells: Sequence[dict[Mark, Points]], suffixes: Sequence[str]) -> None:
-        """Bring the layers of all cells up to date; cells have the same ones, so that groups stay equally large."""
+    def lacking(self, cells: Sequence[dict[Mark, Points]]) -> tuple[int, Mark] | None:
+        """The first cell that has no layer for a mark, and the mark.
+
+        All cells have the same marks, so that groups of layers stay equally large.
+        """
         for mark, wanted in self._wanted.items():
             if len(wanted.xy) or any(mark in cell for cell in cells):
-                for cell, suffix in zip(cells, suffixes, strict=True):
-                    self._show(cell, mark, wanted, suffix)
+                for at, cell in enumerate(cells):
+                    if mark not in cell:
+                        return at, mark
+        return None
+
+    def make_one(self, cell: dict[Mark, Points], mark: Mark, suffix: str) -> None:
+        """A layer for a mark, hidden until it is filled: a layer takes a turn of the window."""
+        wanted = self._wanted[mark]
+        data, keywords, kind = _layers.marks_layer(mark, wanted.xy, wanted.placement, suffix=suffix)
+        cell[mark] = self._layers.add((data, {**keywords, "visible": False}, kind))
+        cell[mark].editable = False
+
+    def fill(self, cell: dict[Mark, Points], *, is_visible: bool) -> None:
+        """Bring the layers of a cell up to date, those that are there."""
+        for mark, wanted in self._wanted.items():
+            if mark in cell:
+                _fill(cell[mark], mark, wanted, is_visible=is_visible)
 
     def drop(self, cells: Sequence[dict[Mark, Points]], mark: Mark) -> None:
         """Take a mark away from every cell, for good."""
         self._wanted.pop(mark, None)
         self._layers.remove([layer for cell in cells if (layer := cell.pop(mark, None)) is not None])
 
-    def _show(self, cell: dict[Mark, Points], mark: Mark, wanted: Wanted, suffix: str) -> None:
-        if mark not in cell:
-            made = self._layers.add(_layers.marks_layer(mark, wanted.xy, wanted.placement, suffix=suffix))
-            made.editable = False
-            cell[mark] = made
-        layer, data = cell[mark], _layers.rows_columns(wanted.xy)
-        size = _layers.MARK_LOOK[mark].size * wanted.placement.spot_diameter_px
-        if not np.array_equal(layer.data, data):
-            layer.selected_data = set()
-            layer.data = data
-            # Size and place of another section's spots.
-            layer.size = layer.current_size = size
-            put_in_place(layer, wanted.placement)
-        set_visible([layer], is_visible=bool(len(data)))
+
+def _fill(layer: Points, mark: Mark, wanted: Wanted, *, is_visible: bool) -> None:
+    data = _layers.rows_columns(wanted.xy)
+    if not np.array_equal(layer.data, data):
+        layer.selected_data = set()
+        layer.data = data
+        # Size and place of another section's spots.
+        layer.size = layer.current_size = _layers.MARK_LOOK[mark].size * wanted.placement.spot_diameter_px
+        put_in_place(layer, wanted.placement)
+    set_visible([layer], is_visible=is_visible and bool(len(data)))
 
 
 def mark_of(cell: dict[Mark, Points], layer: Layer) -> Mark | None:

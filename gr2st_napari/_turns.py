@@ -31,7 +31,13 @@ class Turns(QObject):
     def add(self, *pieces: Callable[[], None]) -> None:
         """Do these too, after those that wait."""
         self._waiting.extend(pieces)
-        self._timer.start()
+        if self._waiting:
+            self._timer.start()
+
+    def add_once(self, piece: Callable[[], None]) -> None:
+        """Do this too, where it does not wait yet."""
+        if piece not in self._waiting:
+            self.add(piece)
 
     def forget(self) -> None:
         """Do none of those that wait."""

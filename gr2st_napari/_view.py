@@ -16,7 +16,7 @@ class View:
     """The camera of a viewer, in level-0 pixels of what is drawn."""
 
     moved = Signal()
-    """The view was moved or zoomed."""
+    """The view was moved, zoomed, or has another size."""
 
     zoomed = Signal()
 
@@ -24,14 +24,16 @@ class View:
         self._viewer = viewer
         self.scale: float | None = None
         """From level-0 pixels to the world; None while nothing is drawn."""
-        self._events = viewer.scene.camera.events
+        self._events, self._sizes = viewer.scene.camera.events, viewer.canvas.events.size
         self._events.zoom.connect(self._on_zoom)
-        self._events.center.connect(self._on_centre)
+        for news in (self._events.center, self._sizes):
+            news.connect(self._on_centre)
 
     def close(self) -> None:
         """Stop listening."""
         self._events.zoom.disconnect(self._on_zoom)
-        self._events.center.disconnect(self._on_centre)
+        for news in (self._events.center, self._sizes):
+            news.disconnect(self._on_centre)
 
     @property
     def window(self) -> Window | None:

@@ -271,6 +271,7 @@ def test_clicking_a_spot_draws_its_neighbours_in_both_cells_and_a_click_beside_c
 ):
     _click(viewer, filled, _world(section, 20))
     assert filled.state.spot == 20
+    settle(filled)
     edges = [layer for layer in viewer.layers if "neighbours" in layer.name and layer.visible]
     assert [layer.name for layer in edges] == [
         "spatial neighbours",
@@ -293,6 +294,31 @@ def test_clicking_a_spot_draws_its_neighbours_in_both_cells_and_a_click_beside_c
     assert not dock.legend.isVisible()
 
 
+def test_edges_that_come_layer_by_layer_are_those_of_the_spot_clicked_last(viewer, filled, section, qtbot):
+    def edges():
+        return [layer for layer in viewer.layers if "neighbours" in layer.name]
+
+    filled.state.spot = 20
+    assert edges() == [], "a layer is made in a turn of its own"
+    qtbot.waitUntil(lambda: len(edges()) == 1)
+    assert not edges()[0].visible
+    filled.state.spot = 30
+    settle(filled)
+    place = section.table.obsm["spatial"][30][::-1]
+    assert [layer.visible for layer in edges()] == [True] * 4
+    assert all((layer.data[0, 0] == place).all() for layer in edges())
+
+
+def test_edges_still_to_come_do_not_come_after_a_click_beside_or_into_another_slide(viewer, filled, section, qtbot):
+    filled.state.spot = 20
+    qtbot.waitUntil(lambda: any("neighbours" in name for name in _names(viewer)))
+    filled.state.spot = None
+    settle(filled)
+    filled.state.spot = 20
+    take(filled, opened_of(make_section("C5", shape=(3, 4)), None))
+    assert not any("neighbours" in layer.name and layer.visible for layer in viewer.layers)
+
+
 def test_a_drag_is_no_click(viewer, filled, section):
     _click(viewer, filled, _world(section, 20), moved=40)
     assert filled.state.spot is None
@@ -308,6 +334,7 @@ def test_a_click_while_the_user_draws_is_not_ours(viewer, filled, section):
 
 def test_edges_keep_their_width_on_the_screen(viewer, filled):
     filled.state.spot = 3
+    settle(filled)
     layer = next(layer for layer in viewer.layers if layer.name == "spatial neighbours")
     for zoom in (1.0, 5.0):
         viewer.scene.camera.zoom = zoom
@@ -316,6 +343,7 @@ def test_edges_keep_their_width_on_the_screen(viewer, filled):
 
 def test_deleting_our_layers_one_by_one_never_breaks_the_window(viewer, dock, filled, qtbot):
     filled.state.spot = 3
+    settle(filled)
     viewer.layers.remove("functional neighbours")
     qtbot.waitUntil(lambda: filled.state.spot is None)
     viewer.layers.remove("slide (predicted)")
@@ -332,6 +360,7 @@ def test_deleting_our_layers_one_by_one_never_breaks_the_window(viewer, dock, fi
 
 def test_deleting_everything_at_once_empties_the_dock(viewer, dock, filled, qtbot):
     filled.state.spot = 3
+    settle(filled)
     viewer.layers.clear()
     qtbot.waitUntil(lambda: filled.state.opened is None)
     assert len(viewer.layers) == 0

@@ -60,10 +60,14 @@ def _look_through(controller: Controller, study: Path, names: tuple[str, ...], t
         step("beside", partial(controller.wish, mode="side by side"))
         step("gene", partial(controller.wish, gene=controller.state.opened.prediction.genes[2]))
     assert controller.state.shown.mode == "side by side"
+    for spot in (3, 4, 5):
+        step("click", partial(setattr, controller.state, "spot", spot))
     assert max(longest["first"]) < COMPILED_S
     assert _usual(longest["beside"]) < COMPILED_S
     assert _usual(longest["section"]) < HELD_S
     assert _usual(longest["gene"]) < HELD_S
+    assert longest["click"][0] < COMPILED_S, "layers for the edges are made, one in a turn"
+    assert _usual(longest["click"]) < HELD_S
 
 
 def _usual(held: list[float]) -> float:

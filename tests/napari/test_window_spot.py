@@ -87,6 +87,7 @@ def test_without_a_prediction_the_dock_offers_to_predict(controller, spot, secti
 
 def test_a_clicked_spot_is_told_with_edges_coloured_by_attention(viewer, controller, told):
     controller.spot.pick(10)
+    settle(controller)
     assert told.card.sentence.text() == "Spot 2x1"
     assert "Looks like the training slides" in told.case.trust.text()
     assert [line.section for line in told.case.references.references.lines][:2] == ["C2", "C3"]
@@ -99,6 +100,7 @@ def test_a_clicked_spot_is_told_with_edges_coloured_by_attention(viewer, control
 
 def test_kinds_of_edges_are_switched_each_by_itself_and_back(viewer, controller, told, qtbot):
     controller.spot.pick(10)
+    settle(controller)
     press(qtbot, told.case.edges.switches["spatial"])
     assert [_layer(viewer, f"{kind} neighbours").visible for kind in ("spatial", "functional")] == [False, True]
     controller.spot.pick(11)
@@ -119,6 +121,7 @@ def test_edges_that_were_hidden_are_those_of_the_spot_clicked_meanwhile(viewer, 
     controller.spot.pick(11)
     controller.spot.show_edges("spatial", is_shown=True)
     controller.wish(mode="side by side")
+    settle(controller)
     edges = [layer for layer in viewer.layers if layer.name.startswith("spatial neighbours") and layer.visible]
     assert [len(layer.data) for layer in edges] == [32, 32], "no edge, only the ring round the spot"
 
@@ -198,7 +201,9 @@ def test_a_whole_graph_lies_under_the_spots_and_rests_while_the_mouse_moves(view
     click_tab(qtbot, told.pages, TRUST)
     press(qtbot, told.trust.graphs["spatial"])
     qtbot.waitUntil(lambda: _layer(viewer, "spatial graph") is not None, timeout=PATIENCE_MS)
+    settle(controller)
     graph = _layer(viewer, "spatial graph")
+    assert graph.visible
     assert controller.state.wish.mode == "predicted", "a second map would leave no room for it"
     assert len(graph.data) == 48
     assert viewer.layers.index(graph) < viewer.layers.index(_heatmap(viewer))
@@ -235,6 +240,7 @@ def test_points_gone_round_in_the_scatter_light_up_on_the_slide_and_a_click_pick
     left, right = np.median(points[:, 0]), points[:, 0].max() + 0.05
     low, top = points[high, 1].min() - 0.02, points[:, 1].max() + 0.05
     _drag(qtbot, page, [(left, low), (right, low), (right, top), (left, top)])
+    settle(controller)
     lit = np.zeros(48, bool)
     lit[list(controller.state.why.lit)] = True
     np.testing.assert_array_equal(lit, high)
