@@ -76,7 +76,7 @@ class ModelTable(QTableWidget):
             font.setItalic(line.is_oracle)
             item.setFont(font)
             if column:
-                item.setTextAlignment(int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter))
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             if not line.can_be_chosen:
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
             self.setItem(row, column, item)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hands import choose_in_menu
-from qtpy.QtWidgets import QApplication, QTableView
+from qtpy.QtWidgets import QApplication, QMenu, QTableView
 from window_builders import make_evaluation, make_prediction, make_slide, make_slide_prediction, settle, take
 
 from gr2st import (
@@ -211,7 +211,8 @@ def _choose(qtbot, dock, part: str, words: str) -> None:
     """Open the Export menu by mouse, then a part of it, and click a line."""
     menu = dock.export.menu()
     menu.aboutToShow.emit()
-    submenu = next(action.menu() for action in menu.actions() if action.text().replace("&", "") == part)
+    # PySide6 deletes a menu that an action was asked for.
+    submenu = next(found for found in menu.findChildren(QMenu) if found.title().replace("&", "") == part)
     next(action for action in submenu.actions() if action.text().replace("&", "").startswith(words)).trigger()
 
 
