@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
@@ -10,11 +9,12 @@ from qtpy.QtCore import QTimer
 
 from gr2st_napari import _layers
 from gr2st_napari._cell import SECOND_SUFFIX, Cell, twin
-from gr2st_napari._edges import Edges, edges_of
+from gr2st_napari._edges import edges_of
 from gr2st_napari._heatmaps import heatmap
 from gr2st_napari._layer_list import LayerList
-from gr2st_napari._marks import Marks, mark_of
+from gr2st_napari._marks import mark_of
 from gr2st_napari._neighbours import EDGE_KINDS
+from gr2st_napari._over_maps import OverMaps
 from gr2st_napari._side_by_side import SideBySide, set_visible
 from gr2st_napari._swipe import Swipe
 from gr2st_napari._turns import Turns
@@ -56,12 +56,11 @@ class Canvas:
         self.layers = LayerList(viewer)
         self.view = View(viewer)
         self._pair = SideBySide(viewer, self.layers)
-        self._marks = Marks(self.layers)
-        self._edges = Edges(self.layers)
         self._first = Cell()
         self._second: Cell | None = None
         self._swipe = Swipe(self.layers)
         self.turns = Turns()
+        self._over = OverMaps(self.layers, self.turns, lambda: self._cells, self._is_seen, self._settle_over)
         self._placement: Placement | None = None
         self._is_first_look = True
         self._taking_turns: tuple[Panel, ...] = ()
@@ -85,8 +84,7 @@ class Canvas:
     def clear(self) -> None:
         """Take all our layers away and give the user's view back."""
         self.drop_second()
-        self._marks.forget()
-        self._edges.want(())
+        self._over.forget()
         self.layers.remove(self._first.layers)
         self._first, self._placement, self.view.scale = Cell(), None, None
         self._is_first_look = True
@@ -107,8 +105,7 @@ class Canvas:
             if not has_picture and cell.slide is not None:
                 self.layers.remove([cell.slide])
                 cell.slide = None
-        self._marks.forget()
-        self._edges.want(())
+        self._over.forget()
         self._is_first_look = True
 
     def close(self) -> None:
@@ -181,18 +178,19 @@ class Canvas:
         """Draw the edges of one spot in every cell, those of some kinds or none."""
         if self._placement is None:
             return
-        self._edges.want([] if neighbours is None else edges_of(neighbours, xy, self._placement, kinds))
-        self._bring_edges()
+        wanted = [] if neighbours is None else edges_of(neighbours, xy, self._placement, kinds)
+        self._over.edges.want(wanted, self._placement)
+        self._over.bring(self._over.edges)
 
     def show_marks(self, mark: Mark, xy: Float64) -> None:
         """Mark these spots in every cell, and no others."""
         if self._placement is not None:
-            self._marks.want(mark, xy, self._placement)
-            self._bring_marks()
+            self._over.marks.want(mark, xy, self._placement)
+            self._over.bring(self._over.marks)
 
     def drop_mark(self, mark: Mark) -> None:
         """Take a mark away for good."""
-        self._marks.drop([cell.marks for cell in self._cells], mark)
+        self._over.marks.drop(self._cells, mark)
         self._arrange()
 
     def put_under_spots(self, layer: Layer) -> Any:
@@ -212,7 +210,7 @@ class Canvas:
 
     def drop_edges(self) -> None:
         """Take the edges away for good."""
-        self._edges.drop(self._cells)
+        self._over.edges.drop(self._cells)
         self._arrange()
 
     def _stand(self, placement: Placement) -> None:
@@ -283,8 +281,7 @@ class Canvas:
             self._show_panel(second, panel, ground).set_visible(is_visible=True)
             set_visible([] if second.slide is None else [second.slide], is_visible=True)
             self._pair.enter([cell.layers for cell in self._cells])
-        self._bring_edges()
-        self._bring_marks()
+        self._over.bring_all()
         self.parted.emit()
 
     def _leave_side_by_side(self) -> None:
@@ -310,57 +307,14 @@ class Canvas:
             self._swipe.leave()
             self._put_by(self._second)
 
-    # -- edges, marks and widths --------------------------------------------------------------------------------------
-
-    def _bring_edges(self) -> None:
-        """Fill the layers of edges anew; those that are lacking are made before, one in a turn."""
-        if self._edges.lacking(self._cells) is not None:
-            self.turns.add_once(self._make_edges)
-            return
-        for cell in self._cells:
-            self._fill_edges(cell)
-        self._arrange()
-
-    def _make_edges(self) -> None:
-        # The spot may be another one by now, or none, and the second cell gone.
-        lacking = self._edges.lacking(self._cells)
-        if lacking is not None:
-            self._edges.make_one(lacking)
-            self.turns.add_once(self._make_edges)
-            return
-        self._arrange()
-        self.turns.add(*(partial(self._fill_edges, cell) for cell in self._cells))
-
-    def _fill_edges(self, cell: Cell) -> None:
-        if self._placement is not None and cell in self._cells:
-            self._edges.fill(cell, self._placement, is_visible=self._is_seen(cell))
-            self._keep_widths()
-
-    def _bring_marks(self) -> None:
-        """Bring marks up to date, in the same way."""
-        if self._marks.lacking([cell.marks for cell in self._cells]) is not None:
-            self.turns.add_once(self._make_marks)
-            return
-        for cell in self._cells:
-            self._fill_marks(cell)
-        self._arrange()
-
-    def _make_marks(self) -> None:
-        lacking = self._marks.lacking([cell.marks for cell in self._cells])
-        if lacking is not None:
-            at, mark = lacking
-            self._marks.make_one(self._cells[at].marks, mark, self._cells[at].suffix)
-            self.turns.add_once(self._make_marks)
-            return
-        self._arrange()
-        self.turns.add(*(partial(self._fill_marks, cell) for cell in self._cells))
-
-    def _fill_marks(self, cell: Cell) -> None:
-        if cell in self._cells:
-            self._marks.fill(cell.marks, is_visible=self._is_seen(cell))
+    # -- what lies over the maps -------------------------------------------------------------------------------------
 
     def _is_seen(self, cell: Cell) -> bool:
         return cell is self._first or self._pair.is_on
+
+    def _settle_over(self) -> None:
+        self._arrange()
+        self._keep_widths()
 
     def _keep_widths(self) -> None:
         """Edges keep their width on the screen; Vectors give it in data units."""

@@ -26,10 +26,15 @@ class Edges:
     def __init__(self, layers: LayerList) -> None:
         self._layers = layers
         self._wanted: Sequence[LayerTuple] = ()
+        self._placement: Placement | None = None
 
-    def want(self, wanted: Sequence[LayerTuple]) -> None:
+    def want(self, wanted: Sequence[LayerTuple], placement: Placement) -> None:
         """What `fill` will show."""
-        self._wanted = wanted
+        self._wanted, self._placement = wanted, placement
+
+    def forget(self) -> None:
+        """Show none."""
+        self._wanted = ()
 
     def lacking(self, cells: Sequence[Cell]) -> Cell | None:
         """The first cell that has too few layers for what is wanted; the first one is never behind the second."""
@@ -42,9 +47,9 @@ class Edges:
         made = self._layers.add((data, {**keywords, "name": name, "visible": False}, kind))
         cell.edges = (*cell.edges, made)
 
-    def fill(self, cell: Cell, placement: Placement, *, is_visible: bool) -> None:
+    def fill(self, cell: Cell, *, is_visible: bool) -> None:
         """Put new lines into the layers that are there; without any the layers are only hidden."""
-        if not self._wanted:
+        if not self._wanted or self._placement is None:
             set_visible(cell.edges, is_visible=False)
             return
         spare = cell.edges[len(self._wanted) :]
@@ -57,7 +62,7 @@ class Edges:
             # A hidden layer takes new lines without counting them, and has too few colours or too many for them.
             if is_seen:
                 layer.data, layer.edge_color = data, keywords["edge_color"]
-                put_in_place(layer, placement)
+                put_in_place(layer, self._placement)
 
     def drop(self, cells: Sequence[Cell]) -> None:
         """Take the edges away for good."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Layer, Points
 
+    from gr2st_napari._cell import Cell
     from gr2st_napari._expression import Float64
     from gr2st_napari._layer_list import LayerList
     from gr2st_napari._layers import Placement
@@ -47,35 +48,33 @@ class Marks:
         """Mark nothing."""
         self._wanted.clear()
 
-    def lacking(self, cells: Sequence[dict[Mark, Points]]) -> tuple[int, Mark] | None:
-        """The first cell that has no layer for a mark, and the mark.
-
-        All cells have the same marks, so that groups of layers stay equally large.
-        """
+    def lacking(self, cells: Sequence[Cell]) -> tuple[Cell, Mark] | None:
+        """The first cell that has no layer for a mark, and the mark."""
         for mark, wanted in self._wanted.items():
-            if len(wanted.xy) or any(mark in cell for cell in cells):
-                for at, cell in enumerate(cells):
-                    if mark not in cell:
-                        return at, mark
+            if len(wanted.xy) or any(mark in cell.marks for cell in cells):
+                for cell in cells:
+                    if mark not in cell.marks:
+                        return cell, mark
         return None
 
-    def make_one(self, cell: dict[Mark, Points], mark: Mark, suffix: str) -> None:
+    def make_one(self, lacking: tuple[Cell, Mark]) -> None:
         """A layer for a mark, hidden until it is filled: a layer takes a turn of the window."""
+        cell, mark = lacking
         wanted = self._wanted[mark]
-        data, keywords, kind = _layers.marks_layer(mark, wanted.xy, wanted.placement, suffix=suffix)
-        cell[mark] = self._layers.add((data, {**keywords, "visible": False}, kind))
-        cell[mark].editable = False
+        data, keywords, kind = _layers.marks_layer(mark, wanted.xy, wanted.placement, suffix=cell.suffix)
+        cell.marks[mark] = self._layers.add((data, {**keywords, "visible": False}, kind))
+        cell.marks[mark].editable = False
 
-    def fill(self, cell: dict[Mark, Points], *, is_visible: bool) -> None:
+    def fill(self, cell: Cell, *, is_visible: bool) -> None:
         """Bring the layers of a cell up to date, those that are there."""
         for mark, wanted in self._wanted.items():
-            if mark in cell:
-                _fill(cell[mark], mark, wanted, is_visible=is_visible)
+            if mark in cell.marks:
+                _fill(cell.marks[mark], mark, wanted, is_visible=is_visible)
 
-    def drop(self, cells: Sequence[dict[Mark, Points]], mark: Mark) -> None:
+    def drop(self, cells: Sequence[Cell], mark: Mark) -> None:
         """Take a mark away from every cell, for good."""
         self._wanted.pop(mark, None)
-        self._layers.remove([layer for cell in cells if (layer := cell.pop(mark, None)) is not None])
+        self._layers.remove([layer for cell in cells if (layer := cell.marks.pop(mark, None)) is not None])
 
 
 def _fill(layer: Points, mark: Mark, wanted: Wanted, *, is_visible: bool) -> None:
