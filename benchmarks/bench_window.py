@@ -132,13 +132,14 @@ class Holding:
         bench = GeneSwitch()
         bench.open_window()
         controller, first, second = bench.controller, bench._opened(), bench._opened()
+        many = BinSwitch()._opened()
         steps = {
             "first slide": lambda: controller.take(first),
             "another slide": lambda: controller.take(second),
             "one map": lambda: controller.wish(mode="measured"),
             "two maps": lambda: controller.wish(mode="side by side"),
             "another gene": lambda: controller.wish(gene=controller.state.expression.genes[-1]),
-            "half a million bins": lambda: controller.take(BinSwitch()._opened()),
+            "half a million bins": lambda: controller.take(many),
         }
         longest = {}
         for name, step in steps.items():

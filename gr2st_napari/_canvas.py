@@ -10,10 +10,12 @@ from qtpy.QtCore import QTimer
 from gr2st_napari import _layers
 from gr2st_napari._cell import SECOND_SUFFIX, Cell, twin
 from gr2st_napari._edges import edges_of
+from gr2st_napari._ground import is_large
 from gr2st_napari._heatmaps import heatmap
 from gr2st_napari._layer_list import LayerList
 from gr2st_napari._marks import mark_of
 from gr2st_napari._neighbours import EDGE_KINDS
+from gr2st_napari._opening import placement_of
 from gr2st_napari._over_maps import OverMaps
 from gr2st_napari._side_by_side import SideBySide, set_visible
 from gr2st_napari._swipe import Swipe
@@ -85,24 +87,27 @@ class Canvas:
         """Take all our layers away and give the user's view back."""
         self.drop_second()
         self._over.forget()
-        self.layers.remove(self._first.layers)
+        self.layers.remove(self._first.all_layers)
         self._first, self._placement, self.view.scale = Cell(), None, None
         self._is_first_look = True
 
-    def make_room(self, placement: Placement, *, has_picture: bool, has_spots: bool) -> None:
+    def make_room(self, opened: Opened) -> None:
         """Another section comes: hide what it will fill anew, take away what it has no use for.
 
         A new layer in the place of the old one would take ten times as long: napari sweeps all of Python's memory
         whenever a layer goes.
         """
-        if self._placement is None or self._placement.units != placement.units:
+        if self._placement is None or self._placement.units != placement_of(opened).units:
             self.clear()
             return
-        if not has_spots:
+        spots = self._first.spots
+        if opened.is_slide_alone:
             self._drop_all_but_slide()
+        elif spots is not None and spots.for_many != is_large(opened):
+            self._leave_side_by_side()
         for cell in self._cells:
             cell.rest()
-            if not has_picture and cell.slide is not None:
+            if opened.picture is None and cell.slide is not None:
                 self.layers.remove([cell.slide])
                 cell.slide = None
         self._over.forget()
@@ -205,7 +210,7 @@ class Canvas:
         self._leave_swipe()
         self._swipe.drop()
         if self._second is not None:
-            self.layers.remove(self._second.layers)
+            self.layers.remove(self._second.all_layers)
             self._second = None
 
     def drop_edges(self) -> None:
@@ -218,7 +223,7 @@ class Canvas:
 
     def _drop_all_but_slide(self) -> None:
         self.drop_second()
-        self.layers.remove(self._first.over_slide)
+        self.layers.remove([layer for layer in self._first.all_layers if layer is not self._first.slide])
         self._first = Cell(slide=self._first.slide)
 
     def _arrange(self) -> None:
@@ -231,18 +236,19 @@ class Canvas:
     # -- one map ---------------------------------------------------------------------------------------------------
 
     def _show_panel(self, cell: Cell, panel: Panel, ground: Ground) -> Heatmap:
+        is_changed = cell.spots is not None and not cell.spots.fits(ground)
+        if is_changed:
+            cell.change_maps()
         spots = cell.spots
-        if spots is None or not spots.fits(ground):
-            self.layers.remove([] if spots is None else spots.layers)
-            cell.spots = new = heatmap(self.layers, panel, ground, self._source, cell.suffix)
-            self.turns.add(new.show_title, new.show_colorbar)
+        if spots is None:
+            cell.spots = spots = heatmap(self.layers, panel, ground, self._source, cell.suffix)
+            self.turns.add(spots.show_title, spots.show_colorbar)
             self._arrange()
-        elif spots.stands_on(ground):
+        elif spots.stands_on(ground) and not is_changed:
             spots.show(panel, self._source)
         else:
             spots.move(panel, ground, self._source)
-        assert cell.spots is not None
-        return cell.spots
+        return spots
 
     def _size_titles(self, size_pt: int) -> None:
         for spots in (cell.spots for cell in self._cells):
@@ -254,10 +260,15 @@ class Canvas:
     def _show_second(self) -> None:
         """Show the second map beside the first; the first time its layers are made in turns of their own."""
         self._second = self._second or Cell(suffix=SECOND_SUFFIX)
-        if self._second.spots is None:
+        if self._lacks_second_map:
             self.turns.add(self._make_second_slide, self._make_second_map, self._stand_beside)
         else:
             self._stand_beside()
+
+    @property
+    def _lacks_second_map(self) -> bool:
+        spots = None if self._second is None else self._second.spots
+        return spots is None or (self._beside is not None and not spots.fits(self._beside[1]))
 
     def _make_second_slide(self) -> None:
         second = self._second
@@ -266,7 +277,7 @@ class Canvas:
             second.slide = self.layers.add((data, {**keywords, "visible": False}, kind))
 
     def _make_second_map(self) -> None:
-        if self._beside is not None and self._second is not None and self._second.spots is None:
+        if self._beside is not None and self._second is not None and self._lacks_second_map:
             self._show_panel(self._second, *self._beside).set_visible(is_visible=False)
 
     def _stand_beside(self) -> None:
@@ -353,6 +364,10 @@ class Canvas:
             if layer is cell.slide:
                 cell.slide = None
                 return "slide" if cell is self._first else "second"
+            if cell.spare is not None and layer in cell.spare.layers:
+                self.layers.remove(cell.spare.layers)
+                cell.spare = None
+                return ""
             if cell.spots is not None and layer in cell.spots.layers:
                 self._swipe.forget()
                 self.layers.remove(cell.spots.layers)

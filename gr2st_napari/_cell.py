@@ -28,6 +28,8 @@ class Cell:
     spots: Heatmap | None = None
     edges: tuple[Vectors, ...] = ()
     marks: dict[Mark, Points] = field(default_factory=dict)
+    spare: Heatmap | None = None
+    """The map for few spots while there are many, or the other way round; it waits, hidden."""
     suffix: str = ""
     """What the names of its layers end with."""
 
@@ -42,6 +44,18 @@ class Cell:
         spots = [] if self.spots is None else self.spots.layers
         marks = [self.marks[mark] for mark in MARKS if mark in self.marks]
         return [*spots, *marks, *self.edges]
+
+    @property
+    def all_layers(self) -> list[Layer]:
+        """Those that wait too."""
+        return [*([] if self.spare is None else self.spare.layers), *self.layers]
+
+    def change_maps(self) -> None:
+        """Let the map that is seen wait, and the one that waits be seen."""
+        if self.spots is not None:
+            self.spots.set_visible(is_visible=False)
+            self.spots.main.name = f"spots{self.suffix}"
+        self.spots, self.spare = self.spare, self.spots
 
     def rest(self) -> None:
         """Hide what lies on the slide, until it is filled anew."""

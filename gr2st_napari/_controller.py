@@ -303,13 +303,9 @@ class Controller:
             self.state.shown = None
         else:
             if before is not None and not same_spots(opened, before):
-                self._make_room(opened)
+                self.state.expression = None
+                self.canvas.make_room(opened)
             self._show_opened(opened, is_new_picture=before is None or opened.picture is not before.picture)
-
-    def _make_room(self, opened: Opened) -> None:
-        self.state.expression = None
-        has_picture, has_spots = opened.picture is not None, not opened.is_slide_alone
-        self.canvas.make_room(placement_of(opened), has_picture=has_picture, has_spots=has_spots)
 
     def _show_opened(self, opened: Opened, *, is_new_picture: bool) -> None:
         if is_new_picture:

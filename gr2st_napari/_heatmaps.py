@@ -33,6 +33,8 @@ class Heatmap(ABC):
 
     layers: list[Layer]
     main: Layer
+    for_many: bool
+    """Whether its layers are those for very many spots."""
     _colours_of = staticmethod(colormap)
 
     def __init__(
@@ -45,10 +47,9 @@ class Heatmap(ABC):
         self._colorbar.size = COLORBAR_PX
         self.stand("left")
 
-    @staticmethod
-    @abstractmethod
-    def fits(ground: Ground) -> bool:
+    def fits(self, ground: Ground) -> bool:
         """Whether spots that lie so can be shown in layers of this kind."""
+        return self.for_many == (ground.raster is not None)
 
     def stands_on(self, ground: Ground) -> bool:
         """Whether the layers show spots that lie so."""
@@ -136,6 +137,7 @@ class Discs(Heatmap):
     """Points of true size."""
 
     main: Points
+    for_many = False
 
     @property
     def _colorbar(self) -> Any:
@@ -148,10 +150,6 @@ class Discs(Heatmap):
     @_colormap.setter
     def _colormap(self, colours: Colormap) -> None:
         self.main.face_colormap = colours
-
-    @staticmethod
-    def fits(ground: Ground) -> bool:
-        return ground.raster is None
 
     def _make(self, layers: LayerList, source: Mapping[str, Any]) -> None:
         self.main = layers.add(_layers.spots_layer(self._panel, self._ground, source=source))
@@ -193,6 +191,7 @@ class Pixels(Heatmap):
     """An Image, and below it another one for spots without a value: no value must look other than no spot."""
 
     main: Image
+    for_many = True
     _colours_of = staticmethod(see_through_nan)
 
     @property
@@ -210,10 +209,6 @@ class Pixels(Heatmap):
     def set_visible(self, *, is_visible: bool) -> None:
         set_visible([self.main], is_visible=is_visible)
         set_visible([self._gaps], is_visible=is_visible and bool(self._gaps.data.any()))
-
-    @staticmethod
-    def fits(ground: Ground) -> bool:
-        return ground.raster is not None
 
     @property
     def _raster(self) -> Raster:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from hands import click_cell, press
+from napari.layers import Points
 from napari.utils.colormaps import Colormap
 from qtpy.QtWidgets import QApplication
 from window_builders import make_bins, make_prediction, make_section, take
@@ -117,6 +118,26 @@ def test_many_bins_side_by_side_lie_in_cells_of_equal_size(viewer, controller, b
     assert viewer.canvas.grid.stride == 2
     assert [layer.visible for layer in viewer.layers] == [False, True, False, True]
     assert tuple(viewer.layers[1].contrast_limits) == tuple(viewer.layers[3].contrast_limits)
+
+
+def test_discs_and_pixels_wait_for_each_other_and_no_layer_is_taken_away(viewer, controller, section, bins):
+    few, many = opened_of(section, make_prediction(section)), Opened(section=bins)
+    take(controller, few)
+    discs = [layer for layer in viewer.layers if isinstance(layer, Points)]
+    assert len(discs) == 2
+    for _ in range(2):
+        take(controller, many)
+        assert controller.state.shown.mode == "measured"
+        assert [layer.visible for layer in discs] == [False, False]
+        seen = [layer for layer in viewer.layers if layer.visible]
+        assert len(seen) == 1
+        assert np.isfinite(seen[0].data).sum() == bins.n_spots
+        take(controller, few)
+        assert all(layer in viewer.layers and layer.visible for layer in discs)
+        assert viewer.canvas.grid.stride == 2
+        assert discs[0].shown.all()
+    viewer.layers.remove(seen[0])
+    assert controller.state.shown is not None
 
 
 def test_swipe_shows_each_spot_in_one_of_two_maps(viewer, dock, filled, section, qtbot):
