@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,12 @@ def held(controller: Controller, act: Callable[[], object]) -> float:
     """Act, and tell the longest time of its own that the thread spends between two turns, in seconds.
 
     It is over when all is drawn and nothing has been asked for a while. Time of the thread: what other programs take of
-    the machine is not in it.
+    the machine is not in it. Nor is what Python's sweep of its memory takes for what was there before.
     """
     from qtpy.QtCore import QEventLoop, QTimer
 
+    gc.collect()
+    gc.freeze()
     spent: list[float] = []
     last, calm_ms, loop = time.thread_time(), 0, QEventLoop()
     end = time.monotonic() + PATIENCE_S

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -42,7 +41,7 @@ def _look_through(controller: Controller, study: Path, names: tuple[str, ...], t
     longest: dict[str, list[float]] = {}
 
     def step(what: str, act: Callable[[], object]) -> None:
-        longest.setdefault(what, []).append(_held(controller, act))
+        longest.setdefault(what, []).append(held(controller, act))
 
     step("first", lambda: controller.open(study))
     for _ in range(ROUNDS):
@@ -80,10 +79,3 @@ def _answer(controller: Controller, folder: Path) -> None:
     opened = controller.state.opened
     section = read_section(opened.study.entry(opened.name))
     save_prediction(make_prediction(section, genes=section.genes[:20]), folder / "answer.h5ad")
-
-
-def _held(controller: Controller, act: Callable[[], object]) -> float:
-    longest = held(controller, act)
-    gc.collect()
-    gc.freeze()
-    return longest
