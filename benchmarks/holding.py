@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from gr2st_napari._controller import Controller
 
-TICK_MS, CALM_MS = 3, 300
+TICK_MS, CALM_MS = 3, 150
 PATIENCE_S = 120
 
 

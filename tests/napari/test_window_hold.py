@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.window, pytest.mark.usefixtures("only_new_garbage")]
 HELD_S = 0.1
 COMPILED_S = 0.5
 """Where programs for the graphics are compiled: when two maps come to stand beside each other, and at first."""
-ROUNDS = 3
+ROUNDS = 2
 
 
 def test_switching_slides_and_genes_of_the_sample_holds_the_window_for_less_than_a_tenth_of_a_second(
