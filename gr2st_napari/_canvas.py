@@ -236,15 +236,14 @@ class Canvas:
     # -- one map ---------------------------------------------------------------------------------------------------
 
     def _show_panel(self, cell: Cell, panel: Panel, ground: Ground) -> Heatmap:
-        is_changed = cell.spots is not None and not cell.spots.fits(ground)
-        if is_changed:
+        if cell.spots is not None and not cell.spots.fits(ground):
             cell.change_maps()
         spots = cell.spots
         if spots is None:
             cell.spots = spots = heatmap(self.layers, panel, ground, self._source, cell.suffix)
             self.turns.add(spots.show_title, spots.show_colorbar)
             self._arrange()
-        elif spots.stands_on(ground) and not is_changed:
+        elif spots.stands_on(ground):
             spots.show(panel, self._source)
         else:
             spots.move(panel, ground, self._source)

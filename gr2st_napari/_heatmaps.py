@@ -42,6 +42,7 @@ class Heatmap(ABC):
     ) -> None:
         self._panel, self._ground, self._suffix = panel, ground, suffix
         self._shown: Bool | None = None
+        self._is_resting = False
         self._make(layers, source)
         self.main.editable = False
         self._colorbar.size = COLORBAR_PX
@@ -52,8 +53,8 @@ class Heatmap(ABC):
         return self.for_many == (ground.raster is not None)
 
     def stands_on(self, ground: Ground) -> bool:
-        """Whether the layers show spots that lie so."""
-        return self._ground.lies_like(ground)
+        """Whether the layers show spots that lie so; at rest they show none."""
+        return not self._is_resting and self._ground.lies_like(ground)
 
     def show(self, panel: Panel, source: Mapping[str, Any]) -> None:
         """Show another panel of the same spots in the same layers."""
@@ -64,7 +65,8 @@ class Heatmap(ABC):
 
     def move(self, panel: Panel, ground: Ground, source: Mapping[str, Any]) -> None:
         """Show other spots in the same layers."""
-        self._panel, self._ground, self._shown = panel, ground, None
+        self._panel, self._ground = panel, ground
+        self._shown, self._is_resting = None, False
         # A layer that is hidden does not look at what it is given.
         self.set_visible(is_visible=True)
         self._fill()
@@ -77,7 +79,8 @@ class Heatmap(ABC):
             self._mask()
 
     def rest(self) -> None:
-        """Show no spot, until others come: a third of the work of hiding the layers."""
+        """Show no spot, until `move`: a third of the work of hiding the layers."""
+        self._is_resting = True
         self.show_only(np.zeros(len(self._panel.values), bool))
 
     def set_visible(self, *, is_visible: bool) -> None:

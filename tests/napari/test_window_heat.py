@@ -140,6 +140,19 @@ def test_discs_and_pixels_wait_for_each_other_and_no_layer_is_taken_away(viewer,
     assert controller.state.shown is not None
 
 
+@pytest.mark.parametrize("between", [("D1", (4, 5)), ("C4", (6, 8))])
+def test_a_slide_that_is_opened_again_shows_all_its_spots_in_both_maps(viewer, controller, between):
+    name, shape = between
+    for _ in range(2):
+        section = make_section()
+        take(controller, opened_of(section, make_prediction(section)))
+        maps = [layer for layer in viewer.layers if isinstance(layer, Points)]
+        assert [(layer.visible, int(layer.shown.sum())) for layer in maps] == [(True, 48), (True, 48)]
+        take(controller, opened_of(make_section(name, shape=shape), None))
+        seen = [layer for layer in viewer.layers if isinstance(layer, Points) and layer.visible]
+        assert [int(layer.shown.sum()) for layer in seen] == [shape[0] * shape[1]]
+
+
 def test_swipe_shows_each_spot_in_one_of_two_maps(viewer, dock, filled, section, qtbot):
     press(qtbot, dock.modes.buttons["swipe"])
     assert _names(viewer) == ["slide", MEASURED, PREDICTED, "divider"]
