@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from gr2st_napari import _layers
-from gr2st_napari._cell import SECOND_SUFFIX, Cell, twin
+from gr2st_napari._background import Background
+from gr2st_napari._beside import Beside
+from gr2st_napari._cell import SECOND_SUFFIX, Cell
 from gr2st_napari._edges import edges_of
 from gr2st_napari._ground import is_large
 from gr2st_napari._heatmaps import heatmap
 from gr2st_napari._layer_list import LayerList
+from gr2st_napari._letters import draw_letters
 from gr2st_napari._marks import mark_of
 from gr2st_napari._neighbours import EDGE_KINDS
 from gr2st_napari._opening import placement_of
 from gr2st_napari._over_maps import OverMaps
-from gr2st_napari._side_by_side import SideBySide, set_visible
+from gr2st_napari._side_by_side import set_visible
 from gr2st_napari._swipe import Swipe
 from gr2st_napari._turns import Turns
 from gr2st_napari._view import View
@@ -57,22 +61,26 @@ class Canvas:
         keep_programs()
         self.layers = LayerList(viewer)
         self.view = View(viewer)
-        self._pair = SideBySide(viewer, self.layers)
         self._first = Cell()
         self._second: Cell | None = None
         self._swipe = Swipe(self.layers)
         self.turns = Turns()
+        self._pair = Beside(viewer, self.layers, self.turns, self._show_panel)
         self._over = OverMaps(self.layers, self.turns, lambda: self._cells, self._is_seen, self._settle_over)
         self._placement: Placement | None = None
+        self._picture: Picture | None = None
         self._is_first_look = True
         self._taking_turns: tuple[Panel, ...] = ()
-        self._beside: tuple[Panel, Ground] | None = None
-        """What is to be seen in the second cell; None where there is none."""
+        self._wanted_over: tuple[Panel, Ground, float] | None = None
+        """What is to lie over the first map, and where the line stands; None where nothing is."""
         self._source: Mapping[str, Any] = {}
+        self._pair.parted.connect(self._on_parted)
         self.layers.removed.connect(self._on_removed)
         self.layers.disturbed.connect(self._on_disturbed)
         self.view.zoomed.connect(self._keep_widths)
-        self.turns.add(self.layers.learn_units)
+        self._letters = draw_letters(viewer)
+        self._reader = Background()
+        self._reader.run(self.layers.learn_units, lambda _learnt: None)
 
     @property
     def hidden_layers(self) -> int:
@@ -104,7 +112,7 @@ class Canvas:
         if opened.is_slide_alone:
             self._drop_all_but_slide()
         elif spots is not None and spots.for_many != is_large(opened):
-            self._leave_side_by_side()
+            self._pair.leave_at_once()
         for cell in self._cells:
             cell.rest()
             if opened.picture is None and cell.slide is not None:
@@ -116,23 +124,30 @@ class Canvas:
     def close(self) -> None:
         """Stop listening; the layers stay."""
         self.turns.forget()
+        self._letters.forget()
+        self._reader.close()
         self.layers.close()
         self.view.close()
 
     def show_picture(self, picture: Picture | None, placement: Placement) -> None:
         """Put a slide under the spots, or swap the pixels of the one that is there."""
         self._stand(placement)
-        if picture is None:
+        self._picture = picture
+        if picture is not None:
+            self.turns.add_once(self._lay_slide)
+            self.turns.add(self.view.show_scale)
+
+    def _lay_slide(self) -> None:
+        if self._picture is None or self._placement is None:
             return
-        self.turns.add(self.view.show_scale)
         for cell in self._cells:
-            slide = _layers.picture_layer(picture, placement, name=f"slide{cell.suffix}")
+            slide = _layers.picture_layer(self._picture, self._placement, name=f"slide{cell.suffix}")
             if cell.slide is None:
                 cell.slide = self.layers.add(slide)
                 self.layers.lower(cell.slide, next(iter(cell.over_slide), None))
             else:
                 cell.fill_slide(slide)
-            set_visible([cell.slide], is_visible=cell is self._first or self._pair.is_on)
+            set_visible([cell.slide], is_visible=cell is self._first or self._pair.is_parted)
 
     def look_first(self, ground: Ground) -> None:
         """Show all of a section that has just been opened: it is often a small part of its slide."""
@@ -149,16 +164,15 @@ class Canvas:
         # A single map stands alone, whatever way of looking at two the user has chosen.
         mode = display.mode if len(display.panels) == 2 else "measured"
         if mode != "side by side":
-            self._leave_side_by_side()
+            self._pair.leave()
         if mode != "swipe":
             self._leave_swipe()
         self._taking_turns = display.panels if mode == "flicker" else ()
         spots = self._show_panel(self._first, display.panels[0], ground)
         if is_first_look:
-            self.layers.select(spots.main)
-        self._beside = (display.panels[1], ground) if mode == "side by side" else None
+            self.turns.add(partial(self.layers.select, spots.main))
         if mode == "side by side":
-            self._show_second()
+            self._stand_beside(display.panels[1], ground)
         elif mode == "swipe":
             self._show_over(display.panels[1], ground, divider)
         self._size_titles(TITLE_BESIDE_PT if mode in BESIDE else TITLE_PT)
@@ -206,7 +220,7 @@ class Canvas:
 
     def drop_second(self) -> None:
         """Take the second cell away for good."""
-        self._leave_side_by_side()
+        self._pair.leave_at_once()
         self._leave_swipe()
         self._swipe.drop()
         if self._second is not None:
@@ -256,71 +270,50 @@ class Canvas:
 
     # -- two maps --------------------------------------------------------------------------------------------------
 
-    def _show_second(self) -> None:
-        """Show the second map beside the first; the first time its layers are made in turns of their own."""
-        self._second = self._second or Cell(suffix=SECOND_SUFFIX)
-        if self._lacks_second_map:
-            self.turns.add(self._make_second_slide, self._make_second_map, self._stand_beside)
-        else:
-            self._stand_beside()
-
-    @property
-    def _lacks_second_map(self) -> bool:
-        spots = None if self._second is None else self._second.spots
-        return spots is None or (self._beside is not None and not spots.fits(self._beside[1]))
-
-    def _make_second_slide(self) -> None:
-        second = self._second
-        if self._beside is not None and second is not None and second.slide is None and self._first.slide is not None:
-            data, keywords, kind = twin(self._first.slide)
-            second.slide = self.layers.add((data, {**keywords, "visible": False}, kind))
-
-    def _make_second_map(self) -> None:
-        if self._beside is not None and self._second is not None and self._lacks_second_map:
-            self._show_panel(self._second, *self._beside).set_visible(is_visible=False)
-
-    def _stand_beside(self) -> None:
-        if self._beside is None or self._second is None:
-            return
-        (panel, ground), second = self._beside, self._second
-        if self._pair.is_on:
-            self._show_panel(second, panel, ground)
-            return
-        with self._pair.same_view():
-            self._make_second_slide()
-            self._show_panel(second, panel, ground).set_visible(is_visible=True)
-            set_visible([] if second.slide is None else [second.slide], is_visible=True)
-            self._pair.enter([cell.layers for cell in self._cells])
-        self._over.bring_all()
-        self.parted.emit()
-
-    def _leave_side_by_side(self) -> None:
-        if self._pair.is_on and self._second is not None:
-            with self._pair.same_view():
-                self._pair.leave(self._second.layers)
-            self._put_by(self._second)
-
-    def _put_by(self, second: Cell) -> None:
-        """What waits, hidden, for the next comparison is not named after what it showed."""
-        if second.spots is not None:
-            second.spots.main.name = f"spots{SECOND_SUFFIX}"
+    def _stand_beside(self, panel: Panel, ground: Ground) -> None:
+        self._pair.show(self._first, self._second_cell(), panel, ground)
 
     def _show_over(self, panel: Panel, ground: Ground, divider: float) -> None:
-        second = self._second = self._second or Cell(suffix=SECOND_SUFFIX)
+        self._wanted_over = (panel, ground, divider)
+        if self._swipe.is_on:
+            self._lay_over()
+        else:
+            self.turns.add_once(self._make_over)
+            self.turns.add_once(self._lay_over)
+
+    def _make_over(self) -> None:
+        if self._wanted_over is not None and self._second_cell().spots is None:
+            panel, ground, _ = self._wanted_over
+            self._show_panel(self._second_cell(), panel, ground).set_visible(is_visible=False)
+
+    def _lay_over(self) -> None:
+        if self._wanted_over is None:
+            return
+        panel, ground, divider = self._wanted_over
+        second = self._second_cell()
         self._show_panel(second, panel, ground)
         if self._first.spots is not None and second.spots is not None:
             self._swipe.enter(self._first.spots, second.spots, ground, divider)
             self._keep_widths()
 
+    def _second_cell(self) -> Cell:
+        self._second = self._second or Cell(suffix=SECOND_SUFFIX)
+        return self._second
+
     def _leave_swipe(self) -> None:
+        self._wanted_over = None
         if self._swipe.is_on and self._second is not None:
             self._swipe.leave()
-            self._put_by(self._second)
+            self._second.wait()
 
     # -- what lies over the maps -------------------------------------------------------------------------------------
 
+    def _on_parted(self) -> None:
+        self._over.bring_all()
+        self.parted.emit()
+
     def _is_seen(self, cell: Cell) -> bool:
-        return cell is self._first or self._pair.is_on
+        return cell is self._first or self._pair.is_parted
 
     def _settle_over(self) -> None:
         self._arrange()
@@ -345,7 +338,7 @@ class Canvas:
 
     def _on_disturbed(self) -> None:
         # The list may be in the middle of changing until then.
-        if self._pair.is_on:
+        if self._pair.is_parted:
             QTimer.singleShot(0, self._arrange)
 
     def _forget(self, layer: Layer) -> str:

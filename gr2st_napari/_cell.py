@@ -54,8 +54,13 @@ class Cell:
         """Let the map that is seen wait, and the one that waits be seen."""
         if self.spots is not None:
             self.spots.set_visible(is_visible=False)
-            self.spots.main.name = f"spots{self.suffix}"
+            self.wait()
         self.spots, self.spare = self.spare, self.spots
+
+    def wait(self) -> None:
+        """What waits, hidden, for the next comparison is not named after what it showed."""
+        if self.spots is not None:
+            self.spots.main.name = f"spots{self.suffix}"
 
     def rest(self) -> None:
         """Hide what lies on the slide, until it is filled anew."""

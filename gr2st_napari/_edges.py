@@ -44,7 +44,7 @@ class Edges:
         """One more layer for a cell, hidden until it is filled: a layer takes a turn of the window."""
         data, keywords, kind = self._wanted[len(cell.edges)]
         name = keywords["name"].removesuffix(cell.suffix) + cell.suffix
-        made = self._layers.add((data, {**keywords, "name": name, "visible": False}, kind))
+        made = self._layers.add((data, {**keywords, "name": name, "visible": False}, kind), over=cell.layers[-1])
         cell.edges = (*cell.edges, made)
 
     def fill(self, cell: Cell, *, is_visible: bool) -> None:

@@ -59,9 +59,9 @@ class LayerList:
         found: npt.NDArray[np.float64] = self._layers.extent.world[:, -2:]
         return found
 
-    def add(self, layer: LayerTuple) -> Any:
-        """Add a layer on top, and leave the user's selection as it is."""
-        return self.put(self.made(layer))
+    def add(self, layer: LayerTuple, *, over: Layer | None = None) -> Any:
+        """Add a layer on top, or right over another one, and leave the user's selection as it is."""
+        return self.put(self.made(layer), over=over)
 
     @staticmethod
     def made(layer: LayerTuple) -> Layer:
@@ -72,14 +72,14 @@ class LayerList:
 
     @staticmethod
     def learn_units() -> None:
-        """Have the table of units read, which the first layer of a process needs and takes its time."""
+        """Have the table of units read, which the first layer of a process needs and takes its time; in a thread."""
         Layer.create(None, {"ndim": 2, "units": ("um", "um")}, "points")
 
-    def put(self, made: Layer) -> Any:
-        """Put a layer on top that was made, and leave the user's selection as it is."""
+    def put(self, made: Layer, *, over: Layer | None = None) -> Any:
+        """Put a layer in that was made, on top or over another one, and leave the user's selection as it is."""
         selected = set(self._layers.selection)
         with self._changing():
-            self._layers.append(made)
+            self._layers.insert(self._layers.index(over) + 1 if over in self._layers else len(self._layers), made)
         if selected:
             self._layers.selection = selected
         return made

@@ -23,56 +23,70 @@ LAYOUT = ("stride", "shape", "spacing")
 
 @dataclass(frozen=True)
 class Before:
-    """The viewer as the user had it."""
+    """The layers as the user had them."""
 
-    grid: dict[str, Any]
     order: list[Layer]
     visible: dict[Layer, bool]
 
 
 class SideBySide:
-    """napari's grid, one row of two cells: both show the same place, each its own layers."""
+    """napari's grid, one row of two cells: both show the same place, each its own layers.
+
+    Into the grid in two steps, `line_up` and `part`, and out of it in two, `join` and `give_back`: each lays the canvas
+    out anew, which takes its time.
+    """
 
     def __init__(self, viewer: Viewer, layers: LayerList) -> None:
         self._viewer, self._layers = viewer, layers
         self._before: Before | None = None
+        self._grid_before: dict[str, Any] = {}
+        self._is_parted = False
 
     @property
-    def is_on(self) -> bool:
-        return self._before is not None
+    def is_parted(self) -> bool:
+        return self._is_parted
 
     @property
     def hidden_layers(self) -> int:
         """How many of the user's own layers are hidden meanwhile."""
-        return 0 if self._before is None else sum(self._before.visible.values())
+        return sum(self._before.visible.values()) if self._before is not None and self._is_parted else 0
 
-    def enter(self, groups: Sequence[list[Layer]]) -> None:
-        """Show each group in a cell of its own and hide all other layers."""
+    def line_up(self, groups: Sequence[list[Layer]]) -> None:
+        """Put each group together, and hide all other layers."""
         ours = [layer for group in groups for layer in group]
-        grid = self._viewer.canvas.grid
         foreign = [layer for layer in self._layers.all() if layer not in ours]
-        self._before = Before(
-            grid={name: getattr(grid, name) for name in ("enabled", *LAYOUT)},
-            order=self._layers.all(),
-            visible={layer: layer.visible for layer in foreign},
-        )
+        if self._before is None:
+            self._before = Before(order=self._layers.all(), visible={layer: layer.visible for layer in foreign})
         set_visible(foreign, is_visible=False)
+        self._layers.order(ours)
+
+    def part(self, groups: Sequence[list[Layer]]) -> None:
+        """Show each group in a cell of its own."""
+        if self._is_parted:
+            return
+        grid = self._viewer.canvas.grid
+        self._grid_before = {name: getattr(grid, name) for name in ("enabled", *LAYOUT)}
+        self._is_parted = True
         self.arrange(groups)
 
     def arrange(self, groups: Sequence[list[Layer]]) -> None:
         """Groups first and of equal size, so that each fills one cell; foreign layers come behind them."""
-        if self._before is None or not groups[0]:
+        if not self._is_parted or not groups[0]:
             return
         self._layers.order([layer for group in groups for layer in group])
         set_grid(self._viewer.canvas.grid, enabled=True, stride=len(groups[0]), shape=(1, 2), spacing=SPACING_PX)
 
-    def leave(self, second: list[Layer]) -> None:
-        """Give grid, order and the user's layers back; `second` is kept, hidden, below everything."""
-        if self._before is None:
+    def join(self) -> None:
+        """One map again, in the grid the user had."""
+        if self._is_parted:
+            self._is_parted = False
+            set_grid(self._viewer.canvas.grid, **self._grid_before)
+
+    def give_back(self, second: list[Layer]) -> None:
+        """Give order and the user's layers back; `second` is kept, hidden, below everything."""
+        if self._before is None or self._is_parted:
             return
         before, self._before = self._before, None
-        set_grid(self._viewer.canvas.grid, **before.grid)
-        set_visible(second, is_visible=False)
         self._layers.order([*second, *(layer for layer in before.order if layer not in second)])
         present = self._layers.all()
         for layer, was_visible in before.visible.items():

@@ -124,6 +124,7 @@ def test_leaving_side_by_side_gives_grid_order_and_own_layers_back(viewer, contr
     assert [layer.name for layer in viewer.layers][:4] == ours
     assert "2 of your own layers hidden while two maps stand side by side." in controller.state.notes
     controller.wish(mode="measured", space="spot")
+    settle(controller)
     assert _names(viewer) == order
     assert (grid.enabled, grid.stride, grid.shape, grid.spacing) == (False, 1, (-1, -1), 3)
     assert [below.visible, shapes.visible, hidden.visible] == [True, True, False]
@@ -133,6 +134,7 @@ def test_a_layer_drawn_while_two_maps_stand_side_by_side_stays(viewer, filled):
     own = viewer.add_shapes(name="drawn meanwhile")
     filled.wish(gene="ACTB")
     filled.wish(mode="predicted")
+    settle(filled)
     assert own in viewer.layers
     assert own.visible
     assert _names(viewer) == ["slide", "ACTB · predicted · gene-normalised", "drawn meanwhile"]
@@ -141,11 +143,14 @@ def test_a_layer_drawn_while_two_maps_stand_side_by_side_stays(viewer, filled):
 def test_the_view_keeps_its_centre_when_the_canvas_is_cut_in_two(viewer, filled):
     camera = viewer.scene.camera
     filled.wish(mode="measured")
+    settle(filled)
     camera.center, camera.zoom = (0.0, 210.0, 305.0), 4.0
     filled.wish(mode="side by side")
+    settle(filled)
     assert camera.center[-2:] == pytest.approx((210.0, 305.0))
     assert 1.0 < camera.zoom < 4.0
     filled.wish(mode="measured")
+    settle(filled)
     assert camera.center[-2:] == pytest.approx((210.0, 305.0))
     assert camera.zoom == pytest.approx(4.0)
 
@@ -171,6 +176,7 @@ def test_buttons_that_need_a_prediction_are_off_and_say_why(dock, controller, se
 
 def test_difference_is_one_diverging_map(viewer, dock, filled, qtbot):
     qtbot.mouseClick(dock.modes.buttons["difference"], Qt.MouseButton.LeftButton)
+    settle(filled)
     assert _names(viewer) == ["slide", "ERBB2 · predicted minus measured · gene-normalised"]
     spots = _map(viewer, "predicted minus")
     assert spots.face_colormap.name == "gr2st difference"
@@ -246,6 +252,7 @@ def test_hovering_a_spot_shows_its_name_and_values_and_outlasts_napari_s_own_lin
 
 def test_a_real_mouse_names_the_spot_it_is_on_and_opens_it_with_a_click(viewer, dock, filled, section, qtbot):
     filled.wish(mode="measured")
+    settle(filled)
     qtbot.wait(100)
     canvas = next(widget for widget in QApplication.allWidgets() if widget.inherits("QOpenGLWidget"))
     camera = viewer.scene.camera
@@ -482,6 +489,7 @@ def test_the_pyramid_replaces_the_preview_in_place(viewer, controller, section, 
     monkeypatch.setattr(_controller, "display_pyramid", lambda path: Path("cached.tif"))
     monkeypatch.setattr(_controller, "pyramid_picture", lambda found, image: pyramid)
     controller.take(Opened(section=section, picture=preview))
+    qtbot.waitUntil(lambda: "slide" in viewer.layers, timeout=20_000)
     layer = viewer.layers["slide"]
     extent = layer.extent.world.copy()
     qtbot.waitUntil(lambda: len(layer.data) == 2, timeout=20_000)
