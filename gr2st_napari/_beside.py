@@ -58,7 +58,14 @@ class Beside:
         if self._pair.is_parted:
             self._show_panel(second, panel, ground)
             return
-        for piece in (self._make_slide, self._make_map, self._line_up, self._part, self._reveal_slide, self._reveal_map):
+        for piece in (
+            self._make_slide,
+            self._make_map,
+            self._line_up,
+            self._part,
+            self._reveal_slide,
+            self._reveal_map,
+        ):
             self._turns.add_once(piece)
 
     def leave(self) -> None:

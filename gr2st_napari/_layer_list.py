@@ -118,8 +118,9 @@ class LayerList:
             self._layers.move(self._layers.index(layer), len(self._layers))
 
     def select(self, layer: Layer) -> None:
-        """Make one layer the active one."""
-        self._layers.selection = {layer}
+        """Make one layer the active one, where it is still there."""
+        if layer in self._layers:
+            self._layers.selection = {layer}
 
     def take_dropped(self) -> list[Opened]:
         """Remove the layers our reader made and return what they show."""

@@ -55,7 +55,7 @@ def _set_changed_shaders(program: ModularProgram, vert: str, frag: str, geom: st
         program._gr2st_code = code
 
 
-def _remember_variables(program: Program, update_variables: bool = True) -> None:  # noqa: FBT001, FBT002 vispy's own
+def _remember_variables(program: Program, update_variables: bool = True) -> None:
     program._code_variables = dict(_variables_of(tuple(shader.code for shader in program._shaders)))
     if update_variables:
         program._process_pending_variables()
@@ -79,5 +79,5 @@ def _convert_plain(backend: str, code: str) -> str:
 
 
 def _nothing_unset(program: Any) -> set[str]:
-    """vispy asks the driver for each variable by name, for a warning where one is unset: half of the time of a link."""
+    """Vispy asks the driver for each variable by name, for a warning where one is unset: half of the time of a link."""
     return set()

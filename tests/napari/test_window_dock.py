@@ -62,6 +62,7 @@ def test_the_dock_opens_twice_and_both_show_the_same(viewer, dock, controller, s
 
 def test_a_closed_dock_comes_back_with_the_state_of_the_viewer(viewer, dock, filled):
     filled.wish(gene="FASN", mode="difference")
+    settle(filled)
     viewer.window.remove_dock_widget(dock)
     QApplication.processEvents()
     filled.wish(gene="ACTB")
@@ -182,11 +183,13 @@ def test_difference_is_one_diverging_map(viewer, dock, filled, qtbot):
     assert spots.face_colormap.name == "gr2st difference"
     assert spots.face_contrast_limits[0] == -spots.face_contrast_limits[1]
     filled.wish(mode="measured")
+    settle(filled)
     assert spots.face_colormap.name == "gr2st viridis"
 
 
 def test_limits_by_hand_stay_from_gene_to_gene_until_they_are_let_go(viewer, dock, filled):
     filled.wish(mode="measured")
+    settle(filled)
     dock.look.low.setValue(0.5)
     dock.look.high.setValue(3.5)
     filled.wish(gene="ACTB")
@@ -199,6 +202,7 @@ def test_limits_by_hand_stay_from_gene_to_gene_until_they_are_let_go(viewer, doc
 
 def test_the_scale_of_the_values_and_the_colours_can_be_chosen(viewer, dock, filled):
     filled.wish(mode="measured")
+    settle(filled)
     dock.look.space_chosen.emit("spot")
     dock.look.colormap_chosen.emit("magma")
     spots = _map(viewer, "measured")
@@ -210,6 +214,7 @@ def test_the_scale_of_the_values_and_the_colours_can_be_chosen(viewer, dock, fil
 def test_missing_values_are_drawn_light_grey(viewer, controller, section):
     take(controller, opened_of(section, make_prediction(section, keep=slice(5, None))))
     controller.wish(mode="predicted", gene="ERBB2")
+    settle(controller)
     colours = _map(viewer, "predicted").face_color
     np.testing.assert_allclose(colours[:5], np.tile([0.82, 0.82, 0.82, 0.85], (5, 1)), atol=1e-6)
     assert "5 of 48 spots have no value: light grey." in controller.state.notes
@@ -358,6 +363,7 @@ def test_deleting_our_layers_one_by_one_never_breaks_the_window(viewer, dock, fi
     assert _names(viewer) == ["slide", "ERBB2 · measured · gene-normalised"]
     viewer.layers.remove("slide")
     filled.wish(mode="side by side")
+    settle(filled)
     assert viewer.canvas.grid.stride == 1
     viewer.layers.remove("ERBB2 · measured · gene-normalised")
     qtbot.waitUntil(lambda: filled.state.opened is None)

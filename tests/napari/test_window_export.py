@@ -278,6 +278,7 @@ def test_a_place_that_cannot_be_written_is_told_on_the_card(dock, filled, target
 def test_the_view_goes_to_a_window_of_the_slide_and_tells_it(viewer, filled):
     for mode in ("measured", "side by side"):
         filled.wish(mode=mode)
+        settle(filled)
         filled.canvas.view.look_at((300.0, 200.0, 500.0, 400.0))
         left, top, right, bottom = filled.canvas.view.window
         assert (left + right, top + bottom) == pytest.approx((800, 600))
@@ -297,6 +298,7 @@ def test_a_session_is_saved_from_the_dock_and_shows_the_same_again(dock, control
     saved = study.parent / "second.gr2st"
     qtbot.waitUntil(lambda: controller.state.saved == saved, timeout=PATIENCE_MS)
     controller.wish(mode="measured", colormap="viridis", limits=None)
+    settle(controller)
     controller.canvas.view.look_at((0.0, 0.0, 100.0, 100.0))
     before = controller.state.opened
     controller.open(saved)
@@ -390,8 +392,8 @@ def test_a_session_of_a_predicted_slide_has_its_slide_under_the_spots(
     opened = controller.state.opened
     assert (opened.slide.path, opened.prediction_path) == (moved / "S1.tif", moved / "a.prediction.h5ad")
     assert (controller.state.shown.gene, controller.state.wish.colormap) == ("ERBB2", "magma")
-    assert [layer.name.split(" ")[0] for layer in viewer.layers] == ["slide", "ERBB2"]
     settle(controller)
+    assert [layer.name.split(" ")[0] for layer in viewer.layers] == ["slide", "ERBB2"]
     left, top, right, bottom = controller.canvas.view.window
     assert (left + right, top + bottom) == pytest.approx((800, 600))
     assert controller.state.problem is None

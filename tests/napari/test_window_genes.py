@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from window_builders import take
+from window_builders import settle, take
 
 from gr2st_napari._expression import Expression
 from gr2st_napari._gene_facts import FactsKeeper, GeneFacts
@@ -386,9 +386,11 @@ def test_the_mean_of_a_list_is_a_map_like_a_gene(dock, controller, section, pred
     assert "HER2 (mean z) measured" in controller.describe(3)
     assert "HER2 (mean z)" not in controller.state.shelf.recent
     controller.wish(mode="difference", space="spot")
+    settle(controller)
     assert controller.state.shown.panels[0].title == "HER2 (mean z) · predicted minus measured · standard deviations"
     assert controller.state.notes == ("2 of 3 listed genes are on this slide.",)
     controller.wish(gene="ACTB", mode="measured")
+    settle(controller)
     assert controller.state.shown.panels[0].title.startswith("ACTB · measured")
 
 

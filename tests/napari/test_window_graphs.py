@@ -129,6 +129,7 @@ def test_a_graph_of_very_many_edges_is_a_picture_of_the_view_that_is_drawn_anew_
     settle(controller)
     assert not graph.visible
     controller.wish(mode="predicted")
+    settle(controller)
     qtbot.waitUntil(is_seen, timeout=PATIENCE_MS)
     controller.spot.graphs.show("functional", is_shown=False)
     assert not graph.visible
@@ -153,6 +154,7 @@ def test_a_picture_of_a_graph_waits_hidden_for_the_next_slide_and_goes_when_noth
     assert not graph.data.any()
     take(controller, opened_of(other, _heavy(other)))
     controller.wish(mode="predicted")
+    settle(controller)
     qtbot.waitUntil(lambda: graph.visible and controller.is_settled, timeout=PATIENCE_MS)
     _spots_lie_on_lines(graph, other)
     take(controller, opened_of(make_section("D1", slide=False, um_per_px=None), None))

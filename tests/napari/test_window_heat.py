@@ -10,7 +10,7 @@ from hands import click_cell, press
 from napari.layers import Points
 from napari.utils.colormaps import Colormap
 from qtpy.QtWidgets import QApplication
-from window_builders import make_bins, make_prediction, make_section, take
+from window_builders import make_bins, make_prediction, make_section, settle, take
 
 from gr2st import keys
 from gr2st_napari._colours import NOT_MEASURED, class_colours, colormap
@@ -93,6 +93,7 @@ def test_a_bin_without_a_value_is_light_grey_and_no_bin_is_nothing(viewer, contr
     take(controller, Opened(prediction=prediction))
     qtbot.waitUntil(lambda: controller.state.expression is not None, timeout=60_000)
     controller.wish(mode="predicted", gene="ERBB2")
+    settle(controller)
     assert "15000 of 39700 spots have no value: light grey." in controller.state.notes
     _bare(viewer)
     camera = viewer.scene.camera
@@ -155,6 +156,7 @@ def test_a_slide_that_is_opened_again_shows_all_its_spots_in_both_maps(viewer, c
 
 def test_swipe_shows_each_spot_in_one_of_two_maps(viewer, dock, filled, section, qtbot):
     press(qtbot, dock.modes.buttons["swipe"])
+    settle(filled)
     assert _names(viewer) == ["slide", MEASURED, PREDICTED, "divider"]
     assert not viewer.canvas.grid.enabled
     left, right = viewer.layers[MEASURED], viewer.layers[PREDICTED]
@@ -168,12 +170,14 @@ def test_swipe_shows_each_spot_in_one_of_two_maps(viewer, dock, filled, section,
     dock.modes.divider.setValue(dock.modes.divider.maximum())
     assert left.shown.all()
     filled.wish(mode="measured")
+    settle(filled)
     assert _names(viewer) == ["slide", MEASURED]
     assert left.shown.all()
 
 
 def test_the_line_of_a_swipe_is_dragged_while_the_slide_stays(viewer, dock, filled, section):
     filled.wish(mode="swipe")
+    settle(filled)
     divider, camera = filled._divider, viewer.scene.camera
     line = viewer.layers["divider"]
     x = 0.5 * line.data[0, 0, 1]
@@ -190,11 +194,13 @@ def test_the_line_of_a_swipe_is_dragged_while_the_slide_stays(viewer, dock, fill
     event.type = "mouse_release"
     assert next(steps, None) is None
     filled.wish(mode="predicted")
+    settle(filled)
     assert camera.mouse_pan
 
 
 def test_flicker_shows_two_maps_by_turns_in_one_layer_and_stops_when_it_is_left(viewer, dock, filled, qtbot):
     press(qtbot, dock.modes.buttons["flicker"])
+    settle(filled)
     count, layer = len(viewer.layers), viewer.layers[-1]
     dock.modes.flicker.setValue(0.2)
     seen = set()
@@ -202,6 +208,7 @@ def test_flicker_shows_two_maps_by_turns_in_one_layer_and_stops_when_it_is_left(
     assert seen == {MEASURED, PREDICTED}
     assert len(viewer.layers) == count
     filled.wish(mode="measured")
+    settle(filled)
     assert not filled._flicker.is_on
     assert layer.name == MEASURED
 
@@ -214,13 +221,16 @@ def test_a_key_leads_to_each_way_of_comparing(viewer, filled, key, mode):
 
 def test_deleting_the_line_or_a_map_of_a_swipe_leaves_a_working_window(viewer, filled, qtbot):
     filled.wish(mode="swipe")
+    settle(filled)
     viewer.layers.remove("divider")
     qtbot.waitUntil(lambda: filled.state.shown.mode == "measured")
     filled.wish(mode="swipe")
+    settle(filled)
     viewer.layers.remove(PREDICTED)
     qtbot.waitUntil(lambda: filled.state.shown.mode == "measured")
     assert _names(viewer) == ["slide", MEASURED]
     filled.wish(mode="swipe")
+    settle(filled)
     assert _names(viewer) == ["slide", MEASURED, PREDICTED, "divider"]
 
 
@@ -239,6 +249,7 @@ def _colour_by(dock, controller, what, qtbot) -> None:
 
 def test_labels_are_shown_in_the_same_layer_with_a_legend(viewer, dock, labelled, qtbot):
     labelled.wish(mode="measured")
+    settle(labelled)
     spots = viewer.layers[-1]
     _colour_by(dock, labelled, keys.LABEL, qtbot)
     assert viewer.layers[-1] is spots
@@ -257,6 +268,7 @@ def test_labels_are_shown_in_the_same_layer_with_a_legend(viewer, dock, labelled
 
 def test_a_click_on_a_class_hides_it_and_another_shows_it(viewer, dock, labelled, qtbot):
     labelled.wish(mode="measured")
+    settle(labelled)
     _colour_by(dock, labelled, keys.LABEL, qtbot)
     spots = viewer.layers[-1]
     click_cell(qtbot, dock.classes.table, 0, 0)
@@ -270,13 +282,16 @@ def test_a_click_on_a_class_hides_it_and_another_shows_it(viewer, dock, labelled
 
 def test_a_gene_or_a_way_of_looking_ends_classes(viewer, dock, labelled, qtbot):
     _colour_by(dock, labelled, keys.LABEL, qtbot)
+    settle(labelled)
     assert not viewer.canvas.grid.enabled
     assert not any(button.isChecked() for button in dock.modes.buttons.values())
     press(qtbot, dock.modes.buttons["difference"])
+    settle(labelled)
     assert labelled.state.shown.mode == "difference"
     assert dock.look.isVisible()
     _colour_by(dock, labelled, keys.LABEL, qtbot)
     labelled.wish(gene="FASN", mode="measured")
+    settle(labelled)
     assert viewer.layers[-1].name.startswith("FASN")
     assert viewer.layers[-1].face_colorbar.visible
 
@@ -322,14 +337,17 @@ def test_layers_of_others_are_as_they_were_after_each_view(viewer, controller, s
     viewer.layers.selection = {above[0]}
     take(controller, Opened(prediction=prediction))
     controller.wish(mode="measured", space="gene", gene="ERBB2")
+    settle(controller)
     grid = viewer.canvas.grid
     grid.enabled, grid.stride, grid.shape = True, 3, (2, -1)
     before = [(layer, layer.visible) for layer in viewer.layers if not _waits(layer)]
     for _ in range(2):
         controller.wish(mode=mode)
+        settle(controller)
         viewer.layers[-1].visible = viewer.layers[-1].visible
         controller.wish(gene="FASN")
         controller.wish(mode="measured", gene="ERBB2")
+        settle(controller)
         found = [(layer, layer.visible) for layer in viewer.layers if not _waits(layer)]
         assert found == before
         assert (grid.enabled, grid.stride, grid.shape) == (True, 3, (2, -1))
@@ -353,14 +371,18 @@ def test_what_others_add_and_move_never_takes_the_two_maps_apart(viewer, filled,
     viewer.layers.remove("stranger")
     viewer.layers.remove("another")
     filled.wish(mode="measured")
+    settle(filled)
     assert _names(viewer) == ["slide", "ACTB · measured · gene-normalised"]
 
 
 def test_a_stack_scrolled_through_by_its_owner_hides_none_of_ours(viewer, filled):
     filled.wish(mode="swipe")
+    settle(filled)
     viewer.add_image(np.zeros((4, 30, 30)), name="stack")
     viewer.dims.set_point(0, 3)
     assert (viewer.dims.ndim, len(viewer.layers[MEASURED]._view_data)) == (3, 48)
     filled.wish(mode="flicker")
+    settle(filled)
     filled.wish(mode="measured", gene="FASN")
+    settle(filled)
     assert _names(viewer) == ["slide", "FASN · measured · gene-normalised", "stack"]

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
-from window_builders import UM_PER_PX, make_section, take
+from window_builders import UM_PER_PX, make_section, settle, take
 
 from gr2st import Region, read_regions, write_regions
+from gr2st_napari._controller import controller_of
 from gr2st_napari._opening import opened_of
 from gr2st_napari._regions_words import KIND, NAME
 
@@ -39,6 +40,7 @@ def _layer(viewer):
 def _draw(viewer, dock, qtbot, corners) -> None:
     """Choose the polygon tool, click the corners on the canvas, press Enter."""
     dock.tools["polygon"].click()
+    settle(controller_of(viewer))
     assert viewer.layers.selection.active is _layer(viewer)
     canvas = next(widget for widget in QApplication.allWidgets() if widget.inherits("QOpenGLWidget"))
     camera = viewer.scene.camera

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hands import choose, press, type_over
 from test_window_train import FAKE, LONG_MS
-from window_builders import make_prediction, take
+from window_builders import make_prediction, settle, take
 
 from gr2st import Sketch, data_dir, sample_study_path
 from gr2st.io.sketches import write_sketch
@@ -124,6 +124,8 @@ def test_two_maps_side_by_side_are_not_drawn_over(viewer, train, state, qtbot):
     qtbot.waitUntil(lambda: "choose Measured" in train.progress.sketched.text(), timeout=LONG_MS)
     assert _maps(viewer) == pair
     controller.wish(mode="measured")
+    settle(controller)
     assert _maps(viewer)[state.sketched.panel.title]
     controller.wish(mode="side by side")
+    settle(controller)
     assert [name for name, is_visible in _maps(viewer).items() if is_visible] == list(pair)

@@ -117,6 +117,7 @@ def test_edges_that_were_hidden_are_those_of_the_spot_clicked_meanwhile(viewer, 
     take(controller, opened_of(section, prediction))
     controller.spot.pick(10)
     controller.wish(mode="predicted")
+    settle(controller)
     controller.spot.show_edges("spatial", is_shown=False)
     controller.spot.pick(11)
     controller.spot.show_edges("spatial", is_shown=True)
@@ -178,6 +179,7 @@ def test_a_map_of_trust_recolours_the_spots_and_a_mode_ends_it(viewer, controlle
     controller.wish(gene="FASN")
     assert _heatmap(viewer).name.startswith("FASN · spread")
     controller.wish(mode="predicted")
+    settle(controller)
     assert _heatmap(viewer).name.startswith("FASN · predicted")
     assert told.trust.measure.currentData() == "expression"
 
@@ -192,6 +194,7 @@ def test_spots_unlike_the_training_are_crossed_in_every_map(viewer, controller, 
     assert not any(layer.visible for layer in crosses)
     press(qtbot, told.trust.outside)
     controller.wish(mode="predicted")
+    settle(controller)
     viewer.layers.remove(crosses[0])
     qtbot.waitUntil(lambda: not told.trust.outside.isChecked(), timeout=PATIENCE_MS)
     assert not [layer for layer in viewer.layers if layer.name.startswith("unlike the training")]
@@ -212,8 +215,10 @@ def test_a_whole_graph_lies_under_the_spots_and_rests_while_the_mouse_moves(view
     assert not graph.visible
     qtbot.waitUntil(lambda: graph.visible, timeout=PATIENCE_MS)
     controller.wish(mode="side by side")
+    settle(controller)
     assert not graph.visible
     controller.wish(mode="predicted")
+    settle(controller)
     assert graph.visible
     viewer.layers.remove(graph)
     assert not told.trust.graphs["spatial"].isChecked()
