@@ -22,6 +22,7 @@ from gr2st import (
     RecipeMismatch,
     Region,
     SectionInvalid,
+    UnknownName,
     cache_dir,
     keys,
     read_prediction,
@@ -509,6 +510,20 @@ def test_the_figure_of_a_session_shows_the_classes_that_were_in_view(session, st
     show(None, session=_write(of_clusters, study.parent / "a.gr2st"), figure=tmp_path / "f.svg")
     assert "Clusters of measured expression" in (tmp_path / "f.svg").read_text(encoding="utf-8")
     assert len(json.loads((tmp_path / "f.svg.json").read_text())["maps"][0]["classes"]) == 3
+
+
+def test_a_figure_of_classes_is_asked_for_by_their_key_or_by_their_words(study, tmp_path):
+    from gr2st_napari._show import show
+
+    opened = open_path(study)
+    for name in ("label", "Pathologist Label"):
+        show(opened.section, classes=name, study=opened.study, figure=tmp_path / "f.svg")
+        told = json.loads((tmp_path / "f.svg.json").read_text())
+        assert (told["section"], told["view"]["colour_by"]) == ("A1", keys.LABEL)
+    assert [one["name"] for one in told["maps"][0]["classes"]][-1] != ""
+    with pytest.raises(UnknownName, match=r"'labels'\. Did you mean 'label'\? Known: clusters, label\."):
+        show(opened.section, classes="labels", study=opened.study, figure=tmp_path / "g.svg")
+    assert not (tmp_path / "g.svg").exists()
 
 
 @pytest.mark.window
