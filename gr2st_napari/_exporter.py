@@ -31,8 +31,8 @@ BUSY = "A file is still being written: wait until it is there."
 class Exporter:
     """Changes `State.saved`; everything returns at once. What is shown when it is asked for is what is written."""
 
-    def __init__(self, state: State, canvas: Canvas, worker: WorkerProcess, errands: Errands) -> None:
-        self._state, self._canvas, self._worker, self._errands = state, canvas, worker, errands
+    def __init__(self, state: State, canvas: Canvas, scribe: WorkerProcess, errands: Errands) -> None:
+        self._state, self._canvas, self._scribe, self._errands = state, canvas, scribe, errands
         self._background = Background()
         self._request = 0
 
@@ -69,9 +69,9 @@ class Exporter:
             self._run("Writing the prediction", lambda _: save_prediction(prediction, Path(path)))
 
     def report(self, path: Path | str, genes: Sequence[str] = ()) -> None:
-        """Let the worker write the report: maps of these genes, or of the best and worst predicted."""
+        """Let the scribe write the report: maps of these genes, or of the best and worst predicted."""
         opened = self._state.opened
-        if opened is None or opened.section is None or self._errands.is_told:
+        if opened is None or opened.section is None:
             return
         if opened.study is None:
             self._state.problem = Problem(
@@ -109,7 +109,7 @@ class Exporter:
 
     def _ask_report(self, opened: Opened, prediction: Path | None, out: Path, genes: Sequence[str]) -> None:
         assert opened.study is not None, "a report is made of files"
-        request = self._worker.report_section(opened.study.path, opened.name, prediction, out, genes)
+        request = self._scribe.report_section(opened.study.path, opened.name, prediction, out, genes)
         self._state.problem = None
         self._errands.send(request, "Writing the report", lambda files: self._tell(Path(files["report"])))
 

@@ -266,6 +266,20 @@ def test_values_in_view_and_all_predicted_values_are_tables(dock, filled, target
 
 
 @pytest.mark.window
+def test_the_report_of_a_section_is_written_while_the_worker_predicts(dock, controller, study, target, tmp_path, qtbot):
+    take(controller, open_path(study))
+    busy = controller.worker.predict(model=tmp_path / "m", study=study, section="waits", out=tmp_path / "never.h5ad")
+    controller._errands.send(busy, "Predicting", lambda _files: None)
+    target.path = tmp_path / "page.html"
+    _choose(qtbot, dock, "Report", "Of the best")
+    qtbot.waitUntil(lambda: controller.state.saved == target.path, timeout=PATIENCE_MS)
+    assert "<h1" in target.path.read_text(encoding="utf-8")
+    assert controller.state.job.label == "Encoding patches", "what came first is told of"
+    controller.cancel()
+    qtbot.waitUntil(lambda: not controller.state.job.is_running, timeout=PATIENCE_MS)
+
+
+@pytest.mark.window
 def test_a_place_that_cannot_be_written_is_told_on_the_card(dock, filled, target, tmp_path, qtbot):
     (tmp_path / "file").write_text("")
     target.path = tmp_path / "file" / "x.png"
