@@ -44,6 +44,7 @@ class GenesDock(GenesView):
         self._controller = controller_of(napari_viewer)
         self._listed: tuple[object, ...] = ()
         self._starred: tuple[object, ...] = ()
+        self._filled: tuple[object, object] = (None, None)
         self.look.show_colormaps({name: map_colours(name)[:, :3].tolist() for name in COLOUR_MAPS})
         self._send()
         self._listen()
@@ -147,7 +148,7 @@ class GenesDock(GenesView):
         low, high = ranking.interval_of(name, genes, space) if is_ranked else (None, None)  # type: ignore[union-attr]
         scores = expression.scores(space) if ranks is None else ranks
         self.genes.show_genes(genes, expression.aliases, expression.means)
-        self._starred = ()
+        self._starred, self._filled = (), (None, None)
         for column, numbers in ((PCC, scores), (LOW, low), (HIGH, high)):
             model.set_column(column, numbers)
         self.genes.show_source(ranking_words(ranking) if is_ranked else "")  # type: ignore[arg-type]
@@ -177,10 +178,15 @@ class GenesDock(GenesView):
 
     def _on_facts(self) -> None:
         expression, facts = self._state.expression, self._state.facts
-        if expression is not None:
+        known = None if facts is None else facts.known
+        if expression is not None and (expression is not self._filled[0] or known is not self._filled[1]):
+            self._filled = (expression, known)
             for column, what in FACT_COLUMNS.items():
                 self.genes.model.set_column(column, None if facts is None else facts.of(what, expression.genes))
-        self.columns.fit()
+            self.columns.fit()
+        under_way = {} if facts is None else {facts.under_way: facts.done}
+        columns = {column: under_way[what] for column, what in FACT_COLUMNS.items() if what in under_way}
+        self.columns.show_under_way(columns)
 
     def _on_shown(self) -> None:
         self._on_expression()
