@@ -288,8 +288,9 @@ class RegionKeeper:
         if self._section is not None:
             self._kept[self._section] = self._sheet.regions
         self._section = section
-        self._memory.turn_to(home_of(opened))
+        self._memory.turn_to(None)
         self._turn_to(() if section is None else self._kept.get(section, ()))
+        self._try(lambda: self._memory.turn_to(home_of(opened)))
         if section not in self._kept:
             self._memory.recall()
 

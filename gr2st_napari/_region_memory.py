@@ -89,7 +89,7 @@ class RegionMemory(QObject):
         self._writing.close()
         if self._unwritten is not None:
             # The window is gone: there is nowhere to say that the disk is full.
-            with suppress(Gr2stError):
+            with suppress(Gr2stError, OSError):
                 _put(*self._unwritten)
 
     def _on_read(self, future: Future[tuple[Region, ...]]) -> None:
@@ -122,7 +122,10 @@ class RegionMemory(QObject):
 
 
 def home_of(opened: Opened | None) -> Path | None:
-    """The file for the regions of what is open; None where it was handed over without files of its own."""
+    """The file for the regions of what is open; None where it was handed over without files of its own.
+
+    StorageError where there can be none.
+    """
     if opened is None or (opened.study is None and opened.slide is None):
         return None
     place = opened.study.path if opened.study is not None else opened.slide.path  # type: ignore[union-attr]

@@ -346,3 +346,16 @@ def test_regions_that_come_back_to_two_maps_side_by_side_are_seen_once_there_is_
     controller.wish(mode="measured")
     settle(controller)
     assert _layer(viewer).visible
+
+
+def test_where_nothing_can_be_kept_it_is_told_and_regions_can_be_drawn(
+    viewer, controller, monkeypatch, tmp_path, qtbot
+):
+    (tmp_path / "file").write_text("")
+    slide = make_slide(tmp_path / "S1.tif")
+    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Regions")[1]
+    monkeypatch.setenv("GR2ST_DATA", str(tmp_path / "file"))
+    controller.open(slide)
+    qtbot.waitUntil(lambda: "GR2ST_DATA" in dock.card.sentence.text())
+    _draw(viewer, dock, qtbot, LEFT)
+    assert len(_lines(dock)) == 1
