@@ -107,6 +107,7 @@ def test_a_prediction_stands_beside_the_measured_map_with_equal_limits(viewer, f
     ]
     assert tuple(viewer.layers[1].face_contrast_limits) == tuple(viewer.layers[3].face_contrast_limits)
     assert viewer.layers[0].data[0] is viewer.layers[2].data[0]
+    assert viewer.layers[1].name_overlay.font_size == viewer.layers[3].name_overlay.font_size
 
 
 def test_leaving_side_by_side_gives_grid_order_and_own_layers_back(viewer, controller, section, prediction):
