@@ -111,7 +111,7 @@ class Controller:
         self._connect()
         self.classes = ClassKeeper(self.state)
         # After our own listeners: regions that come back are then drawn above the spots.
-        self.regions = RegionKeeper(self.state, self.canvas.layers)
+        self.regions = RegionKeeper(self.state, self.canvas.layers, self.canvas.view)
         self.sessions = SessionKeeper(self.state, self.canvas, self.regions, self.evaluator)
         self.spot = SpotKeeper(self.state, self.canvas, self._pointer, self._opener)
         self._parts = (

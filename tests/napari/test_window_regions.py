@@ -13,6 +13,7 @@ from window_builders import UM_PER_PX, make_section, take
 
 from gr2st import Region, read_regions, write_regions
 from gr2st_napari._opening import opened_of
+from gr2st_napari._region_keeper import OUTLINE_PLAY, OUTLINE_SCREEN_PX
 from gr2st_napari._regions_words import KIND, NAME
 
 pytestmark = pytest.mark.window
@@ -261,3 +262,15 @@ def test_a_name_that_is_taken_is_refused_with_the_reason_and_the_line_keeps_its_
     assert controller.state.sheet.problem is None
     _type(regions, qtbot, 1, NAME, " ")
     assert "A region needs a name of its own" in regions.card.sentence.text()
+
+
+def test_outlines_can_be_seen_at_every_zoom_also_of_a_region_drawn_later(viewer, regions, qtbot):
+    _draw(viewer, regions, qtbot, LEFT)
+    camera, layer = viewer.scene.camera, _layer(viewer)
+    for factor in (0.2, 30):
+        camera.zoom = camera.zoom * factor
+        on_screen = np.array(layer.edge_width) * UM_PER_PX * camera.zoom
+        assert on_screen == pytest.approx(OUTLINE_SCREEN_PX, rel=OUTLINE_PLAY)
+    _draw(viewer, regions, qtbot, RIGHT)
+    assert len(layer.edge_width) == 2
+    assert layer.edge_width[0] == layer.edge_width[1]
