@@ -285,7 +285,7 @@ def test_clicking_a_spot_draws_its_neighbours_in_both_cells_and_a_click_beside_c
     assert kinds == ["image", "points", "vectors", "vectors"] * 2
     np.testing.assert_array_equal(edges[0].data[0], [section.table.obsm["spatial"][20][::-1], [0, -100]])
     assert "2 spatial neighbours" in dock.legend.text()
-    assert "1 functional neighbours" in dock.legend.text()
+    assert "1 functional neighbour (similar expression)" in dock.legend.text()
     _click(viewer, filled, _world(section, 30))
     assert filled.state.spot == 30
     assert sum("neighbours" in name for name in _names(viewer)) == 4
