@@ -27,7 +27,10 @@ class NarrowButton(QPushButton):
         option = QStyleOptionButton()
         self.initStyleOption(option)
         option.text = self.shown_text()
-        QStylePainter(self).drawControl(QStyle.ControlElement.CE_PushButton, option)
+        painter = QStylePainter(self)
+        painter.drawControl(QStyle.ControlElement.CE_PushButton, option)
+        # Not left to the garbage collector: Qt crashes where a painter outlives the event it was made for.
+        painter.end()
 
     def shown_text(self) -> str:
         """The words as they are drawn."""
