@@ -34,11 +34,13 @@ td:first-child { min-width: 6.5rem; }
 .warnings { border-left: 5px solid #D55E00; background: #fdf3ec; padding: .5rem 1rem; margin: 1rem 0; }
 .warnings p { margin: .4rem 0; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 2rem; }
-figure { margin: .8rem 0; } figure.single { max-width: 26rem; } figcaption { color: #444; margin-bottom: .8rem; }
+figure { margin: .8rem 0; } figcaption { color: #444; margin-bottom: .8rem; }
+figure.single { display: inline-block; width: 46%; min-width: min(20rem, 100%); margin-right: 3%; }
 img { width: 100%; max-width: 50rem; } code, pre { font-size: .85rem; background: #f4f4f4; }
 pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 td { overflow-wrap: break-word; } td code { overflow-wrap: anywhere; }
-@media print { body { margin: 0; max-width: none; font-size: 11pt; } h2, h3, h2 + p { break-after: avoid; }
+@media print { body { margin: 0; max-width: none; font-size: 11pt; orphans: 1; widows: 1; }
+  p { orphans: 2; widows: 2; } h2, h3, h2 + p { break-after: avoid; }
   tr, figure, img, .warnings { break-inside: avoid; } .two { gap: 1rem; } .table { overflow: visible; }
   .map img { width: auto; max-width: 100%; max-height: 6.4cm; } }
 """
