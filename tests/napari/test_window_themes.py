@@ -1,4 +1,4 @@
-"""Links can be read in every theme."""
+"""Links, stripes and plots can be read in every theme."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from gr2st_napari.views.card import STRIPES
 from gr2st_napari.views.links import LinkLabel
+from gr2st_napari.views.results_plots import DotPlot
+from gr2st_napari.views.spot_plots import ThemedPlot
 
 pytestmark = pytest.mark.window
 
@@ -39,3 +41,20 @@ def test_a_link_has_the_colour_of_words_also_when_the_theme_changes(qtbot):
 @pytest.mark.parametrize("background", [LIGHT, DARK])
 def test_the_stripe_of_a_card_stands_out_from_each_theme(background):
     assert min(_contrast(colour, background) for colour in STRIPES.values()) > 2.5
+
+
+@pytest.mark.parametrize("make", [lambda: DotPlot("dots"), lambda: ThemedPlot("plot", 100)])
+def test_the_ground_of_a_plot_follows_the_theme(qtbot, make):
+    window = QWidget()
+    qtbot.addWidget(window)
+    plot = make()
+    QVBoxLayout(window).addWidget(plot)
+    window.resize(300, 300)
+    window.show()
+    shown = []
+    for ground, ink in ((LIGHT, "#3b3a39"), (DARK, "#f0f1f2")):
+        window.setStyleSheet(f"QWidget {{ background-color: {ground}; color: {ink}; }}")
+        qtbot.waitUntil(lambda ink=ink: plot.ink.name() == ink)
+        image = plot.grab().toImage()
+        shown.append(image.pixelColor(image.width() - 4, image.height() - 4).name())
+    assert shown == [LIGHT, DARK]
