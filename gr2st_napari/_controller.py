@@ -322,7 +322,7 @@ class Controller:
     def _stand_on(self, ground: Ground) -> None:
         expression, placement = ground.expression, ground.placement
         self._ground = ground
-        self._pointer.watch(expression.tree, placement)
+        self._pointer.watch(expression.tree, ground.reach_px, placement.scale)
         self._divider.watch(expression.xy, placement)
         self.state.wish = first_wish(self.state.wish, self.state.expression, expression)
         self.state.expression = expression
