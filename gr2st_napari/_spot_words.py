@@ -193,6 +193,10 @@ def reference_heading(why: Why, expression: Expression) -> str:
     told = None if why.case is None else why.case.explanation
     if told is None:
         return ""
+    if not told.references and told.gene is not None and told.gene.shares.get("retrieval"):
+        return (
+            "<b>Reference spots</b>: not kept in this file: of so many spots they would be larger than the prediction."
+        )
     if not told.references:
         return f"<b>Reference spots</b>: {model_of(expression)} looks up no training spots."
     weight = 100 * sum(reference.weight for reference in why.references)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -179,6 +181,13 @@ def test_reference_spots_of_one_patient_or_of_the_same_patient_are_warned_of(sec
     told = _case(expression, 5).explanation
     assert found in words.patient_warning(told, expression)
     assert bool(found) == bool(words.patient_warning(told, expression))
+
+
+def test_reference_spots_that_the_file_does_not_keep_are_not_said_to_be_none(expression):
+    case = _case(expression, 5)
+    bare = replace(case, explanation=replace(case.explanation, references=()))
+    assert case.explanation.gene.shares["retrieval"] > 0
+    assert "not kept in this file" in words.reference_heading(Why(case=bare), expression)
 
 
 def test_reference_spots_are_listed_by_weight_and_their_number_can_be_set(expression):
