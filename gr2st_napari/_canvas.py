@@ -291,6 +291,7 @@ class Canvas:
             self._show_panel(second, panel, ground).set_visible(is_visible=True)
             set_visible([] if second.slide is None else [second.slide], is_visible=True)
             self._pair.enter([cell.layers for cell in self._cells])
+        self._size_titles(TITLE_BESIDE_PT)
         self._over.bring_all()
         self.parted.emit()
 

@@ -115,7 +115,7 @@ class Controller:
         self._connect()
         self.classes = ClassKeeper(self.state)
         # After our own listeners: regions that come back are then drawn above the spots.
-        self.regions = RegionKeeper(self.state, self.canvas.layers)
+        self.regions = RegionKeeper(self.state, self.canvas.layers, self.canvas.view)
         self.sessions = SessionKeeper(self.state, self.canvas, self.regions, self.evaluator)
         self.spot = SpotKeeper(self.state, self.canvas, self._pointer, self._opener)
         self._parts = (
@@ -328,7 +328,7 @@ class Controller:
     def _stand_on(self, ground: Ground) -> None:
         expression, placement = ground.expression, ground.placement
         self._ground = ground
-        self._pointer.watch(expression.tree, placement)
+        self._pointer.watch(expression.tree, ground.reach_px, placement.scale)
         self._divider.watch(expression.xy, placement)
         self.state.wish = first_wish(self.state.wish, self.state.expression, expression)
         self.state.expression = expression

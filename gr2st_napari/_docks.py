@@ -12,10 +12,11 @@ from gr2st_napari._attention import PLAIN
 from gr2st_napari._classes import CLUSTERS, legend_lines, offers
 from gr2st_napari._controller import MODE_KEYS, controller_of
 from gr2st_napari._export import file_stem, why_not_export
-from gr2st_napari._neighbours import neighbours_of
+from gr2st_napari._neighbours import EDGE_KINDS, neighbours_of
 from gr2st_napari._resolve import available_modes
 from gr2st_napari._results_words import ranking_words
 from gr2st_napari._scales import limits_on_other_scale
+from gr2st_napari._spot_words import drawn_words, edge_words
 from gr2st_napari.views.gene_model import DETECTED, HIGH, LOW, MEAN, MORAN, PCC, STAR, VARIABILITY
 from gr2st_napari.views.genes import GenesView
 
@@ -257,10 +258,11 @@ def _legend(controller: Controller, spot: int) -> str:
     expression = controller.state.expression
     assert expression is not None, "a spot is clicked only where spots are shown"
     found = neighbours_of(expression, spot)
-    how = " (by distance)" if found.by_distance else ""
     lines = [f"<b>Spot {expression.spots[spot]}</b>"]
-    lines.append(f"<span style='color:{PLAIN['spatial']}'>━</span> {len(found.spatial)} spatial neighbours{how}")
-    if found.functional is not None:
-        words = f"{len(found.functional)} functional neighbours (similar expression)"
-        lines.append(f"<span style='color:{PLAIN['functional']}'>━</span> {words}")
+    for kind in EDGE_KINDS:
+        hint = "similar expression" if kind == "functional" else ""
+        more = "; ".join(filter(None, (hint, drawn_words(found, kind))))
+        if edge_words(found, kind):
+            words = edge_words(found, kind) + (f" ({more})" if more else "")
+            lines.append(f"<span style='color:{PLAIN[kind]}'>━</span> {words}")
     return "<br>".join(lines)

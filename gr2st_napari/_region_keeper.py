@@ -31,18 +31,22 @@ if TYPE_CHECKING:
     from gr2st_napari._expression import Expression, Float64
     from gr2st_napari._layer_list import LayerList
     from gr2st_napari._state import State
+    from gr2st_napari._view import View
 
 LAYER_NAME = "Regions"
 TOOLS = {"polygon": "add_polygon", "lasso": "add_polygon_lasso", "change": "direct", "move": "pan_zoom"}
 """Our words for napari's own modes of a Shapes layer."""
 _DONE = ("added", "changed", "removed")
+OUTLINE_SCREEN_PX = 2.5
+OUTLINE_PLAY = 0.25
+"""Outlines may be so much thinner or thicker before they are drawn anew: a turn of the wheel is less."""
 
 
 class RegionKeeper:
     """Changes `State.sheet`; everything returns at once. The layer is what counts: regions are read from it."""
 
-    def __init__(self, state: State, layers: LayerList) -> None:
-        self._state, self._layers = state, layers
+    def __init__(self, state: State, layers: LayerList, view: View) -> None:
+        self._state, self._layers, self._view = state, layers, view
         self._background = Background()
         self._memory = RegionMemory()
         self._memory.recalled.connect(self._on_recalled)
@@ -57,6 +61,7 @@ class RegionKeeper:
         self._is_ours = False
         self._request = 0
         layers.removed.connect(self._on_removed)
+        view.zoomed.connect(self._keep_width)
         for news in (state.events.expression, state.events.opened):
             news.connect(self._on_opened)
 
@@ -151,6 +156,7 @@ class RegionKeeper:
         self._memory.close()
         self._let_go()
         self._layers.removed.disconnect(self._on_removed)
+        self._view.zoomed.disconnect(self._keep_width)
         for news in (self._state.events.expression, self._state.events.opened):
             news.disconnect(self._on_opened)
 
@@ -180,7 +186,17 @@ class RegionKeeper:
             self._layer.events.data.connect(self._on_data)
             self._layer.events.mode.connect(self._on_mode)
         self._is_away, self._units = False, placement.units
+        self._keep_width()
         return self._layer
+
+    def _keep_width(self) -> None:
+        """Outlines can be seen at every zoom; a Shapes layer gives their width in data units."""
+        layer, width = self._layer, self._view.width_on_screen(OUTLINE_SCREEN_PX)
+        if layer is None or self._is_away or abs(layer.current_edge_width / width - 1) < OUTLINE_PLAY:
+            return
+        layer.edge_width = width
+        # Only this one tells the canvas.
+        layer.current_edge_width = width
 
     def _remove(self) -> None:
         layer = self._let_go()

@@ -15,6 +15,7 @@ from window_builders import UM_PER_PX, empty_viewer, make_prediction, make_secti
 from gr2st import Region, read_regions, sample_study_path, write_regions
 from gr2st_napari._controller import controller_of
 from gr2st_napari._opening import open_path, opened_of
+from gr2st_napari._region_keeper import OUTLINE_PLAY, OUTLINE_SCREEN_PX
 from gr2st_napari._region_memory import SETTLED_MS, home_of
 from gr2st_napari._regions_words import KIND, NAME
 
@@ -359,3 +360,15 @@ def test_where_nothing_can_be_kept_it_is_told_and_regions_can_be_drawn(
     qtbot.waitUntil(lambda: "GR2ST_DATA" in dock.card.sentence.text())
     _draw(viewer, dock, qtbot, LEFT)
     assert len(_lines(dock)) == 1
+
+
+def test_outlines_can_be_seen_at_every_zoom_also_of_a_region_drawn_later(viewer, regions, qtbot):
+    _draw(viewer, regions, qtbot, LEFT)
+    camera, layer = viewer.scene.camera, _layer(viewer)
+    for factor in (0.2, 30):
+        camera.zoom = camera.zoom * factor
+        on_screen = np.array(layer.edge_width) * UM_PER_PX * camera.zoom
+        assert on_screen == pytest.approx(OUTLINE_SCREEN_PX, rel=OUTLINE_PLAY)
+    _draw(viewer, regions, qtbot, RIGHT)
+    assert len(layer.edge_width) == 2
+    assert layer.edge_width[0] == layer.edge_width[1]
