@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from gr2st_napari._opening import Opened
     from gr2st_napari._state import State
 
-Action: TypeAlias = Literal["open", "open-sample", "open-evaluation", "predict", "go-on", "follow", "dismiss"]
+Action: TypeAlias = Literal[
+    "open", "open-sample", "open-evaluation", "predict", "go-on", "follow", "stop-report", "dismiss"
+]
 ACTION_WORDS: dict[str, str] = {
     "open": "Open a section…",
     "open-sample": "Open the sample",

@@ -7,8 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from gr2st import Cancelled
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gr2st import Progress, Steps
+
+
+def run_through(
+    steps: Steps[Any], is_wanted: Callable[[], bool], tell: Callable[[Progress], None] = lambda _progress: None
+) -> Any:
+    """The result of steps that are ended between two of them when they are wanted no more; `tell` hears of each.
+
+    Raises
+    ------
+    Cancelled
+        `is_wanted` said no.
+    """
+    while is_wanted():
+        try:
+            tell(next(steps))
+        except StopIteration as stop:
+            return stop.value
+    steps.close()
+    raise Cancelled("What was being worked out is wanted no more.")
 
 
 class Background(QObject):

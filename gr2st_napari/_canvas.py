@@ -294,6 +294,7 @@ class Canvas:
         self._show_panel(second, panel, ground)
         if self._first.spots is not None and second.spots is not None:
             self._swipe.enter(self._first.spots, second.spots, ground, divider)
+            self._size_titles(TITLE_BESIDE_PT)
             self._keep_widths()
 
     def _second_cell(self) -> Cell:
@@ -309,6 +310,7 @@ class Canvas:
     # -- what lies over the maps -------------------------------------------------------------------------------------
 
     def _on_parted(self) -> None:
+        self._size_titles(TITLE_BESIDE_PT)
         self._over.bring_all()
         self.parted.emit()
 

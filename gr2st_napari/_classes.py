@@ -13,6 +13,7 @@ from gr2st import (
     NOT_MEASURED,
     DataError,
     PatchConfig,
+    UnknownName,
     clusters,
     finish,
     keys,
@@ -96,6 +97,15 @@ def offers(expression: Expression) -> dict[str, str]:
     if _can_be_clustered(expression):
         found.append(CLUSTERS)
     return {name: WORDS.get(name, name.replace("_", " ").capitalize()) for name in found}
+
+
+def named(expression: Expression, name: str) -> str:
+    """The key of `offers` that a user means by its key or its words; UnknownName telling those there are."""
+    there = offers(expression)
+    meant = {word.casefold(): key for key, words in there.items() for word in (words, key)}
+    if name.casefold() not in meant:
+        raise UnknownName.of("kind of class", name, there)
+    return meant[name.casefold()]
 
 
 def source_of(expression: Expression, wish: Wish) -> tuple[Any, ...]:

@@ -63,8 +63,8 @@ class Closing(QObject):
         return choice != "stay"
 
 
-def go_on_alone(work: Unfinished) -> int:
-    """Go on with a folder in a process that outlives the window; returns the number of that process.
+def go_on_alone(work: Unfinished) -> None:
+    """Go on with a folder in a process that outlives the window; who it is stands in the folder.
 
     Raises
     ------
@@ -79,11 +79,10 @@ def go_on_alone(work: Unfinished) -> int:
     process.setStandardOutputFile(QProcess.nullDevice())
     process.setStandardErrorFile(QProcess.nullDevice())
     started = process.startDetached()
-    # PyQt gives the number beside the answer, PySide inside it.
-    is_started, number = started if isinstance(started, tuple) else (started, 0)
+    # PyQt gives the number of the process beside the answer, PySide the answer alone.
+    is_started = started[0] if isinstance(started, tuple) else started
     if not is_started:
         raise StorageError(f"{work.name} could not be continued in the background: {sys.executable} did not start.")
-    return int(number)
 
 
 def _environment() -> QProcessEnvironment:

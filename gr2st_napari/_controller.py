@@ -33,6 +33,7 @@ from gr2st_napari._pairing import belongs, is_drawn, same_spots
 from gr2st_napari._pointer import Pointer
 from gr2st_napari._preferences import PreferenceKeeper
 from gr2st_napari._region_keeper import RegionKeeper
+from gr2st_napari._reporter import Reporter
 from gr2st_napari._resolve import first_wish, resolve
 from gr2st_napari._session_keeper import SessionKeeper
 from gr2st_napari._shelf_keeper import ShelfKeeper
@@ -87,16 +88,19 @@ class Controller:
         self.state.wish = replace(self.state.wish, **asdict(self._preferences.preferences))
         self.canvas = Canvas(viewer)
         self.worker = worker or WorkerProcess()
+        # Reports need no torch: a process of their own writes them, whatever the worker is doing.
+        self.scribe = WorkerProcess(rests=True)
         self.facts = FactsKeeper(self.state)
         self.shelf = ShelfKeeper(self.state)
         self.builder = StudyBuilder(self.state)
         self.trainer = Trainer(self.state, self.worker)
         self.evaluator = Evaluator(self.state, self.worker)
+        self.reporter = Reporter(self.state, self.scribe)
         self.slides = SlideKeeper(self.state, self.worker, self.open)
         self._viewer = viewer
         self._opener = Opener(self.state)
-        self._errands = Errands(self.state, self.worker)
-        self.exporter = Exporter(self.state, self.canvas, self.worker, self._errands)
+        self._errands = Errands(self.state, self.worker, self.scribe)
+        self.exporter = Exporter(self.state, self.canvas, self.scribe, self._errands)
         self._pointer = Pointer(viewer, self.describe)
         self._divider = Divider(viewer, self.state)
         self._flicker = Flicker(self.state, self.canvas.take_turns)
@@ -111,7 +115,7 @@ class Controller:
         self._connect()
         self.classes = ClassKeeper(self.state)
         # After our own listeners: regions that come back are then drawn above the spots.
-        self.regions = RegionKeeper(self.state, self.canvas.layers)
+        self.regions = RegionKeeper(self.state, self.canvas.layers, self.canvas.view)
         self.sessions = SessionKeeper(self.state, self.canvas, self.regions, self.evaluator)
         self.spot = SpotKeeper(self.state, self.canvas, self._pointer, self._opener)
         self._parts = (
@@ -127,6 +131,7 @@ class Controller:
             self.builder,
             self.trainer,
             self.evaluator,
+            self.reporter,
             self.exporter,
             self.sessions,
             self.slides,
@@ -245,6 +250,7 @@ class Controller:
         for part in self._parts:
             part.close()
         self.worker.stop()
+        self.scribe.stop()
         self.canvas.close()
         self._pointer.close()
         for key in (*MODE_KEYS.values(), *STEP_KEYS.values()):
@@ -322,7 +328,7 @@ class Controller:
     def _stand_on(self, ground: Ground) -> None:
         expression, placement = ground.expression, ground.placement
         self._ground = ground
-        self._pointer.watch(expression.tree, placement)
+        self._pointer.watch(expression.tree, ground.reach_px, placement.scale)
         self._divider.watch(expression.xy, placement)
         self.state.wish = first_wish(self.state.wish, self.state.expression, expression)
         self.state.expression = expression

@@ -12,10 +12,11 @@ from gr2st_napari._attention import PLAIN
 from gr2st_napari._classes import CLUSTERS, legend_lines, offers
 from gr2st_napari._controller import MODE_KEYS, controller_of
 from gr2st_napari._export import file_stem, why_not_export
-from gr2st_napari._neighbours import neighbours_of
+from gr2st_napari._neighbours import EDGE_KINDS, neighbours_of
 from gr2st_napari._resolve import available_modes
 from gr2st_napari._results_words import ranking_words
 from gr2st_napari._scales import limits_on_other_scale
+from gr2st_napari._spot_words import drawn_words, edge_words
 from gr2st_napari.views.gene_model import DETECTED, HIGH, LOW, MEAN, MORAN, PCC, STAR, VARIABILITY
 from gr2st_napari.views.genes import GenesView
 
@@ -44,6 +45,7 @@ class GenesDock(GenesView):
         self._controller = controller_of(napari_viewer)
         self._listed: tuple[object, ...] = ()
         self._starred: tuple[object, ...] = ()
+        self._filled: tuple[object, object] = (None, None)
         self.look.show_colormaps({name: map_colours(name)[:, :3].tolist() for name in COLOUR_MAPS})
         self._send()
         self._listen()
@@ -147,7 +149,7 @@ class GenesDock(GenesView):
         low, high = ranking.interval_of(name, genes, space) if is_ranked else (None, None)  # type: ignore[union-attr]
         scores = expression.scores(space) if ranks is None else ranks
         self.genes.show_genes(genes, expression.aliases, expression.means)
-        self._starred = ()
+        self._starred, self._filled = (), (None, None)
         for column, numbers in ((PCC, scores), (LOW, low), (HIGH, high)):
             model.set_column(column, numbers)
         self.genes.show_source(ranking_words(ranking) if is_ranked else "")  # type: ignore[arg-type]
@@ -177,10 +179,15 @@ class GenesDock(GenesView):
 
     def _on_facts(self) -> None:
         expression, facts = self._state.expression, self._state.facts
-        if expression is not None:
+        known = None if facts is None else facts.known
+        if expression is not None and (expression is not self._filled[0] or known is not self._filled[1]):
+            self._filled = (expression, known)
             for column, what in FACT_COLUMNS.items():
                 self.genes.model.set_column(column, None if facts is None else facts.of(what, expression.genes))
-        self.columns.fit()
+            self.columns.fit()
+        under_way = {} if facts is None else {facts.under_way: facts.done}
+        columns = {column: under_way[what] for column, what in FACT_COLUMNS.items() if what in under_way}
+        self.columns.show_under_way(columns)
 
     def _on_shown(self) -> None:
         self._on_expression()
@@ -251,10 +258,11 @@ def _legend(controller: Controller, spot: int) -> str:
     expression = controller.state.expression
     assert expression is not None, "a spot is clicked only where spots are shown"
     found = neighbours_of(expression, spot)
-    how = " (by distance)" if found.by_distance else ""
     lines = [f"<b>Spot {expression.spots[spot]}</b>"]
-    lines.append(f"<span style='color:{PLAIN['spatial']}'>━</span> {len(found.spatial)} spatial neighbours{how}")
-    if found.functional is not None:
-        words = f"{len(found.functional)} functional neighbours (similar expression)"
-        lines.append(f"<span style='color:{PLAIN['functional']}'>━</span> {words}")
+    for kind in EDGE_KINDS:
+        hint = "similar expression" if kind == "functional" else ""
+        more = "; ".join(filter(None, (hint, drawn_words(found, kind))))
+        if edge_words(found, kind):
+            words = edge_words(found, kind) + (f" ({more})" if more else "")
+            lines.append(f"<span style='color:{PLAIN[kind]}'>━</span> {words}")
     return "<br>".join(lines)

@@ -78,9 +78,10 @@ def edges_of(
     """A layer for each kind of edge that a spot has; `kinds` are visible."""
     found: list[LayerTuple] = []
     for kind in EDGE_KINDS:
-        rows, attention = neighbours.rows(kind), neighbours.attention(kind)
-        if rows is None:
+        drawn = neighbours.drawn(kind)
+        if drawn is None:
             continue
+        rows, attention = drawn
         colour = PLAIN[kind] if attention is None else edge_colours(kind, attention, top_of(attention))
         name, centre = f"{kind} neighbours", xy[neighbours.spot]
         found.append(_layers.edges_layer(xy[rows], centre, placement, name=name, colour=colour, visible=kind in kinds))

@@ -104,11 +104,18 @@ class EvaluateDock(EvaluateView):
         self.results.space_chosen.connect(lambda space: evaluator.change(_evaluation.seen, space=space))
         self.results.section_chosen.connect(lambda name: evaluator.change(_evaluation.seen, section=name))
         self.results.genes.picked.connect(self._show_gene)
-        self.results.export_wanted.connect(evaluator.export)
+        self.results.export_wanted.connect(self._export)
+        self.report_unwanted.connect(self._controller.reporter.stop)
 
     def _start(self) -> None:
         self._controller.evaluator.start()
         self.turn_to(TRAININGS)
+
+    def _export(self, what: str, path: str) -> None:
+        if what == "report":
+            self._controller.reporter.write(path)
+        else:
+            self._controller.evaluator.export(what, path)
 
     def _show_gene(self, gene: str) -> None:
         """The gene as measured and as predicted on a slide that was held out."""

@@ -35,6 +35,7 @@ CARD_WORDS = {
     "open-evaluation": "Open an evaluation…",
     "go-on": "Resume",
     "follow": "Follow it",
+    "stop-report": "Stop writing",
     "dismiss": "Dismiss",
 }
 
@@ -108,7 +109,7 @@ def why_no_other(desk: Desk) -> str:
 
 def why_no_report(desk: Desk) -> str:
     """Why no report can be written now; empty where one can."""
-    return "Wait until the worker has done what it is doing, or stop it." if desk.request is not None else ""
+    return "A report is being written: wait until it is there, or stop it." if desk.report is not None else ""
 
 
 def findings_of(preflight: Preflight | None) -> tuple[Finding, ...]:
@@ -160,8 +161,10 @@ def card_of(desk: Desk) -> Card:
         return Card(desk.problem.sentence, (*_again(desk), "dismiss"), "error", desk.problem.details)
     if desk.act == "check":
         return Card("Checking sections, weights and memory…", tone="working")
-    if desk.act == "report":
-        return Card("Writing the report…", tone="working")
+    if desk.report is not None:
+        stage = f" ({desk.report_stage[:1].lower()}{desk.report_stage[1:]})" if desk.report_stage else ""
+        beside = " The evaluation goes on meanwhile." if desk.is_followed else ""
+        return Card(f"Writing a report of what is done{stage}…{beside}", ("stop-report",), "working")
     if desk.is_evaluating:
         return Card(_at_work(desk), tone="working")
     if desk.told:

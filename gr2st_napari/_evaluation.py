@@ -118,7 +118,7 @@ class Design:
         return self.config.get(model, MODELS[model].config)
 
 
-Act: TypeAlias = Literal["", "check", "evaluate", "report"]
+Act: TypeAlias = Literal["", "check", "evaluate"]
 """What the worker was asked for."""
 
 
@@ -132,6 +132,8 @@ class Desk:
         Of the design as it stands; None where it was not checked.
     request : int or None
         What the worker is doing for this dock.
+    report : int or None
+        The report that is being written, beside whatever the worker does; and what is done for it just now.
     evaluation : EvaluationFolder or None
         The one in view, running or not.
     results : Results or None
@@ -154,6 +156,8 @@ class Desk:
     request: int | None = None
     is_paused: bool = False
     is_stopping: bool = False
+    report: int | None = None
+    report_stage: str = ""
     evaluation: EvaluationFolder | None = None
     results: Results | None = None
     recent: tuple[EvaluationFolder, ...] = ()

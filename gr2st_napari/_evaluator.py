@@ -46,7 +46,7 @@ FOLLOW_MS = 1000
 GLANCE_MS = 5000
 """Between two looks whether an evaluation goes on in the background."""
 RECENT = 12
-_LABELS: Mapping[Act, str] = {"check": "Checking", "evaluate": "Evaluating", "report": "Writing the report"}
+_LABELS: Mapping[Act, str] = {"check": "Checking", "evaluate": "Evaluating"}
 _TABLES = (keys.SECTION_SCORES, keys.GENE_SCORES)
 
 
@@ -185,15 +185,9 @@ class Evaluator(QObject):
             self._state.ranking = ranking
 
     def export(self, what: str, path: Path | str) -> None:
-        """Write tables or figures into a folder, or the report into a file."""
+        """Write tables or figures into a folder."""
         evaluation, path = self._desk.evaluation, Path(path)
-        if evaluation is None:
-            return
-        if what == "report":
-            if self._desk.request is not None:
-                return
-            self._ask("report", self._worker.report(evaluation.folder, path))
-        else:
+        if evaluation is not None:
             write = _copied if what == "tables" else _drawn
             told = f"The {what} of {evaluation.folder.name} are in {path}."
             self._read(lambda: write(evaluation, path), lambda _: self._set(replace(self._desk, told=told)))
@@ -269,8 +263,6 @@ class Evaluator(QObject):
         self._end()
         if act == "check":
             self._set(replace(self._desk, preflight=Preflight.of_json(files)))
-        elif act == "report":
-            self._set(replace(self._desk, told=f"The report is {files['report']}."))
 
     def _on_failed(self, request: int, sentence: str, details: str) -> None:
         if request == self._desk.request:

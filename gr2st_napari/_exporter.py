@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gr2st import Cancelled, cache_dir, prediction_table, save_prediction, spot_table, write_figure, write_values
-from gr2st_napari._background import Background
+from gr2st import cache_dir, prediction_table, save_prediction, spot_table, write_figure, write_values
+from gr2st_napari._background import Background, run_through
 from gr2st_napari._export import figure_of, settings_of, values_of
 from gr2st_napari._opening import placement_of
 from gr2st_napari._state import Job, Problem
@@ -16,7 +16,7 @@ from gr2st_napari._telling import hand_on, tell
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gr2st import Region, Steps
+    from gr2st import Region
     from gr2st_napari._canvas import Canvas
     from gr2st_napari._errands import Errands
     from gr2st_napari._expression import Expression
@@ -31,8 +31,8 @@ BUSY = "A file is still being written: wait until it is there."
 class Exporter:
     """Changes `State.saved`; everything returns at once. What is shown when it is asked for is what is written."""
 
-    def __init__(self, state: State, canvas: Canvas, worker: WorkerProcess, errands: Errands) -> None:
-        self._state, self._canvas, self._worker, self._errands = state, canvas, worker, errands
+    def __init__(self, state: State, canvas: Canvas, scribe: WorkerProcess, errands: Errands) -> None:
+        self._state, self._canvas, self._scribe, self._errands = state, canvas, scribe, errands
         self._background = Background()
         self._request = 0
 
@@ -42,7 +42,9 @@ class Exporter:
         shown = figure_of(display, expression, opened, None if is_whole else self._canvas.view.window, regions)
         slide = opened.tissue
         settings = settings_of(display, self._state.wish, opened)
-        self._run("Drawing the figure", lambda is_wanted: _last(write_figure(path, shown, slide, settings), is_wanted))
+        self._run(
+            "Drawing the figure", lambda is_wanted: run_through(write_figure(path, shown, slide, settings), is_wanted)
+        )
 
     def values_in_view(self, path: Path | str) -> None:
         """Write the values of the maps in view, a column each."""
@@ -69,9 +71,9 @@ class Exporter:
             self._run("Writing the prediction", lambda _: save_prediction(prediction, Path(path)))
 
     def report(self, path: Path | str, genes: Sequence[str] = ()) -> None:
-        """Let the worker write the report: maps of these genes, or of the best and worst predicted."""
+        """Let the scribe write the report: maps of these genes, or of the best and worst predicted."""
         opened = self._state.opened
-        if opened is None or opened.section is None or self._errands.is_told:
+        if opened is None or opened.section is None:
             return
         if opened.study is None:
             self._state.problem = Problem(
@@ -109,7 +111,7 @@ class Exporter:
 
     def _ask_report(self, opened: Opened, prediction: Path | None, out: Path, genes: Sequence[str]) -> None:
         assert opened.study is not None, "a report is made of files"
-        request = self._worker.report_section(opened.study.path, opened.name, prediction, out, genes)
+        request = self._scribe.report_section(opened.study.path, opened.name, prediction, out, genes)
         self._state.problem = None
         self._errands.send(request, "Writing the report", lambda files: self._tell(Path(files["report"])))
 
@@ -134,14 +136,3 @@ class Exporter:
 
     def _tell(self, path: Path) -> None:
         self._state.saved = path
-
-
-def _last(steps: Steps[Path], is_wanted: Callable[[], bool]) -> Path:
-    """The result of steps that are ended between two of them when they are wanted no more."""
-    while is_wanted():
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
-    steps.close()
-    raise Cancelled("What was being written is wanted no more.")

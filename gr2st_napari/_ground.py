@@ -49,6 +49,12 @@ class Ground:
         xy = self.expression.xy
         return window_round(xy, ROOM * np.ptp(xy, axis=0).max() + self.placement.spot_diameter_px)
 
+    @property
+    def reach_px(self) -> float:
+        """How far from its middle the mouse still meets a spot: the rim of its disc, or the corners of its pixel."""
+        radius = self.placement.spot_diameter_px / 2
+        return radius if self.raster is None else max(radius, self.raster.reach_px)
+
     def lies_like(self, other: Ground) -> bool:
         """Whether the spots of both lie in the same places."""
         return self.placement == other.placement and np.array_equal(self.expression.xy, other.expression.xy)

@@ -16,6 +16,8 @@ EdgeKind: TypeAlias = Literal["spatial", "functional"]
 EDGE_KINDS: tuple[EdgeKind, ...] = get_args(EdgeKind)
 GRAPH_KEY: dict[EdgeKind, str] = {"spatial": keys.SPATIAL_GRAPH, "functional": keys.FUNCTIONAL_GRAPH}
 
+MOST_DRAWN = 120
+"""Edges of one spot that are drawn at most: the functional graph may join it to half of the slide, which then hides."""
 RADIUS_IN_PITCHES = 3.0
 """Reach of the spatial graph where no model says otherwise: that of GR2ST's published settings."""
 
@@ -39,6 +41,14 @@ class Neighbours:
 
     def attention(self, kind: EdgeKind) -> Float32 | None:
         return self.spatial_attention if kind == "spatial" else self.functional_attention
+
+    def drawn(self, kind: EdgeKind) -> tuple[Int64, Float32 | None] | None:
+        """Rows and attention of the edges that are drawn: the strongest; all where none is known to be stronger."""
+        rows, attention = self.rows(kind), self.attention(kind)
+        if rows is None or attention is None or len(rows) <= MOST_DRAWN:
+            return None if rows is None else (rows, attention)
+        strongest = np.sort(np.argsort(-attention, kind="stable")[:MOST_DRAWN])
+        return rows[strongest], attention[strongest]
 
 
 def neighbours_of(expression: Expression, spot: int) -> Neighbours:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from napari import Viewer
     from scipy.spatial import cKDTree
 
-    from gr2st_napari._layers import Placement
-
 CLICK_SLACK_PX = 5
 """Screen pixels the mouse may move between press and release of a click."""
 
@@ -39,11 +37,10 @@ class Pointer:
         viewer.mouse_drag_callbacks.append(self._on_press)
         viewer.events.status.connect(self._on_status)
 
-    def watch(self, tree: cKDTree, placement: Placement) -> None:
-        """Follow the spots of this tree, x, y in level-0 pixels."""
+    def watch(self, tree: cKDTree, reach_px: float, scale: float) -> None:
+        """Follow the spots of this tree, x, y in level-0 pixels, each as far as `reach_px`."""
         self._tree = tree if tree.n else None
-        self._reach = 0.5 * placement.spot_diameter_px
-        self._scale = placement.scale
+        self._reach, self._scale = reach_px, scale
         self.hovered = None
 
     def rest(self) -> None:

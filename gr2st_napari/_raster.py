@@ -40,6 +40,12 @@ class Raster:
     lookup: Lookup
     affine: Float64
 
+    @property
+    def reach_px(self) -> float:
+        """From the middle of a pixel to its furthest corner, in level-0 pixels."""
+        down, across = self.affine[:2, :2].T / 2
+        return float(max(np.linalg.norm(down + across), np.linalg.norm(down - across)))
+
     def picture(self, values: Float32, shown: Bool | None = None) -> Float32:
         """Values (n,) as pixels; NaN where no spot is, where it has no value, or where it is not `shown`."""
         if shown is not None:

@@ -16,6 +16,7 @@ from gr2st_napari._layer_list import put_in_place
 from gr2st_napari._opening import placement_of
 from gr2st_napari._pairing import is_drawn
 from gr2st_napari._problems import problem_of
+from gr2st_napari._region_memory import RegionMemory, home_of
 from gr2st_napari._region_shapes import are_in_order, face_and_edge, regions_of, shapes_of
 from gr2st_napari._regions import Sheet
 
@@ -30,19 +31,26 @@ if TYPE_CHECKING:
     from gr2st_napari._expression import Expression, Float64
     from gr2st_napari._layer_list import LayerList
     from gr2st_napari._state import State
+    from gr2st_napari._view import View
 
 LAYER_NAME = "Regions"
 TOOLS = {"polygon": "add_polygon", "lasso": "add_polygon_lasso", "change": "direct", "move": "pan_zoom"}
 """Our words for napari's own modes of a Shapes layer."""
 _DONE = ("added", "changed", "removed")
+OUTLINE_SCREEN_PX = 2.5
+OUTLINE_PLAY = 0.25
+"""Outlines may be so much thinner or thicker before they are drawn anew: a turn of the wheel is less."""
 
 
 class RegionKeeper:
     """Changes `State.sheet`; everything returns at once. The layer is what counts: regions are read from it."""
 
-    def __init__(self, state: State, layers: LayerList) -> None:
-        self._state, self._layers = state, layers
+    def __init__(self, state: State, layers: LayerList, view: View) -> None:
+        self._state, self._layers, self._view = state, layers, view
         self._background = Background()
+        self._memory = RegionMemory()
+        self._memory.recalled.connect(self._on_recalled)
+        self._memory.failed.connect(lambda error: self._set(replace(self._sheet, problem=problem_of(error))))
         self._layer: Shapes | None = None
         self._is_away = False
         """Whether the layer waits, hidden, for the regions of what is open."""
@@ -53,6 +61,7 @@ class RegionKeeper:
         self._is_ours = False
         self._request = 0
         layers.removed.connect(self._on_removed)
+        view.zoomed.connect(self._keep_width)
         for news in (state.events.expression, state.events.opened):
             news.connect(self._on_opened)
 
@@ -119,7 +128,8 @@ class RegionKeeper:
         return self._sheet.regions if self._layer is not None and self._layer.visible else ()
 
     def put(self, regions: tuple[Region, ...]) -> None:
-        """Show these regions in the place of those that are there."""
+        """Show these regions in the place of those that are there, which are kept beside them."""
+        self._try(lambda: self._memory.set_aside(self._sheet.regions, regions))
         self._try(lambda: self._write(_regions.added((), regions)))
 
     def write(self, path: Path) -> None:
@@ -143,8 +153,10 @@ class RegionKeeper:
         """Stop listening; the layer stays."""
         self._request += 1
         self._background.close()
+        self._memory.close()
         self._let_go()
         self._layers.removed.disconnect(self._on_removed)
+        self._view.zoomed.disconnect(self._keep_width)
         for news in (self._state.events.expression, self._state.events.opened):
             news.disconnect(self._on_opened)
 
@@ -174,7 +186,17 @@ class RegionKeeper:
             self._layer.events.data.connect(self._on_data)
             self._layer.events.mode.connect(self._on_mode)
         self._is_away, self._units = False, placement.units
+        self._keep_width()
         return self._layer
+
+    def _keep_width(self) -> None:
+        """Outlines can be seen at every zoom; a Shapes layer gives their width in data units."""
+        layer, width = self._layer, self._view.width_on_screen(OUTLINE_SCREEN_PX)
+        if layer is None or self._is_away or abs(layer.current_edge_width / width - 1) < OUTLINE_PLAY:
+            return
+        layer.edge_width = width
+        # Only this one tells the canvas.
+        layer.current_edge_width = width
 
     def _remove(self) -> None:
         layer = self._let_go()
@@ -193,7 +215,12 @@ class RegionKeeper:
             raise DataError("Regions belong to a slide: open one first.")
         if regions or self._layer is not None:
             self._fill(self._made(), regions)
-        self._set(_regions.redrawn(self._sheet, regions, self._xy))
+        self._take(regions)
+
+    def _take(self, regions: tuple[Region, ...], note: str = "") -> None:
+        """The regions as they are now: into the sheet, and into their file."""
+        self._set(_regions.redrawn(self._sheet, regions, self._xy, note))
+        self._memory.keep(regions)
 
     def _fill(self, layer: Shapes, regions: tuple[Region, ...]) -> None:
         shapes, _ = shapes_of(regions)
@@ -244,12 +271,13 @@ class RegionKeeper:
         if not lines:
             arrange = self._dress if are_in_order(layer.features, shapes_of(regions)[1]) else self._fill
             arrange(layer, regions)
-        self._set(_regions.redrawn(self._sheet, regions, self._xy, note))
+        self._take(regions, note)
 
     def _on_removed(self, layer: Layer) -> None:
         if layer is self._layer:
             self._let_go()
             self._kept.pop(self._section, None)  # type: ignore[arg-type]
+            self._memory.lose()
             self._set(Sheet())
 
     # -- what is open ----------------------------------------------------------------------------------------------
@@ -276,7 +304,20 @@ class RegionKeeper:
         if self._section is not None:
             self._kept[self._section] = self._sheet.regions
         self._section = section
+        self._memory.turn_to(None)
         self._turn_to(() if section is None else self._kept.get(section, ()))
+        self._try(lambda: self._memory.turn_to(home_of(opened)))
+        if section not in self._kept:
+            self._memory.recall()
+
+    def _on_recalled(self, regions: tuple[Region, ...]) -> None:
+        """Regions of an earlier window, beside what was drawn meanwhile; two maps side by side would hide them."""
+        wish = self._state.wish
+        if wish.mode == "side by side":
+            self._state.wish = replace(wish, mode="measured")
+        self._try(lambda: self._write(_regions.added(regions, self._sheet.regions)))
+        self._state.wish = wish
+        self._set(replace(self._sheet, n_recalled=len(regions)))
 
     def _bring_back(self) -> None:
         """Show a layer that was put away again: above what is drawn now, and on its scale."""

@@ -58,6 +58,8 @@ class Sheet:
     ----------
     inside : tuple of (n,) bool
         The spots of each region.
+    n_recalled : int
+        How many of them came back from an earlier window, until one is changed.
     tool : str
         What the mouse does on the layer; empty where it is none of the dock's tools.
     """
@@ -70,6 +72,7 @@ class Sheet:
     is_comparing: bool = False
     tool: str = ""
     note: str = ""
+    n_recalled: int = 0
     problem: Problem | None = None
 
     @property
@@ -100,7 +103,7 @@ class Sheet:
 def redrawn(sheet: Sheet, regions: tuple[Region, ...], xy: Float64, note: str = "") -> Sheet:
     """Other regions; a choice that is gone falls back to the first region, or to the rest."""
     inside = tuple(spots_inside(region, xy) for region in regions)
-    after = replace(outdated(sheet), regions=regions, inside=inside, note=note)
+    after = replace(outdated(sheet), regions=regions, inside=inside, note=note, n_recalled=0)
     choices = after.choices
     a = sheet.a if sheet.a in choices else next(iter(choices), "")
     return replace(after, a=a, b=sheet.b if sheet.b in choices and sheet.b != a else REST)

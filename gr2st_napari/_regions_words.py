@@ -58,6 +58,9 @@ def card_of(state: State) -> Card:
         return Card("No slide is open. Open one, then draw regions on it.", ("open", "open-sample"))
     if not sheet.regions:
         return Card("Draw a region: click its corners and press Enter, or move round it with the lasso.")
+    if sheet.n_recalled:
+        came = "A region" if sheet.n_recalled == 1 else f"{sheet.n_recalled} regions"
+        return Card(f"{came} you drew on this slide before came back. What is drawn here is kept by itself.")
     if state.expression is None:
         return Card("There are no spots to compare yet. Predict the slide, or these regions of it, in the dock Slide.")
     reason = why_not_compare(sheet)

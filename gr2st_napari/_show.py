@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from gr2st_napari._display import ensure_display
 
@@ -25,11 +25,31 @@ if TYPE_CHECKING:
 DRAWN_WITHIN_S = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """What is to be shown first: a gene (None: the best), or classes in its place; and how it is looked at."""
+
+    gene: str | None
+    classes: str | None
+    mode: Mode
+
+    def changes(self, expression: Expression, wish: Wish) -> dict[str, Any]:
+        """Fields of `Wish` that say so; UnknownName where there is no such gene, or no such classes."""
+        from gr2st import UnknownName
+        from gr2st_napari._classes import named
+
+        if self.gene is not None and self.gene not in expression.genes:
+            raise UnknownName.of("gene", self.gene, expression.genes)
+        changes: dict[str, Any] = {"mode": self.mode, "gene": self.gene or wish.gene}
+        return changes if self.classes is None else {**changes, "colour_by": named(expression, self.classes)}
+
+
 def show(  # noqa: PLR0913
     section: Section | None,
     prediction: Prediction | None = None,
     *,
     gene: str | None = None,
+    classes: str | None = None,
     mode: Mode = "side by side",
     screenshot: Path | None = None,
     size: tuple[int, int] = (1600, 1000),
@@ -40,7 +60,7 @@ def show(  # noqa: PLR0913
 ) -> None:
     """Open a window with the Genes dock; with `screenshot`, save a picture of it and close again.
 
-    With `figure` no window is opened: the maps it would show are drawn.
+    With `figure` the maps it would show are drawn; no window is opened then, unless a picture of it is wanted too.
 
     Parameters
     ----------
@@ -48,6 +68,8 @@ def show(  # noqa: PLR0913
         What to show; at least one of them, or a session.
     gene : str, optional
         By default the best predicted one, else the one with the highest mean.
+    classes : str, optional
+        What spots are coloured by in the place of a gene: "label", "clusters", ... or its words in the dock.
     mode : str
         One of `Mode`: "measured", "side by side", "swipe", ...; what cannot be shown falls back to what can.
     screenshot : Path, optional
@@ -59,7 +81,7 @@ def show(  # noqa: PLR0913
     study : Study, optional
         The study of the section: its other sections can then be chosen in the dock.
     session : Path, optional
-        A session file: all that it says is shown, whatever `mode` and `gene` say.
+        A session file: all that it says is shown, whatever `mode`, `gene` and `classes` say.
     figure : Path, optional
         Where to draw the maps of the whole section, as .png or .svg, its settings beside it. Needs no screen.
 
@@ -68,17 +90,19 @@ def show(  # noqa: PLR0913
     DataError
         There is no screen and no virtual one.
     UnknownName
-        Neither section nor prediction has the gene.
+        Neither section nor prediction has the gene, or its spots are in no such classes.
     """
     from gr2st_napari._opening import open_path, opened_of
 
     opened = opened_of(section, prediction, study) if session is None else open_path(session)
+    first = First(gene, classes, mode)
     if figure is not None:
-        draw_figure(opened, figure, gene, mode)
-        return
+        draw_figure(opened, figure, first)
+        if screenshot is None:
+            return
     ensure_display()
     with _window(size, stays=screenshot is None) as viewer:
-        controller = _fill(viewer, opened if screenshot is None else _still(opened), gene, mode)
+        controller = _fill(viewer, opened if screenshot is None else _still(opened), first)
         if model is not None:
             controller.predict(model)
         if screenshot is not None:
@@ -105,7 +129,7 @@ def _window(size: tuple[int, int], *, stays: bool) -> Iterator[Viewer]:
         _settle()
 
 
-def draw_figure(opened: Opened, path: Path, gene: str | None, mode: Mode) -> None:
+def draw_figure(opened: Opened, path: Path, first: First) -> None:
     """Draw what the window would show of a section as a figure.
 
     Raises
@@ -122,23 +146,22 @@ def draw_figure(opened: Opened, path: Path, gene: str | None, mode: Mode) -> Non
     if opened.is_slide_alone:
         raise DataError(f"{opened.name} has no spots, so there is no map to draw: predict the slide first.")
     expression = Expression(opened.section, opened.prediction)
-    wish, window = _wish_of(opened, expression, gene, mode)
+    wish, window = _wish_of(opened, expression, first)
     is_of_classes = wish.colour_by in offers(expression)
     display = resolve(wish, expression, classes_of(source_of(expression, wish)) if is_of_classes else None)
     shown = figure_of(display, expression, opened, window)
     finish(write_figure(path, shown, opened.tissue, settings_of(display, wish, opened)))
 
 
-def _wish_of(opened: Opened, expression: Expression, gene: str | None, mode: Mode) -> tuple[Wish, Window | None]:
+def _wish_of(opened: Opened, expression: Expression, first: First) -> tuple[Wish, Window | None]:
     """What is drawn, and of which part: as the session says, else of all spots."""
     from gr2st_napari._resolve import first_wish
     from gr2st_napari._state import Wish
 
     if opened.restores is not None:
         return opened.restores.session.view, opened.restores.session.window
-    _check_gene(expression, gene)
     wish = first_wish(Wish(), None, expression)
-    return replace(wish, mode=mode, gene=gene or wish.gene), None
+    return replace(wish, **first.changes(expression, wish)), None
 
 
 def save_picture(viewer: Viewer, path: Path) -> None:
@@ -158,7 +181,7 @@ def wait_until_drawn(viewer: Viewer) -> None:
     end = time.monotonic() + DRAWN_WITHIN_S
     _settle()
     controller = controller_of(viewer)
-    while not (controller.is_settled and all(layer.loaded for layer in viewer.layers)) and time.monotonic() < end:
+    while not (_is_ready(controller) and all(layer.loaded for layer in viewer.layers)) and time.monotonic() < end:
         QApplication.processEvents()
     _settle()
 
@@ -170,7 +193,7 @@ def _still(opened: Opened) -> Opened:
     return replace(opened, picture=replace(opened.picture, is_preview=False))
 
 
-def _fill(viewer: Viewer, opened: Opened, gene: str | None, mode: Mode) -> Controller:
+def _fill(viewer: Viewer, opened: Opened, first: First) -> Controller:
     from gr2st_napari._controller import controller_of
 
     viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
@@ -178,20 +201,17 @@ def _fill(viewer: Viewer, opened: Opened, gene: str | None, mode: Mode) -> Contr
     _settle()
     controller = controller_of(viewer)
     controller.take(opened)
-    while not controller.is_settled or controller.classes.is_busy:
+    while not _is_ready(controller):
         _settle()
-    if opened.restores is None:
-        _check_gene(controller.state.expression, gene)
-        controller.wish(mode=mode, gene=gene or controller.state.wish.gene)
+    expression = controller.state.expression
+    if opened.restores is None and expression is not None:
+        controller.wish(**first.changes(expression, controller.state.wish))
     return controller
 
 
-def _check_gene(expression: Expression | None, gene: str | None) -> None:
-    from gr2st import UnknownName
-
-    known = () if expression is None else expression.genes
-    if gene is not None and gene not in known:
-        raise UnknownName.of("gene", gene, known)
+def _is_ready(controller: Controller) -> bool:
+    """Whether all that was asked for is worked out and laid on the canvas."""
+    return controller.is_settled and not controller.classes.is_busy
 
 
 def _settle() -> None:

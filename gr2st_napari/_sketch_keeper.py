@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gr2st import read_sketch
@@ -46,11 +47,13 @@ class SketchKeeper:
         self._map: Heatmap | None = None
         self._sketch: Sketch | None = None
         self._looked: tuple[object, ...] = ()
+        self._followed = state.training
         self._unwanted: Path | None = None
         canvas.layers.removed.connect(self._on_removed)
         events = state.events
         self._listeners: list[tuple[Any, Any]] = [
-            (events.training, self._on_training),
+            (events.training, self._on_news),
+            (events.runs, self._on_news),
             (events.opened, self._on_opened),
             (events.shown, self._draw),
         ]
@@ -67,19 +70,21 @@ class SketchKeeper:
 
     # -- what there is to see --------------------------------------------------------------------------------------
 
-    def _on_training(self, training: Training, before: Training) -> None:
+    def _on_news(self, _news: object) -> None:
         """Another run begins with an empty slide; each look at what is held out brings another sketch."""
-        if training.folder != before.folder:
+        before, drawn = self._followed.folder, self._state.sketched.run
+        self._followed = _sketching.followed(self._state.training, self._state.runs, drawn)
+        if self._followed.folder != before:
             self._forget()
-        self._look(training)
+        self._look(self._followed)
 
     def _on_opened(self, opened: Opened | None, before: Opened | None) -> None:
         """Another slide, or a prediction of it, takes the place of the sketch."""
         is_same = opened is not None and before is not None and same_spots(opened, before)
         if not is_same or opened.prediction is not before.prediction:  # type: ignore[union-attr]
             self._forget()
-            if self._state.training.is_busy:
-                self._look(self._state.training)
+            if self._followed.is_busy:
+                self._look(self._followed)
 
     def _look(self, training: Training) -> None:
         """Read what was kept at the last look of the training, unless that was read already."""
@@ -96,7 +101,7 @@ class SketchKeeper:
     def _on_read(self, future: Future[Sketch | None]) -> None:
         error = future.exception()
         if error is not None:
-            self._state.sketched = Sketched(problem_of(error).sentence)
+            self._state.sketched = Sketched(problem_of(error).sentence, run=self._followed.folder)
         elif future.result() is not None:
             self._sketch = future.result()
             self._draw()
@@ -125,7 +130,7 @@ class SketchKeeper:
         """Whoever throws the map away wants no more of this run."""
         if self._map is not None and layer in self._map.layers:
             self._let_go()
-            self._unwanted = self._state.training.folder
+            self._unwanted = self._followed.folder
             self._forget()
 
     # -- drawing ---------------------------------------------------------------------------------------------------
@@ -136,7 +141,7 @@ class SketchKeeper:
         if sketch is None or shown is None or expression is None or expression.name != sketch.section:
             return
         found = _sketching.sketched(sketch, expression.spots, shown, self._state.wish)
-        self._state.sketched = found
+        self._state.sketched = replace(found, run=self._followed.folder)
         if found.panel is not None:
             self._show(found.panel)
 

@@ -9,24 +9,52 @@ import numpy as np
 
 from gr2st import automatic_limits
 from gr2st_napari._panels import Panel
+from gr2st_napari._runs import AT_WORK
 from gr2st_napari._series import SCORE
+from gr2st_napari._training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from gr2st import Sketch
+    from gr2st import Run, Sketch
     from gr2st_napari._expression import Float32
     from gr2st_napari._panels import Display
+    from gr2st_napari._runs import RunsSeen
     from gr2st_napari._state import Wish
-    from gr2st_napari._training import Training
+    from gr2st_napari._training import Phase
 
 
 @dataclass(frozen=True, eq=False)
 class Sketched:
-    """What is said of the map, and the map itself where there is one to draw."""
+    """What is said of the map, and the map itself where there is one to draw; `run` is the folder it is read from."""
 
     note: str = ""
     panel: Panel | None = None
+    run: Path | None = None
+
+
+def followed(training: Training, runs: RunsSeen, before: Path | None) -> Training:
+    """The training whose map is drawn: that of this window, else one that another process is at.
+
+    A run that is selected goes first; the one whose map is drawn (`before`) goes on being followed to its end.
+    """
+    if training.is_busy:
+        return training
+    drawing = [run for run in runs.found if run.plan.sketch]
+    selected = [run for run in drawing if run in runs.selected and run.state in AT_WORK]
+    goes_on = [run for run in drawing if run.folder == before]
+    if not selected and training.plan is not None and training.plan.sketch:
+        return training
+    at_work = [run for run in drawing if run.state in AT_WORK]
+    run = next(iter((*selected, *goes_on, *at_work)), None)
+    return training if run is None else _of_run(run, runs)
+
+
+def _of_run(run: Run, runs: RunsSeen) -> Training:
+    """A run of another process, as far as its folder tells it."""
+    phase: Phase = "running" if run.state in AT_WORK else "idle"
+    return Training(phase, run.folder, run.plan, epochs=runs.curves.get(run.folder, ()))
 
 
 def looks_of(training: Training) -> int:

@@ -10,6 +10,7 @@ from qtpy.QtCore import QTimer
 
 from gr2st import Gr2stError, Preflight, SlidePlan, cache_dir, write_regions
 from gr2st_napari._problems import problem_in, problem_of
+from gr2st_napari._slide_habits import Habits, read_habits, write_habits
 from gr2st_napari._slides import WHOLE, changed, chosen_regions, places, rested
 from gr2st_napari._state import Unfinished
 
@@ -47,6 +48,7 @@ class SlideKeeper:
         self._name = ""
         self._settling = QTimer(singleShot=True, interval=SETTLED_MS)
         self._settling.timeout.connect(self.check)
+        self._try(lambda: self._set(replace(self._sheet, **dict(read_habits()))))
         state.events.opened.connect(self._on_opened)
         state.events.sheet.connect(self._on_regions)
         self._listeners: list[tuple[Any, Any]] = [
@@ -65,6 +67,8 @@ class SlideKeeper:
         if not self._sheet.is_busy:
             self._set(changed(self._sheet, **fields))
             self._settling.start()
+            if fields.keys() & Habits.model_fields.keys():
+                self._try(lambda: write_habits(Habits(model=self._sheet.model, pitch_um=self._sheet.pitch_um)))
 
     def check(self) -> None:
         """Look ahead: how many spots, how long, and what speaks against it."""
@@ -108,6 +112,12 @@ class SlideKeeper:
         self._state.events.sheet.disconnect(self._on_regions)
         for told, listener in self._listeners:
             told.disconnect(listener)
+
+    def _try(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Gr2stError as error:
+            self._set(replace(self._sheet, problem=problem_of(error)))
 
     # -- the plan --------------------------------------------------------------------------------------------------
 

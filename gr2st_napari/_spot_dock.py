@@ -223,10 +223,11 @@ def _edge_lines(case: Case, expression: Expression) -> dict[str, EdgeLine]:
         rows, attention = found.rows(kind), found.attention(kind)
         if rows is not None:
             by_distance, top = kind == "spatial" and found.by_distance, None if attention is None else top_of(attention)
+            strength = words.attention_words(top, listening[kind], by_distance=by_distance)
             lines[str(kind)] = EdgeLine(
-                words.edge_words(kind, len(rows), by_distance=by_distance),
+                words.edge_words(found, kind),
                 line_colours(kind, is_plain=top is None),
-                words.attention_words(top, listening[kind], by_distance=by_distance),
+                "; ".join(filter(None, (words.drawn_words(found, kind), strength))),
             )
     return lines
 

@@ -13,7 +13,7 @@ from gr2st_napari._spot import place_of
 if TYPE_CHECKING:
     from gr2st import Explanation, GeneTrust, Listening
     from gr2st_napari._expression import Expression
-    from gr2st_napari._neighbours import EdgeKind
+    from gr2st_napari._neighbours import EdgeKind, Neighbours
     from gr2st_napari._panels import Display
     from gr2st_napari._patch_pictures import Pixels
     from gr2st_napari._spot import Case, Why
@@ -193,6 +193,10 @@ def reference_heading(why: Why, expression: Expression) -> str:
     told = None if why.case is None else why.case.explanation
     if told is None:
         return ""
+    if not told.references and told.gene is not None and told.gene.shares.get("retrieval"):
+        return (
+            "<b>Reference spots</b>: not kept in this file: of so many spots they would be larger than the prediction."
+        )
     if not told.references:
         return f"<b>Reference spots</b>: {model_of(expression)} looks up no training spots."
     weight = 100 * sum(reference.weight for reference in why.references)
@@ -250,9 +254,20 @@ def part_bars(told: Explanation | None) -> list[Bar]:
     return [Bar(PART_WORDS.get(part, part), share, PART_TIPS.get(part, "")) for part, share in told.gene.shares.items()]
 
 
-def edge_words(kind: EdgeKind, count: int, *, by_distance: bool) -> str:
-    """One kind of edges of the clicked spot."""
-    return f"{count:,} {kind} neighbours{' (by distance)' if by_distance else ''}"
+def edge_words(found: Neighbours, kind: EdgeKind) -> str:
+    """How many edges of a kind the clicked spot has; "" where no model has drawn that graph."""
+    rows = found.rows(kind)
+    if rows is None:
+        return ""
+    how = " (by distance)" if kind == "spatial" and found.by_distance else ""
+    return f"{len(rows):,} {kind} neighbour{'' if len(rows) == 1 else 's'}{how}"
+
+
+def drawn_words(found: Neighbours, kind: EdgeKind) -> str:
+    """How many of them are drawn; "" where all are."""
+    rows, drawn = found.rows(kind), found.drawn(kind)
+    are_all = rows is None or drawn is None or len(drawn[0]) == len(rows)
+    return "" if are_all or drawn is None else f"the {len(drawn[0]):,} strongest are drawn"
 
 
 def attention_words(top: float | None, listening: Listening | None, *, by_distance: bool) -> str:

@@ -24,8 +24,10 @@ from gr2st_napari._run_words import (
 )
 from gr2st_napari._runs import differences
 from gr2st_napari._series import PART_WORDS, TOTAL, compared, curves_of, parts_of
+from gr2st_napari._sketching import followed
 from gr2st_napari._train_words import (
     card_of,
+    elsewhere_words,
     ends_of,
     findings_of,
     job_of,
@@ -142,6 +144,7 @@ class TrainDock(TrainView):
             (events.opened, self._show_card),
             (events.opened, self._show_sketched),
             (events.sketched, self._show_sketched),
+            (events.runs, self._show_sketched),
         ]
         for signal, listener in listeners:
             signal.connect(listener)
@@ -225,9 +228,13 @@ class TrainDock(TrainView):
         self._show_sketched()
 
     def _show_sketched(self) -> None:
-        opened = self._state.opened
-        slide = "" if opened is None else opened.name
-        self.progress.show_sketched(sketched_words(self._state.training, self._state.sketched.note, slide))
+        """Where the map is that sharpens, on the page where the training is told of that it is of."""
+        state = self._state
+        training = followed(state.training, state.runs, state.sketched.run)
+        words = sketched_words(training, state.sketched.note, "" if state.opened is None else state.opened.name)
+        is_elsewhere = training.folder != state.training.folder
+        self.progress.show_sketched("" if is_elsewhere else words)
+        self.runs.show_sketched(elsewhere_words(training, words) if is_elsewhere else "")
 
     def _show_runs(self) -> None:
         seen, now = self._state.runs, time.time()

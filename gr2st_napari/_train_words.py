@@ -152,6 +152,12 @@ def sketched_words(training: Training, note: str, slide: str) -> str:
     return "The map comes with the first look at a slide that is held out."
 
 
+def elsewhere_words(followed: Training, sketched: str) -> str:
+    """The same of a training that another process is at."""
+    assert followed.folder is not None, "what another process is at has a folder"
+    return f"{followed.folder.name}, in the background: {sketched}" if sketched else ""
+
+
 def findings_of(training: Training) -> tuple[tuple[Tone, str], ...]:
     """What was found before the start, the gravest first."""
     if training.preflight is None:

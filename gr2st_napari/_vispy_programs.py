@@ -63,7 +63,7 @@ def _remember_variables(program: Program, update_variables: bool = True) -> None
 
 @lru_cache(PROGRAMS)
 def _variables_of(code: tuple[str, ...]) -> dict[str, Any]:
-    """The uniforms and attributes that vispy finds in the code of shaders, which is given it without all other lines."""
+    """The uniforms and attributes that vispy finds in the code of shaders; it is given the lines that declare them."""
     lines = (line for part in code for line in part.splitlines() if line.lstrip().startswith(DECLARED))
     program = SimpleNamespace(_shaders=[SimpleNamespace(code="\n".join(lines))])
     _read_variables(program, update_variables=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
@@ -21,12 +22,19 @@ STOP_MS = 1000
 LOG_LINES = 40
 KILLED = 9
 """Signal of a system that ends a process without asking."""
+_NUMBERS = count(1)
+"""Ids of requests: no two workers of a window have the same."""
 
 
 class WorkerProcess(QObject):
     """Sends requests to the child and turns its lines into signals; starts it on the first request.
 
     Every request ends in exactly one of `finished`, `failed` and `cancelled`, also when the child dies.
+
+    Parameters
+    ----------
+    rests : bool
+        Whether the child ends when nothing more is asked of it, and gives its memory back.
     """
 
     progressed = Signal(int, object)
@@ -37,16 +45,21 @@ class WorkerProcess(QObject):
     resumed = Signal(int)
 
     def __init__(
-        self, parent: QObject | None = None, *, program: str = sys.executable, arguments: Sequence[str] = MODULE
+        self,
+        parent: QObject | None = None,
+        *,
+        program: str = sys.executable,
+        arguments: Sequence[str] = MODULE,
+        rests: bool = False,
     ) -> None:
         super().__init__(parent)
+        self._rests = rests
         self._command = (program, list(arguments))
         self._process: Any = None
         self._open: dict[int, dict[str, Any]] = {}
         self._stopping: set[int] = set()
         self._paused: set[int] = set()
         self._log: list[str] = []
-        self._next = 1
         self._was_told = False
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
@@ -165,7 +178,7 @@ class WorkerProcess(QObject):
             self.cancelled.emit(request)
 
     def _ask(self, do: str, **details: Any) -> int:
-        number = self._new_id()
+        number = next(_NUMBERS)
         self._open[number] = {"id": number, "do": do, **details}
         if not self.is_running:
             self._start()
@@ -173,11 +186,7 @@ class WorkerProcess(QObject):
         return number
 
     def _steering(self, do: str, request: int) -> dict[str, Any]:
-        return {"id": self._new_id(), "do": do, "target": request}
-
-    def _new_id(self) -> int:
-        self._next += 1
-        return self._next - 1
+        return {"id": next(_NUMBERS), "do": do, "target": request}
 
     def _send(self, request: dict[str, Any]) -> None:
         if self._process is not None:
@@ -230,6 +239,18 @@ class WorkerProcess(QObject):
             self.failed.emit(request, str(event.get("message", "")), str(event.get("details", "")))
         else:
             self.cancelled.emit(request)
+        if self._rests and not self._open:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Let the idle child end by itself: nobody waits for it, and the next request starts another."""
+        process, self._process = self._process, None
+        self._patience.stop()
+        if process is not None:
+            process.disconnect()
+            process.finished.connect(process.deleteLater)
+            process.write(b'{"do": "quit"}\n')
+            process.closeWriteChannel()
 
     def _on_log(self) -> None:
         if self._process is not None:

@@ -18,7 +18,8 @@ class FileServer:
     files: dict[str, bytes] = field(default_factory=dict)
     status: dict[str, int] = field(default_factory=dict)
     dies_after: dict[str, int] = field(default_factory=dict)
-    """Path to the number of bytes after which the connection ends, once."""
+    """Path to the number of bytes after which the connection ends, `deaths` times."""
+    deaths: int = 1
     knows_ranges: bool = True
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -51,7 +52,11 @@ def serving() -> Iterator[FileServer]:
                 self.send_header("Content-Range", f"bytes {start}-{start + len(body) - 1}/{len(content)}")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body[: state.dies_after.pop(self.path, len(body))])
+            self.wfile.write(body[: state.dies_after.get(self.path, len(body))])
+            if self.path in state.dies_after:
+                state.deaths -= 1
+                if not state.deaths:
+                    del state.dies_after[self.path]
             self.close_connection = True
 
         def log_message(self, *_: object) -> None:

@@ -21,7 +21,8 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from gr2st_napari._advice import Card
 
-STRIPES = {"calm": "#5b8def", "working": "#5b8def", "warning": "#e0a030", "error": "#e05c5c"}
+STRIPES = {"calm": "#5b8def", "working": "#5b8def", "warning": "#c77d0a", "error": "#d64545"}
+"""Each stands out from a light window as from a dark one."""
 BESIDE, BELOW = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 ROOM_PX = 200
 OPEN_CHOICES = {"Folder of a section or study…": "folder", "File (.h5ad, study.csv)…": "file"}

@@ -51,6 +51,7 @@ class EvaluateView(QWidget):
     start_wanted = Signal()
     going_on_wanted = Signal()
     following_wanted = Signal()
+    report_unwanted = Signal()
     recent_wanted = Signal()
     dismissed = Signal()
     shown_in = Signal(QWidget)
@@ -158,6 +159,7 @@ class EvaluateView(QWidget):
             "open-sample": self.sample_wanted,
             "go-on": self.going_on_wanted,
             "follow": self.following_wanted,
+            "stop-report": self.report_unwanted,
             "dismiss": self.dismissed,
         }
         if action in told:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from gr2st_napari.views.links import LinkLabel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 BESIDE_NAME_PX, NAME_PX = 140, 60
 """Room for the words round the name of a file, and the least for the name."""
-LINK = "#5b8def"
 
 
 class Foot(QWidget):
@@ -28,7 +29,7 @@ class Foot(QWidget):
         super().__init__(parent)
         self._can_cancel = can_cancel
         self._saved: Path | None = None
-        self.line = QLabel("Idle", objectName="gr2st_worker_line")
+        self.line = LinkLabel("Idle", objectName="gr2st_worker_line")
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.bar = QProgressBar(objectName="gr2st_worker_bar", textVisible=False)
         self.bar.setMaximumHeight(8)
@@ -76,7 +77,7 @@ class Foot(QWidget):
             return
         room = max(NAME_PX, self.width() - BESIDE_NAME_PX)
         name = self.line.fontMetrics().elidedText(self._saved.name, Qt.TextElideMode.ElideMiddle, room)
-        self.line.setText(f"Saved {escape(name)} · <a style='color: {LINK}' href='folder'>show folder</a>")
+        self.line.setText(f"Saved {escape(name)} · <a href='folder'>show folder</a>")
         self.line.setToolTip(str(self._saved))
 
     def _show_folder(self) -> None:

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QHeaderView, QMenu
 from gr2st_napari.views.gene_model import DETECTED, GENE, HIGH, LOW, MEAN, MORAN, PCC, STAR, VARIABILITY, WIDTHS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qtpy.QtCore import QPoint
 
@@ -43,6 +43,7 @@ class ColumnChooser(QObject):
     def __init__(self, genes: GeneList, wanted: Sequence[int] = PRIORITY) -> None:
         super().__init__(genes)
         self._genes, self._wanted = genes, tuple(wanted)
+        self._under_way: Mapping[int, float] = {}
         header = genes.table.horizontalHeader()
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         header.customContextMenuRequested.connect(self._ask)
@@ -72,11 +73,17 @@ class ColumnChooser(QObject):
             self._wanted = wanted
             self.fit()
 
+    def show_under_way(self, done: Mapping[int, float]) -> None:
+        """The columns that are being worked out, and how much of each is done, 0 to 1."""
+        self._under_way = done
+
     def menu(self) -> QMenu:
-        """The columns, wanted ones ticked; one that is not known here cannot be chosen."""
+        """The columns, wanted ones ticked; one that is not known here, or not yet, cannot be chosen."""
         menu = QMenu(self._genes.table)
         for column in range(GENE + 1, STAR):
-            action = menu.addAction(self._genes.model.words_of(column))
+            done = self._under_way.get(column)
+            how_far = "" if done is None else f" (being worked out: {done:.0%})"
+            action = menu.addAction(f"{self._genes.model.words_of(column)}{how_far}")
             action.setCheckable(True)
             action.setChecked(column in self._wanted)
             action.setEnabled(self._genes.model.knows(column))

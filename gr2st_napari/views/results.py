@@ -24,6 +24,7 @@ from gr2st_napari.views.card import STRIPES, let_narrow
 from gr2st_napari.views.dialogs import ask_folder, ask_page
 from gr2st_napari.views.gene_list import GeneList
 from gr2st_napari.views.gene_model import GeneModel
+from gr2st_napari.views.links import LinkLabel
 from gr2st_napari.views.look import SPACE_TIPS, SPACE_WORDS
 from gr2st_napari.views.results_models import ModelTable
 from gr2st_napari.views.results_plots import BoxPlot, DotPlot
@@ -72,7 +73,7 @@ class ResultsPage(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.warnings = QLabel(objectName="gr2st_warnings", wordWrap=True)
+        self.warnings = LinkLabel(objectName="gr2st_warnings", wordWrap=True)
         let_narrow(self.warnings)
         self.warnings.setStyleSheet(
             f"#gr2st_warnings {{ border: 0; border-left: 4px solid {STRIPES['warning']}; padding-left: 6px; }}"
@@ -153,7 +154,7 @@ class ResultsPage(QWidget):
     def _show_warnings(self, most: int) -> None:
         """The first of them, the rest behind a link."""
         shown, more = self._warnings[:most], len(self._warnings) - most
-        link = [f"<a style='color: {STRIPES['warning']}' href='all'>and {more} more</a>"] if more > 0 else []
+        link = [f"<a href='all'>and {more} more</a>"] if more > 0 else []
         self.warnings.setText("<br>".join([*map(escape, shown), *link]))
         self.warnings.setVisible(bool(shown))
 

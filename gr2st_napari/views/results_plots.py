@@ -69,7 +69,12 @@ class ModelPlot(QWidget):
             axis = self.plot.getAxis(side)
             axis.setTextPen(self.ink)
             axis.setPen(pg.mkPen(NO_PATIENT))
-            axis.labelStyle["color"] = self.ink.name()
+            axis.setLabel(axis.labelText, color=self.ink.name())
+        for line in self.plot.listDataItems():
+            if isinstance(line, pg.PlotDataItem):
+                line.setPen(pg.mkPen(self.ink, width=pg.mkPen(line.opts["pen"]).width()))
+        # The ground is transparent, and kept as it was drawn last.
+        self.plot.resetCachedContent()
 
     def _begin(self, labels: Sequence[str], words: str) -> dict[str, int]:
         """An empty plot with a line per label; returns the place of each."""

@@ -58,6 +58,8 @@ class RunsView(QWidget):
         self.table = _table("gr2st_runs", RUN_COLUMNS)
         self.out = TableOut(self.table, "trainings")
         self.hint = small_text("gr2st_runs_hint")
+        self.sketched = small_text("gr2st_runs_sketched")
+        self.sketched.hide()
         self.part = CalmComboBox(objectName="gr2st_part")
         self.part.setToolTip("Part of the loss to compare")
         self.curves = CurvesView()
@@ -90,6 +92,7 @@ class RunsView(QWidget):
             layout.setSpacing(3)
         upper.addWidget(self.table, 1)
         upper.addWidget(self.hint)
+        upper.addWidget(self.sketched)
         upper.addLayout(acts)
         row = QHBoxLayout()
         row.addWidget(QLabel("Compare"))
@@ -140,6 +143,11 @@ class RunsView(QWidget):
         empty = "" if lines else "No run yet. Every training started here is kept as a folder and listed."
         self.hint.setText("\n".join(filter(None, (empty, *faults))))
         self.hint.setVisible(bool(self.hint.text()))
+
+    def show_sketched(self, words: str) -> None:
+        """Where the gene is drawn that another process learns."""
+        self.sketched.setText(words)
+        self.sketched.setVisible(bool(words))
 
     def show_acts(self, reasons: Mapping[str, str], tips: Mapping[str, str]) -> None:
         """Why the acts on the selected runs cannot be done; "" where they can."""

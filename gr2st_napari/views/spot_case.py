@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSpinBox, QVBoxLayout, QWidget
 
 from gr2st_napari.views.bars import Bars
 from gr2st_napari.views.card import let_narrow
 from gr2st_napari.views.edge_legend import EdgeLegend
+from gr2st_napari.views.narrow_button import NarrowButton
 from gr2st_napari.views.picture_pair import PicturePair
 from gr2st_napari.views.reference_list import ReferenceTable
 
@@ -42,8 +43,8 @@ class CasePage(QScrollArea):
         self.count.setFixedWidth(COUNT_PX)
         self.references = ReferenceTable()
         self.patients = _text("gr2st_patient_warning")
-        self.there = QPushButton("Show there", objectName="gr2st_show_there")
-        self.back = QPushButton("Back", objectName="gr2st_way_back")
+        self.there = NarrowButton("Show there", name="gr2st_show_there")
+        self.back = NarrowButton("Back", name="gr2st_way_back")
         self.part_words, self.parts = _text("gr2st_part_words"), Bars("gr2st_parts")
         self.expert_words, self.experts = _text("gr2st_expert_words"), Bars("gr2st_experts")
         self.edge_words = _text("gr2st_edge_words")
@@ -114,8 +115,9 @@ class CasePage(QScrollArea):
         self.there.setText(there)
         self.there.setVisible(bool(there))
         self.there.setEnabled(not why_not)
-        self.there.setToolTip(why_not)
+        self.there.setToolTip(why_not or there)
         self.back.setText(back)
+        self.back.setToolTip(back)
         self.back.setVisible(bool(back))
 
     def show_bars(self, part_words: str, parts: Sequence[Bar], expert_words: str, experts: Sequence[Bar]) -> None:

@@ -57,6 +57,9 @@ class ThemedPlot(pg.PlotWidget):
             axis = self.getAxis(side)
             axis.setTextPen(self.ink)
             axis.setPen(pg.mkPen(AXIS))
+            axis.setLabel(axis.labelText, color=self.ink.name())
+        # The ground is transparent, and kept as it was drawn last.
+        self.resetCachedContent()
 
     def show_words(self, left: str, bottom: str) -> None:
         """What the axes are."""

@@ -180,6 +180,11 @@ BAD = {
     "unknown protocol": (("evaluate", "{sample}", "--protocol", "spot", "--out", "e"), "'patient', 'section'"),
     "too many genes": (("train", "{sample}", "--variable-genes", "5000", "--out", "m"), "5000 genes were asked for"),
     "no such gene": (("view", "{sample}", "--section", "B1", "--gene", "ERBB9", "--screenshot", "x.png"), "'ERBB9'"),
+    "a gene and classes": (
+        ("view", "{sample}", "--gene", "ERBB2", "--classes", "label", "--figure", "x.svg"),
+        "give --gene or --classes, not both",
+    ),
+    "a session and a gene": (("view", "my.gr2st", "--gene", "ERBB2", "--figure", "x.svg"), "leave out --gene, or"),
     "not a prediction": (
         ("view", "{sample}", "--prediction", "{sample}/study.csv", "--screenshot", "x.png"),
         "No prediction can be read",

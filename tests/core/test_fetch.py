@@ -161,9 +161,47 @@ def test_a_picture_that_is_nowhere_is_told_with_where_to_get_it(spec, server, tm
 # ------------------------------------------------------------------------------------------------ stopped, and again
 
 
-def test_a_broken_download_goes_on_where_it_was(spec, server, tmp_path, monkeypatch):
+@pytest.fixture
+def broken(server, monkeypatch) -> FileServer:
+    """A server that breaks off in the middle of the counts; what it sent arrives in small blocks, and nobody waits."""
     monkeypatch.setattr(remote, "_BLOCK", 100)
+    monkeypatch.setattr(remote, "WAITS_S", (0.0, 0.0, 0.0))
     server.dies_after[f"/{COUNTS}"] = 1000
+    return server
+
+
+def test_a_connection_that_breaks_off_is_made_again_and_goes_on_where_it_was(spec, broken, tmp_path):
+    broken.deaths = 2
+    said = [step.note for step in fetch(spec, tmp_path, ["A1"]) if "asking again" in step.note]
+    assert said == [f"{COUNTS} (the connection broke off: asking again in 0 s)"] * 2
+    starts = [int(asked.removeprefix("bytes=").split("-")[0]) for path, asked in broken.asked if path == f"/{COUNTS}"]
+    assert starts == sorted(set(starts)), "each from what was there"
+    assert len(starts) == 3
+    assert (tmp_path / COUNTS).read_bytes() == published()[COUNTS][1]
+
+
+def test_a_cancel_is_heard_while_the_next_try_is_waited_for(spec, broken, tmp_path, monkeypatch):
+    monkeypatch.setattr(remote, "WAITS_S", (60.0,))
+    steps = fetch(spec, tmp_path, ["A1"])
+    waiting = next(step for step in steps if "asking again in 60 s" in step.note)
+    assert next(steps) == waiting
+    steps.close()
+    assert files_in(tmp_path) == {"data/ST-cnts/.A1.tsv.gz.part"}
+
+
+def test_a_server_at_a_loss_is_asked_again_and_one_that_says_no_is_not(spec, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(remote, "WAITS_S", (0.0, 0.0))
+    for status, times in ((503, 3), (404, 1)):
+        server.asked.clear()
+        server.status[f"/{COUNTS}"] = status
+        with pytest.raises(DataError):
+            finish(fetch(spec, tmp_path, ["A1"]))
+        assert server.paths().count(f"/{COUNTS}") == times
+
+
+def test_a_broken_download_goes_on_where_it_was(spec, broken, tmp_path, monkeypatch):
+    server = broken
+    monkeypatch.setattr(remote, "WAITS_S", ())
     with pytest.raises(DataError, match=r"could not be fetched: the connection broke off.*goes on where it was"):
         finish(fetch(spec, tmp_path, ["A1"]))
     assert not (tmp_path / COUNTS).exists()
@@ -177,11 +215,10 @@ def test_a_broken_download_goes_on_where_it_was(spec, server, tmp_path, monkeypa
     assert not part.exists()
 
 
-def test_a_server_without_ranges_sends_the_file_from_its_start(spec, server, tmp_path, monkeypatch):
-    monkeypatch.setattr(remote, "_BLOCK", 100)
-    server.knows_ranges = False
-    server.dies_after[f"/{COUNTS}"] = 1000
-    with pytest.raises(DataError, match="broke off"):
+def test_a_server_without_ranges_sends_the_file_from_its_start(spec, broken, tmp_path):
+    broken.knows_ranges = False
+    broken.deaths = 5
+    with pytest.raises(DataError, match="broke off, 4 times in a row"):
         finish(fetch(spec, tmp_path, ["A1"]))
     finish(fetch(spec, tmp_path, ["A1"]))
     assert (tmp_path / COUNTS).read_bytes() == published()[COUNTS][1]
@@ -256,7 +293,8 @@ def test_a_file_that_is_shorter_than_published_ends_in_a_sentence(spec, server, 
         (503, "with 503 Service Unavailable. Try again later"),
     ],
 )
-def test_each_refusal_of_a_server_has_its_sentence(spec, server, tmp_path, status, words):
+def test_each_refusal_of_a_server_has_its_sentence(spec, server, tmp_path, status, words, monkeypatch):
+    monkeypatch.setattr(remote, "WAITS_S", ())
     server.status[f"/{COUNTS}"] = status
     with pytest.raises(DataError, match=re.escape(words)) as caught:
         finish(fetch(spec, tmp_path / "study", ["A1"]))

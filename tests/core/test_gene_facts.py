@@ -10,7 +10,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from gr2st import detected_shares, keys, spatial_patterns, variability_ranks
+from gr2st import detected_shares, finish, keys, spatial_patterns, variability_ranks
 from gr2st.evaluation.metrics import morans_i, neighbours_of
 from gr2st.preprocess.genes import residual_variances, select_genes
 from gr2st.preprocess.normalise import spot_normalise
@@ -49,18 +49,34 @@ def test_variability_ranks_are_the_order_in_which_genes_are_chosen(rng) -> None:
     assert [f"G{at}" for at in np.argsort(ranks)[:3]] == list(chosen)
 
 
+def _told(steps):
+    """What steps tell, and then their result."""
+    yield (yield from steps)
+
+
+def test_a_gene_that_is_the_same_everywhere_has_no_pattern() -> None:
+    found = finish(spatial_patterns(section_of(np.tile([3, 1, 0], (40, 1)))))
+    assert np.isnan(found).all()
+    lonely = section_of([[3, 1]])
+    assert np.isnan(finish(spatial_patterns(lonely))).all()
+
+
 def test_spatial_patterns_are_morans_i_of_the_spot_normalised_counts(rng, monkeypatch) -> None:
-    monkeypatch.setattr("gr2st.evaluation.gene_facts._DENSE", 700)
+    monkeypatch.setattr("gr2st.evaluation.gene_facts._COUNTED", 250)
     counts = rng.poisson(3, (100, 20))
-    counts[:50, 0], counts[50:, 0], counts[:, 3] = 60, 1, 0
+    counts[:50, 0], counts[50:, 0], counts[:, 3], counts[:, 4:] = 60, 1, 0, rng.poisson(0.1, (100, 16))
     section = section_of(counts)
     whole = morans_i(spot_normalise(counts).astype(float), neighbours_of(section.table.obsm[keys.SPATIAL], 1.0))
-    found = spatial_patterns(section)
+    steps = list(_told(spatial_patterns(section)))
+    found, told = steps.pop(), [step.done for step in steps]
     np.testing.assert_allclose(found, whole, atol=1e-6)
-    assert found[0] > 0.8
+    assert len(told) > 3
+    assert (told[0], told[-1]) == (0, 20)
+    assert told == sorted(set(told))
+    assert found[0] > 0.7
     assert np.isnan(found[3])
 
 
 def test_a_section_without_genes_has_no_facts() -> None:
     section = section_of(np.zeros((4, 0)))
-    assert detected_shares(section).size == spatial_patterns(section).size == 0
+    assert detected_shares(section).size == finish(spatial_patterns(section)).size == 0

@@ -150,9 +150,10 @@ def test_a_box_holds_the_means_of_the_genes() -> None:
     assert box.get_facecolor()[:3] == tuple(int(COLOURS[0][at : at + 2], 16) / 255 for at in (1, 3, 5))
 
 
-def test_figures_are_drawn_without_torch_and_without_a_screen(evaluation: Path) -> None:
+def test_figures_and_pages_are_made_without_torch_and_without_a_screen(evaluation: Path) -> None:
     code = (
         f"import sys, gr2st; gr2st.box_plot(gr2st.read_gene_scores({str(evaluation)!r}), 'pcc_spot'); "
+        "import gr2st.evaluation.report, gr2st.evaluation.section_report; "
         "print({'torch', 'scanpy', 'timm', 'matplotlib.pyplot', 'qtpy'} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

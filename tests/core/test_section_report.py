@@ -16,6 +16,7 @@ import gr2st
 from gr2st import Prediction, Section, keys
 from gr2st.acts import ACTS
 from gr2st.errors import DataError, UnknownName
+from gr2st.evaluation.markup import DASH, MINUS, STYLE, code, number, said, table
 from gr2st.evaluation.section_cautions import section_cautions
 from gr2st.evaluation.section_report import Wanted, choose_genes, write_section_report
 from gr2st.io.sidecar import sidecar_of
@@ -176,3 +177,29 @@ def test_the_worker_writes_the_page_of_a_section(
     files = finish(ACTS["report_section"]({"do": "report_section", **asked, "genes": ["GENE2"]}))
     assert files == {"report": str(tmp_path / "p.html")}
     assert "GENE2: r =" in text_of((tmp_path / "p.html").read_text("utf-8"))
+
+
+def test_a_number_that_rounds_to_nothing_has_no_sign() -> None:
+    assert [number(value) for value in (-0.0001, -0.2, 0.0004, float("nan"))] == [
+        "0.000",
+        f"{MINUS}0.200",
+        "0.000",
+        DASH,
+    ]
+
+
+def test_words_of_a_warning_stay_words_and_commands_get_their_own_letters() -> None:
+    assert "<p>a &lt;b&gt; by <code>gr2st evaluate</code>, twice</p>" in said(["a <b> by `gr2st evaluate`, twice"])
+    assert not said([])
+
+
+def test_a_table_is_scrolled_alone_where_the_page_is_too_narrow() -> None:
+    assert table((), [["x"]]).startswith('<div class="table"><table>')
+    assert ".table { overflow-x: auto; }" in STYLE
+
+
+def test_a_list_of_many_genes_is_folded() -> None:
+    genes = [f"GENE{number}" for number in range(785)]
+    assert code(genes[:20]).startswith("<code>")
+    assert code(genes).startswith("<details><summary>")
+    assert "GENE784" in code(genes)

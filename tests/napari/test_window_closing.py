@@ -151,7 +151,7 @@ def test_work_left_alone_is_finished_by_a_process_without_a_window(qtbot, tmp_pa
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     plan = TrainPlan.of(study=sample_study_path(), model="mean", genes=GeneChoice(listed=("ERBB2",)), sections=("A1",))
     begin_run(tmp_path / "run", plan, device="cpu", versions={})
-    assert go_on_alone(Unfinished("The training run", tmp_path / "run")) > 0
+    go_on_alone(Unfinished("The training run", tmp_path / "run"))
     qtbot.waitUntil(lambda: read_run(tmp_path / "run").state == "finished", timeout=LONG_MS)
     assert (tmp_path / "run" / "model" / "model.json").is_file()
 
@@ -170,11 +170,17 @@ def own_data(tmp_path, monkeypatch) -> None:
 @pytest.fixture
 def alone(own_data) -> Iterator[Callable[[Unfinished], None]]:
     """Let work go on without a window; what a test does not stop is ended with it."""
-    begun: list[psutil.Process] = []
-    yield lambda work: begun.append(psutil.Process(go_on_alone(work)))
-    for process in begun:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    folders: list[str] = []
+
+    def begin(work: Unfinished) -> None:
+        folders.append(str(work.folder))
+        go_on_alone(work)
+
+    yield begin
+    for process in psutil.process_iter(["cmdline"]):
+        if set(folders) & set(process.info["cmdline"] or ()):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def test_a_training_in_the_background_is_found_and_stopped_from_a_new_window(viewer, qtbot, alone):

@@ -108,6 +108,7 @@ def test_a_prediction_stands_beside_the_measured_map_with_equal_limits(viewer, f
     ]
     assert tuple(viewer.layers[1].face_contrast_limits) == tuple(viewer.layers[3].face_contrast_limits)
     assert viewer.layers[0].data[0] is viewer.layers[2].data[0]
+    assert viewer.layers[1].name_overlay.font_size == viewer.layers[3].name_overlay.font_size
 
 
 def test_leaving_side_by_side_gives_grid_order_and_own_layers_back(viewer, controller, section, prediction):
@@ -296,7 +297,7 @@ def test_clicking_a_spot_draws_its_neighbours_in_both_cells_and_a_click_beside_c
     assert kinds == ["image", "points", "vectors", "vectors"] * 2
     np.testing.assert_array_equal(edges[0].data[0], [section.table.obsm["spatial"][20][::-1], [0, -100]])
     assert "2 spatial neighbours" in dock.legend.text()
-    assert "1 functional neighbours" in dock.legend.text()
+    assert "1 functional neighbour (similar expression)" in dock.legend.text()
     _click(viewer, filled, _world(section, 30))
     assert filled.state.spot == 30
     assert sum("neighbours" in name for name in _names(viewer)) == 4

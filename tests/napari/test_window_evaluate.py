@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hands import click_cell
+from hands import click_cell, press
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 from window_builders import settle
@@ -237,15 +237,28 @@ def test_figures_are_there_while_trainings_go_on_and_grow_with_them(viewer, dock
     assert dock.pages.currentIndex() == RESULTS
 
 
-def test_a_report_waits_for_the_worker_tables_do_not(viewer, dock, qtbot, made, monkeypatch):
+def test_a_report_is_written_while_the_worker_is_busy_and_its_process_ends(
+    viewer, dock, qtbot, made, tmp_path, monkeypatch
+):
     _open(viewer, dock, qtbot, made, monkeypatch)
-    desk = _desk(viewer)
-    controller_of(viewer).state.desk = replace(desk, act="evaluate", request=99)
-    tables, figures, report = dock.results.export.menu().actions()
-    assert (tables.isEnabled(), figures.isEnabled(), report.isEnabled()) == (True, True, False)
-    assert report.toolTip().startswith("Wait until the worker")
-    controller_of(viewer).state.desk = desk
-    assert report.isEnabled()
+    controller = controller_of(viewer)
+    controller.state.desk = replace(_desk(viewer), act="evaluate", request=-1)
+    page = tmp_path / "page.html"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(page), ""))
+    report = dock.results.export.menu().actions()[-1]
+    report.trigger()
+    assert dock.card.sentence.text().startswith("Writing a report of what is done…")
+    assert dock.card.sentence.text().endswith("The evaluation goes on meanwhile.")
+    assert (report.isEnabled(), report.toolTip().split(":")[0]) == (False, "A report is being written")
+    press(qtbot, dock.card.button("stop-report"))
+    qtbot.waitUntil(report.isEnabled, timeout=LONG_MS)
+    assert not page.exists()
+    report.trigger()
+    qtbot.waitUntil(page.is_file, timeout=LONG_MS)
+    qtbot.waitUntil(lambda: dock.card.sentence.text().endswith(f"The report is {page}."), timeout=LONG_MS)
+    assert not controller.scribe.is_running
+    assert not controller.worker.is_running
+    controller.state.desk = replace(_desk(viewer), act="", request=None)
 
 
 def test_tables_are_exported_as_they_are(viewer, dock, qtbot, made, tmp_path, monkeypatch):

@@ -22,6 +22,7 @@ from gr2st import (
     RecipeMismatch,
     Region,
     SectionInvalid,
+    UnknownName,
     cache_dir,
     keys,
     read_prediction,
@@ -262,6 +263,20 @@ def test_values_in_view_and_all_predicted_values_are_tables(dock, filled, target
     qtbot.waitUntil(lambda: filled.state.saved == target.path, timeout=PATIENCE_MS)
     assert list(pd.read_csv(target.path, index_col=0).columns[4:]) == list(filled.state.opened.prediction.genes)
     assert json.loads((tmp_path / "all.csv.json").read_text())["model"] == "gr2st-v2"
+
+
+@pytest.mark.window
+def test_the_report_of_a_section_is_written_while_the_worker_predicts(dock, controller, study, target, tmp_path, qtbot):
+    take(controller, open_path(study))
+    busy = controller.worker.predict(model=tmp_path / "m", study=study, section="waits", out=tmp_path / "never.h5ad")
+    controller._errands.send(busy, "Predicting", lambda _files: None)
+    target.path = tmp_path / "page.html"
+    _choose(qtbot, dock, "Report", "Of the best")
+    qtbot.waitUntil(lambda: controller.state.saved == target.path, timeout=PATIENCE_MS)
+    assert "<h1" in target.path.read_text(encoding="utf-8")
+    assert controller.state.job.label == "Encoding patches", "what came first is told of"
+    controller.cancel()
+    qtbot.waitUntil(lambda: not controller.state.job.is_running, timeout=PATIENCE_MS)
 
 
 @pytest.mark.window
@@ -511,6 +526,20 @@ def test_the_figure_of_a_session_shows_the_classes_that_were_in_view(session, st
     show(None, session=_write(of_clusters, study.parent / "a.gr2st"), figure=tmp_path / "f.svg")
     assert "Clusters of measured expression" in (tmp_path / "f.svg").read_text(encoding="utf-8")
     assert len(json.loads((tmp_path / "f.svg.json").read_text())["maps"][0]["classes"]) == 3
+
+
+def test_a_figure_of_classes_is_asked_for_by_their_key_or_by_their_words(study, tmp_path):
+    from gr2st_napari._show import show
+
+    opened = open_path(study)
+    for name in ("label", "Pathologist Label"):
+        show(opened.section, classes=name, study=opened.study, figure=tmp_path / "f.svg")
+        told = json.loads((tmp_path / "f.svg.json").read_text())
+        assert (told["section"], told["view"]["colour_by"]) == ("A1", keys.LABEL)
+    assert [one["name"] for one in told["maps"][0]["classes"]][-1] != ""
+    with pytest.raises(UnknownName, match=r"'labels'\. Did you mean 'label'\? Known: clusters, label\."):
+        show(opened.section, classes="labels", study=opened.study, figure=tmp_path / "g.svg")
+    assert not (tmp_path / "g.svg").exists()
 
 
 @pytest.mark.window

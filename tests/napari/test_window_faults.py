@@ -90,7 +90,8 @@ def made(window, tmp_path_factory) -> Iterator[House]:
     train, evaluate = (window.window.add_plugin_dock_widget("gr2st-napari", name)[1] for name in ("Train", "Evaluate"))
     house = House(window, train, evaluate, copied_sample(base / "small"), base / "fault.json")
     house.mend()
-    house.worker._command = (sys.executable, [str(Path(__file__).with_name("faulty_worker.py")), str(house.fault_file)])
+    for process in (house.worker, house.controller.scribe):
+        process._command = (sys.executable, [str(Path(__file__).with_name("faulty_worker.py")), str(house.fault_file)])
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("GR2ST_DATA", str(base / "data"))
         patched.setenv("CUDA_VISIBLE_DEVICES", "")

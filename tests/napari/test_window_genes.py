@@ -8,10 +8,11 @@ import time
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from window_builders import settle, take
+from window_builders import make_section, settle, take
 
+from gr2st.types import Progress
 from gr2st_napari._expression import Expression
-from gr2st_napari._gene_facts import FactsKeeper, GeneFacts
+from gr2st_napari._gene_facts import WORK, FactsKeeper, GeneFacts
 from gr2st_napari._opening import Opened
 from gr2st_napari._resolve import resolve
 from gr2st_napari._results import GeneScores, Ranking
@@ -207,10 +208,42 @@ def test_facts_come_one_after_the_other_for_the_section_in_view(qtbot, section):
     state.events.facts.connect(lambda facts: seen.append(tuple(facts.known)))
     state.expression = Expression(section, None)
     qtbot.waitUntil(lambda: not keeper.is_busy)
-    assert seen == [(), ("detected",), ("detected", "variability"), ("detected", "variability", "pattern")]
+    news = list(dict.fromkeys(seen))
+    assert news == [(), ("detected",), ("detected", "variability"), ("detected", "variability", "pattern")]
     assert state.facts.of("detected", ["ACTB", "GHOST"])[0] == 1
     assert np.isnan(state.facts.of("pattern", ["GHOST"])[0])
     keeper.close()
+
+
+def test_a_fact_that_takes_long_tells_how_far_it_is_and_ends_with_its_section(qtbot, section, monkeypatch):
+    left = []
+
+    def endless(section):
+        try:
+            while True:
+                yield Progress("Looking", 40, 100)
+                time.sleep(0.01)
+        finally:
+            left.append(section)
+
+    monkeypatch.setitem(WORK, "pattern", endless)
+    state, other = State(), make_section("other")
+    keeper = FactsKeeper(state)
+    for shown in (section, other):
+        state.expression = Expression(shown, None)
+        qtbot.waitUntil(lambda: (state.facts.under_way, state.facts.done) == ("pattern", 0.4))
+    assert left == [section]
+    keeper.close()
+    assert left == [section, other], "a window that closes waits for nothing"
+
+
+def test_a_column_that_is_worked_out_says_how_far_it_is(qtbot):
+    view = GeneList()
+    qtbot.addWidget(view)
+    columns = ColumnChooser(view)
+    columns.show_under_way({MORAN: 0.4})
+    texts = [action.text() for action in columns.menu().actions()]
+    assert [text for text in texts if "worked out" in text] == [f"{view.model.words_of(MORAN)} (being worked out: 40%)"]
 
 
 def test_a_fact_that_is_not_there_yet_is_missing():

@@ -88,6 +88,13 @@ def test_forty_thousand_bins_are_one_picture_with_exact_colours(viewer, controll
     assert viewer.layers[1] is image
 
 
+def test_the_corner_of_a_bin_is_the_bin_for_the_mouse_too(controller, bins):
+    x, y = bins.table.obsm[keys.SPATIAL][9000]
+    corner = 0.45 * bins.grid_pitch
+    for right, down in ((corner, corner), (-corner, corner), (0, -corner)):
+        assert controller._pointer.spot_at((0.5 * (y + down), 0.5 * (x + right))) == 9000
+
+
 def test_a_bin_without_a_value_is_light_grey_and_no_bin_is_nothing(viewer, controller, bins, qtbot):
     prediction = make_prediction(bins, genes=("ERBB2",), keep=slice(15_000, None))
     take(controller, Opened(prediction=prediction))

@@ -221,20 +221,22 @@ os._exit(0)  # What is looked at is what was loaded, not how Python and Qt take 
     assert "heavy: []" in done.stdout
 
 
-def test_a_picture_of_the_window_is_saved_without_a_screen(tmp_path, section_file, prediction_file):
-    picture = tmp_path / "window.png"
+def test_a_picture_of_the_window_and_a_figure_are_saved_without_a_screen(tmp_path, section_file, prediction_file):
+    picture, figure = tmp_path / "window.png", tmp_path / "maps.svg"
     script = f"""
 import os
 os.environ.pop("DISPLAY", None)
 from gr2st import read_prediction, read_section, read_study
 from gr2st_napari._show import show
 section = read_section(read_study({str(section_file)!r}).entries[0])
-show(section, read_prediction({str(prediction_file)!r}), gene="FASN", screenshot={str(picture)!r}, size=(1000, 700))
+shown = section, read_prediction({str(prediction_file)!r})
+show(*shown, classes="clusters", screenshot={str(picture)!r}, figure={str(figure)!r}, size=(1000, 700))
 print("done")
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "done" in done.stdout
+    assert "Clusters of measured expression" in figure.read_text(encoding="utf-8")
     from PIL import Image
 
     with Image.open(picture) as image:
@@ -254,10 +256,11 @@ def test_a_picture_of_the_window_waits_for_no_pyramid(tmp_path):
 
 def test_a_gene_nobody_has_is_refused_with_the_nearest_one(section):
     from gr2st_napari._expression import Expression
-    from gr2st_napari._show import _check_gene
+    from gr2st_napari._show import First
+    from gr2st_napari._state import Wish
 
     with pytest.raises(UnknownName, match="Did you mean 'ERBB2'"):
-        _check_gene(Expression(section, make_prediction(make_section())), "ERBB22")
+        First("ERBB22", None, "measured").changes(Expression(section, make_prediction(make_section())), Wish())
 
 
 def test_a_machine_without_a_screen_and_without_xvfb_names_the_package(monkeypatch):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
-from window_builders import UM_PER_PX, make_section, settle, take
+from window_builders import UM_PER_PX, empty_viewer, make_prediction, make_section, make_slide, settle, take
 
-from gr2st import Region, read_regions, write_regions
+from gr2st import Region, read_regions, sample_study_path, write_regions
 from gr2st_napari._controller import controller_of
-from gr2st_napari._opening import opened_of
+from gr2st_napari._opening import open_path, opened_of
+from gr2st_napari._region_keeper import OUTLINE_PLAY, OUTLINE_SCREEN_PX
+from gr2st_napari._region_memory import SETTLED_MS, home_of
 from gr2st_napari._regions_words import KIND, NAME
 
 pytestmark = pytest.mark.window
@@ -263,3 +266,110 @@ def test_a_name_that_is_taken_is_refused_with_the_reason_and_the_line_keeps_its_
     assert controller.state.sheet.problem is None
     _type(regions, qtbot, 1, NAME, " ")
     assert "A region needs a name of its own" in regions.card.sentence.text()
+
+
+@pytest.fixture
+def on_slide(viewer, controller, tmp_path, qtbot):
+    """The Regions dock over a bare slide, which has a file of its own."""
+    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Regions")[1]
+    controller.open(make_slide(tmp_path / "S1.tif"))
+    qtbot.waitUntil(lambda: controller.state.opened is not None and not controller.state.job.is_running)
+    QApplication.processEvents()
+    return dock
+
+
+def _home(controller):
+    return home_of(controller.state.opened)
+
+
+def _opened_anew(qtbot, viewer, path):
+    """The same slide in a viewer that has never seen it."""
+    empty_viewer(viewer)
+    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Regions")[1]
+    controller_of(viewer).open(path)
+    qtbot.waitUntil(lambda: controller_of(viewer).state.opened is not None)
+    return dock
+
+
+def test_what_was_drawn_comes_back_in_the_next_window_and_stays_away_once_removed(
+    viewer, controller, on_slide, tmp_path, qtbot
+):
+    _draw(viewer, on_slide, qtbot, LEFT)
+    _type(on_slide, qtbot, 0, NAME, "left")
+    home = _home(controller)
+    dock = _opened_anew(qtbot, viewer, tmp_path / "S1.tif")
+    qtbot.waitUntil(lambda: [line.name for line in dock.regions.regions.lines] == ["left"])
+    assert [region.name for region in read_regions(home)] == ["left"], "written though the window closed at once"
+    assert dock.card.sentence.text().startswith("A region you drew on this slide before came back.")
+    _draw(viewer, dock, qtbot, RIGHT)
+    qtbot.waitUntil(lambda: len(read_regions(home)) == 2)
+    viewer.layers.remove(_layer(viewer))
+    qtbot.waitUntil(lambda: not home.exists())
+
+
+def test_layers_that_go_with_their_slide_take_no_kept_regions_along(viewer, controller, on_slide, qtbot):
+    _draw(viewer, on_slide, qtbot, LEFT)
+    home = _home(controller)
+    qtbot.waitUntil(home.is_file)
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: controller.state.opened is None)
+    qtbot.wait(2 * SETTLED_MS)
+    assert len(read_regions(home)) == 1
+
+
+def test_regions_that_others_replace_lie_beside_them_and_a_damaged_file_is_left_alone(
+    viewer, controller, on_slide, tmp_path, qtbot
+):
+    _draw(viewer, on_slide, qtbot, LEFT)
+    home = _home(controller)
+    corners = np.array(RIGHT)[:, ::-1].astype(float)
+    controller.regions.put((Region("of the session", "", ((corners,),)),))
+    qtbot.waitUntil(lambda: home.is_file() and read_regions(home)[0].name == "of the session")
+    [before] = read_regions(home.with_suffix(".before.geojson"))
+    assert before.name == "Region 1"
+    home.write_text("{")
+    dock = _opened_anew(qtbot, viewer, tmp_path / "S1.tif")
+    qtbot.waitUntil(lambda: "is no GeoJSON" in dock.card.sentence.text())
+    _draw(viewer, dock, qtbot, LEFT)
+    qtbot.wait(2 * SETTLED_MS)
+    assert home.read_text() == "{"
+
+
+def test_regions_that_come_back_to_two_maps_side_by_side_are_seen_once_there_is_one(viewer, controller, qtbot):
+    opened = open_path(sample_study_path() / "study.csv")
+    corners = opened.section.table.obsm["spatial"][:3]
+    write_regions(home_of(opened), (Region("nest", "", ((corners,),)),))
+    take(controller, replace(opened, prediction=make_prediction(opened.section, genes=("ERBB2",))))
+    qtbot.waitUntil(lambda: [region.name for region in controller.state.sheet.regions] == ["nest"])
+    settle(controller)
+    assert controller.state.shown.mode == "side by side"
+    assert not _layer(viewer).visible
+    assert len(viewer.layers) == 5
+    controller.wish(mode="measured")
+    settle(controller)
+    assert _layer(viewer).visible
+
+
+def test_where_nothing_can_be_kept_it_is_told_and_regions_can_be_drawn(
+    viewer, controller, monkeypatch, tmp_path, qtbot
+):
+    (tmp_path / "file").write_text("")
+    slide = make_slide(tmp_path / "S1.tif")
+    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Regions")[1]
+    monkeypatch.setenv("GR2ST_DATA", str(tmp_path / "file"))
+    controller.open(slide)
+    qtbot.waitUntil(lambda: "GR2ST_DATA" in dock.card.sentence.text())
+    _draw(viewer, dock, qtbot, LEFT)
+    assert len(_lines(dock)) == 1
+
+
+def test_outlines_can_be_seen_at_every_zoom_also_of_a_region_drawn_later(viewer, regions, qtbot):
+    _draw(viewer, regions, qtbot, LEFT)
+    camera, layer = viewer.scene.camera, _layer(viewer)
+    for factor in (0.2, 30):
+        camera.zoom = camera.zoom * factor
+        on_screen = np.array(layer.edge_width) * UM_PER_PX * camera.zoom
+        assert on_screen == pytest.approx(OUTLINE_SCREEN_PX, rel=OUTLINE_PLAY)
+    _draw(viewer, regions, qtbot, RIGHT)
+    assert len(layer.edge_width) == 2
+    assert layer.edge_width[0] == layer.edge_width[1]

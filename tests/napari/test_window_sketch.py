@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hands import choose, press, type_over
+from hands import choose, click_tab, press, type_over
 from test_window_train import FAKE, LONG_MS
 from window_builders import make_prediction, settle, take
 
-from gr2st import Sketch, data_dir, sample_study_path
+from gr2st import GeneChoice, Sketch, TrainPlan, data_dir, sample_study_path
+from gr2st.io.run_writer import RunWriter, begin_run
 from gr2st.io.sketches import write_sketch
+from gr2st.types import Progress
 from gr2st_napari._controller import controller_of
+from gr2st_napari.views.train import RUNS
 
 pytestmark = pytest.mark.window
 
@@ -129,3 +132,34 @@ def test_two_maps_side_by_side_are_not_drawn_over(viewer, train, state, qtbot):
     controller.wish(mode="side by side")
     settle(controller)
     assert [name for name, is_visible in _maps(viewer).items() if is_visible] == list(pair)
+
+
+@pytest.fixture
+def elsewhere():
+    """What another process writes of a training that watches A1 and draws it."""
+    folder, genes = data_dir("runs") / "drawn", GeneChoice(listed=GENES)
+    plan = TrainPlan.of(
+        study=sample_study_path(), model="gr2st-v2", genes=genes, sections=("B1",), held_out="A1", sketch=True
+    )
+    begin_run(folder, plan, device="cpu", versions={})
+    return RunWriter(folder)
+
+
+def test_the_map_of_a_training_in_the_background_is_drawn_and_stays_at_its_end(viewer, train, elsewhere, state, qtbot):
+    kept = _keep(state, epoch=3, seed=1)
+    elsewhere.hear(Progress("Training", 3, 9, values={"loss": 3.0, "pcc": 0.1}))
+    qtbot.waitUntil(lambda: _maps(viewer) == {MEASURED: False, SO_FAR: True}, timeout=LONG_MS)
+    np.testing.assert_array_equal(viewer.layers[SO_FAR].features["expr"], kept.values[::-1, 0])
+    click_tab(qtbot, train.pages, RUNS)
+    told = "drawn, in the background: ERBB2 lies on A1 as it is predicted at epoch 3 of 9."
+    assert (train.runs.sketched.text(), train.runs.sketched.isVisible()) == (told, True)
+    _keep(state, epoch=9, seed=2)
+    elsewhere.hear(Progress("Training", 9, 9, values={"loss": 1.0, "pcc": 0.3}))
+    elsewhere.end("finished")
+    last = SO_FAR.replace("epoch 3", "epoch 9")
+    qtbot.waitUntil(lambda: _maps(viewer) == {MEASURED: False, last: True}, timeout=LONG_MS)
+    train._controller.trainer.runs.look()
+    qtbot.waitUntil(lambda: state.runs.found[0].state == "finished", timeout=LONG_MS)
+    assert _maps(viewer)[last]
+    viewer.layers.remove(viewer.layers[last])
+    assert _maps(viewer) == {MEASURED: True}

@@ -13,6 +13,8 @@ from window_builders import UM_PER_PX, make_section, make_slide, make_slide_pred
 
 from gr2st import Finding, Preflight, Region, keys, read_regions, save_prediction
 from gr2st_napari._opening import open_path, opened_of
+from gr2st_napari._slide_habits import habits_path
+from gr2st_napari._slide_keeper import SlideKeeper
 from gr2st_napari._slides import ALL_REGIONS, REGION, WHOLE, SlideSheet, changed, chosen_regions, places
 from gr2st_napari._slides_words import can_start, card_of, expected
 from gr2st_napari._state import State, Unfinished
@@ -98,6 +100,29 @@ def test_a_dropped_slide_is_looked_ahead_at_predicted_and_shown(
     np.testing.assert_allclose(spots.features["expr"], spots.data[:, 1] / 100, rtol=1e-5)
     assert "S1 is predicted" in slide_dock.card.sentence.text()
     assert "The slide is paler than C2." in slide_dock.card.details.toPlainText()
+
+
+@window
+def test_the_next_window_has_the_model_and_the_distance_that_were_chosen_last(
+    controller, slide_dock, slide_file, tmp_path, qtbot, monkeypatch
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / keys.MODEL_CARD).write_text("{}")
+    _with_model(qtbot, slide_dock, tmp_path / "model", monkeypatch)
+    slide_dock.pitch.setValue(50)
+    later = State()
+    SlideKeeper(later, controller.worker, controller.open).close()
+    assert (later.slide.model, later.slide.pitch_um) == (tmp_path / "model", 50)
+    later.opened = open_path(slide_file)
+    assert can_start(later), "nothing else is to be chosen"
+    (tmp_path / "model" / keys.MODEL_CARD).unlink()
+    gone = State()
+    SlideKeeper(gone, controller.worker, controller.open).close()
+    assert (gone.slide.model, gone.slide.pitch_um) == (None, 50)
+    habits_path().write_text("{")
+    damaged = State()
+    SlideKeeper(damaged, controller.worker, controller.open).close()
+    assert "choose one, and the file is written anew" in card_of(damaged).sentence
 
 
 @window

@@ -75,6 +75,15 @@ def test_an_empty_dock_says_what_to_do_on_every_page(spot):
     assert "Evaluate dock" in spot.trust.curve_words.text()
 
 
+def test_long_names_of_spots_and_slides_do_not_widen_the_page(spot):
+    name = "Show AACTCACCGAACTTAT-1 on a_section_with_a_rather_long_name_of_its_own"
+    spot.case.show_ways(name, "", "")
+    assert spot.case.widget().minimumSizeHint().width() < 240
+    spot.case.there.resize(200, 24)
+    assert spot.case.there.fontMetrics().horizontalAdvance(spot.case.there.shown_text()) <= 200
+    assert spot.case.there.text() == spot.case.there.toolTip() == name
+
+
 def test_without_a_prediction_the_dock_offers_to_predict(controller, spot, section):
     take(controller, opened_of(section, None))
     assert spot.card.button("predict") is not None

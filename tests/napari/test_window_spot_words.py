@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from gr2st_napari import _trust_words as trust_words
 from gr2st_napari._attention import edge_colours, whole_graph
 from gr2st_napari._calibration import calibration_in
 from gr2st_napari._expression import Expression
-from gr2st_napari._neighbours import neighbours_of
+from gr2st_napari._neighbours import MOST_DRAWN, Neighbours, neighbours_of
 from gr2st_napari._patch_pictures import SIDE_PX, Source, cut, find_source
 from gr2st_napari._resolve import resolve
 from gr2st_napari._spot import Why, case_of, correlation, lit
@@ -40,6 +42,26 @@ def test_neighbours_carry_their_share_of_the_attention_each_its_own(expression):
     wanted = [graph[row, expression.rows_of_prediction[spot]] for spot in found.spatial]
     np.testing.assert_allclose(found.spatial_attention, wanted)
     assert len(found.functional) == len(found.functional_attention) == 1
+
+
+def test_of_very_many_edges_of_a_spot_the_strongest_are_drawn_and_the_words_say_so():
+    attention = np.random.default_rng(0).random(1231).astype(np.float32)
+    found = Neighbours(7, np.arange(3), np.arange(1231), by_distance=False, functional_attention=attention)
+    rows, kept = found.drawn("functional")
+    assert len(rows) == len(kept) == MOST_DRAWN
+    assert kept.min() >= np.sort(attention)[-MOST_DRAWN]
+    np.testing.assert_array_equal(attention[rows], kept)
+    assert words.edge_words(found, "functional") == "1,231 functional neighbours"
+    assert words.drawn_words(found, "functional") == f"the {MOST_DRAWN} strongest are drawn"
+    assert len(found.drawn("spatial")[0]) == 3
+    assert (words.edge_words(found, "spatial"), words.drawn_words(found, "spatial")) == ("3 spatial neighbours", "")
+
+
+def test_edges_none_of_which_is_known_to_be_stronger_are_all_drawn():
+    found = Neighbours(7, np.arange(500), None, by_distance=True)
+    assert len(found.drawn("spatial")[0]) == 500
+    assert words.edge_words(found, "spatial") == "500 spatial neighbours (by distance)"
+    assert words.edge_words(found, "functional") == ""
 
 
 def test_graphs_of_earlier_versions_have_edges_and_no_attention(section, prediction):
@@ -159,6 +181,13 @@ def test_reference_spots_of_one_patient_or_of_the_same_patient_are_warned_of(sec
     told = _case(expression, 5).explanation
     assert found in words.patient_warning(told, expression)
     assert bool(found) == bool(words.patient_warning(told, expression))
+
+
+def test_reference_spots_that_the_file_does_not_keep_are_not_said_to_be_none(expression):
+    case = _case(expression, 5)
+    bare = replace(case, explanation=replace(case.explanation, references=()))
+    assert case.explanation.gene.shares["retrieval"] > 0
+    assert "not kept in this file" in words.reference_heading(Why(case=bare), expression)
 
 
 def test_reference_spots_are_listed_by_weight_and_their_number_can_be_set(expression):

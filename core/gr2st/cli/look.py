@@ -68,6 +68,9 @@ def view_command(
     section: Annotated[str, typer.Option(help="Section to open. Default: the first with an image.")] = "",
     prediction: Annotated[Path | None, typer.Option(help="Prediction file to lay beside the measured values.")] = None,
     gene: Annotated[str | None, typer.Option(help="Gene to show first.")] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Spots by class, not by gene: label, clusters, cells or a column of the spots.")
+    ] = None,
     mode: Annotated[ModeName, typer.Option(help="How it is looked at, where that can be.")] = ModeName.side_by_side,
     screenshot: Annotated[Path | None, typer.Option(help="Save a picture of the window here and end.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the maps as .png or .svg, without a window.")] = None,
@@ -81,8 +84,11 @@ def view_command(
         new_file(screenshot, ".png")
     target: dict[str, Any] = {"screenshot": screenshot, "figure": figure}
     if study.suffix == SESSION:
+        _check_that_a_session_decides(study, section=section, prediction=prediction, gene=gene, classes=classes)
         show(None, session=study, **target)
     else:
+        if gene is not None and classes is not None:
+            raise DataError("Classes are shown in the place of a gene: give --gene or --classes, not both.")
         found, read, predicted = _to_be_shown(study, section, prediction)
         _check_gene(gene, {*read.genes, *(predicted.genes if predicted else ())})
         if gene is not None and predicted is not None and gene not in predicted.genes:
@@ -90,8 +96,8 @@ def view_command(
                 f"Note: {gene} is none of the {len(predicted.genes)} predicted genes; only its measure is shown.",
                 err=True,
             )
-        show(read, predicted, gene=gene, mode=mode.value, study=found, **target)
-    for path in filter(None, (figure or screenshot,)):
+        show(read, predicted, gene=gene, classes=classes, mode=mode.value, study=found, **target)
+    for path in filter(None, (figure, screenshot)):
         typer.echo(f"Written: {path}")
 
 
@@ -163,6 +169,16 @@ def _first_with_image(entries: tuple[SectionEntry, ...]) -> SectionEntry:
         if not entry.without_image:
             return entry
     raise DataError("No section of this study has an image.")
+
+
+def _check_that_a_session_decides(session: Path, **options: object) -> None:
+    """DataError where an option asks for what the session says already."""
+    given = [f"--{name}" for name, value in options.items() if value]
+    if given:
+        raise DataError(
+            f"{session.name} is a session and says itself what is shown: leave out {', '.join(given)}, or give its "
+            "study in the place of the session."
+        )
 
 
 def _check_gene(gene: str | None, genes: set[str]) -> None:

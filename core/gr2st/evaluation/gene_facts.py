@@ -8,15 +8,20 @@ import numpy as np
 from scipy import sparse
 
 from gr2st import keys
-from gr2st.evaluation.metrics import Vector, morans_i, neighbours_of
+from gr2st.evaluation.metrics import Vector, neighbours_of, sparse_morans_i, spatial_weights
 from gr2st.preprocess.genes import rank_genes, spots_with
-from gr2st.preprocess.normalise import spot_normalise
+from gr2st.preprocess.normalise import sparse_spot_normalise
+from gr2st.types import Progress
 
 if TYPE_CHECKING:
-    from gr2st.types import Section
+    from collections.abc import Iterator
 
-_DENSE = 2**22
-"""Numbers made dense at a time."""
+    from gr2st.types import Section, Steps
+
+_COUNTED = 2**20
+"""Counts, none of them zero, that are looked at in one step: some 0.1 GB with what their neighbours share."""
+
+STAGE = "Looking for patterns"
 
 
 def detected_shares(section: Section) -> Vector:
@@ -35,15 +40,34 @@ def variability_ranks(section: Section) -> Vector:
     return np.array([places.get(gene, np.nan) for gene in section.genes], dtype=np.float64)
 
 
-def spatial_patterns(section: Section) -> Vector:
+def spatial_patterns(section: Section) -> Steps[Vector]:
     """Moran's I of each gene's spot-normalised counts, over spots at most 1.5 array steps apart.
 
-    A spot's counts are shared out over all genes of the section. NaN for a gene that is the same in all spots.
+    A spot's counts are shared out over all genes of the section. The time grows with the counts that are not zero: on
+    a large section it is told, and can be left between two blocks of genes.
+
+    Returns
+    -------
+    (genes,) float64
+        NaN for a gene that is the same in all spots.
     """
+    yield Progress(STAGE, 0, len(section.genes))
     counts = sparse.csc_array(cast("Any", section.table.X))
     depth = np.asarray(counts.sum(axis=1), np.float64).ravel()
-    neighbours = neighbours_of(np.asarray(section.table.obsm[keys.SPATIAL], np.float64), section.grid_pitch)
-    step = max(1, _DENSE // max(1, section.n_spots))
-    blocks = (counts[:, start : start + step] for start in range(0, len(section.genes), step))
-    normalised = (spot_normalise(block, depth).astype(np.float64) for block in blocks)
-    return np.concatenate([np.empty(0), *(morans_i(block, neighbours) for block in normalised)])
+    xy = np.asarray(section.table.obsm[keys.SPATIAL], np.float64)
+    weights = spatial_weights(neighbours_of(xy, section.grid_pitch))
+    found = [np.empty(0)]
+    for start, end in _blocks(counts):
+        found.append(sparse_morans_i(sparse_spot_normalise(counts[:, start:end], depth), weights))
+        yield Progress(STAGE, end, len(section.genes))
+    return np.concatenate(found)
+
+
+def _blocks(counts: sparse.csc_array) -> Iterator[tuple[int, int]]:
+    """First and last column of blocks with about as many counts each."""
+    end, n_genes = 0, counts.shape[1]
+    while end < n_genes:
+        start = end
+        most = counts.indptr[start] + _COUNTED
+        end = max(start + 1, int(np.searchsorted(counts.indptr, most, side="right")) - 1)
+        yield start, end

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,22 +18,31 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+LONG = 1500
+"""Characters above which a value is folded."""
 STYLE = """
+:root { color-scheme: light; background: #fff; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
 h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
+.table { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .28rem .7rem .28rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
-th { border-bottom: 2px solid #888; } td.n, th.n { text-align: right; white-space: nowrap; }
+th { border-bottom: 2px solid #888; } td.n, th.n { text-align: right; } td.n { white-space: nowrap; }
+td:first-child { min-width: 6.5rem; }
 .dim { color: #666; } .whole { white-space: nowrap; } .small { font-size: .85rem; }
-.warnings { border-left: 5px solid #D55E00; background: #fdf3ec; padding: .5rem 1rem; }
+.warnings { border-left: 5px solid #D55E00; background: #fdf3ec; padding: .5rem 1rem; margin: 1rem 0; }
 .warnings p { margin: .4rem 0; }
-.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 2rem; }
-figure { margin: .8rem 0; } figure.single { max-width: 26rem; } figcaption { color: #444; margin-bottom: .8rem; }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 2rem; }
+figure { margin: .8rem 0; } figcaption { color: #444; margin-bottom: .8rem; }
+figure.single { display: inline-block; width: 46%; min-width: min(20rem, 100%); margin-right: 3%; }
 img { width: 100%; max-width: 50rem; } code, pre { font-size: .85rem; background: #f4f4f4; }
-pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; } td { overflow-wrap: anywhere; }
-@media print { body { margin: 0; max-width: none; font-size: 11pt; } h2 { break-after: avoid; }
-  tr, figure, img { break-inside: avoid; } .two { gap: 1rem; } }
+pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+td { overflow-wrap: break-word; } td code { overflow-wrap: anywhere; }
+@media print { body { margin: 0; max-width: none; font-size: 11pt; orphans: 1; widows: 1; }
+  p { orphans: 2; widows: 2; } h2, h3, h2 + p { break-after: avoid; }
+  tr, figure, img, .warnings { break-inside: avoid; } .two { gap: 1rem; } .table { overflow: visible; }
+  .map img { width: auto; max-width: 100%; max-height: 6.4cm; } }
 """
 
 
@@ -48,7 +58,7 @@ def document(title: str, parts: Iterable[str]) -> str:
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """Rows of HTML under names; columns of `numbers` stand to the right."""
+    """Rows of HTML under names; columns of `numbers` stand to the right. On a page too narrow it is scrolled alone."""
 
     def cells(kind: str, texts: Sequence[str]) -> str:
         return "".join(
@@ -57,14 +67,16 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence
         )
 
     head = f"<thead><tr>{cells('th', names)}</tr></thead>" if names else ""
-    return f"<table>{head}<tbody>" + "".join(f"<tr>{cells('td', row)}</tr>\n" for row in rows) + "</tbody></table>"
+    body = "".join(f"<tr>{cells('td', row)}</tr>\n" for row in rows)
+    return f'<div class="table"><table>{head}<tbody>{body}</tbody></table></div>'
 
 
 def said(sentences: Sequence[str]) -> str:
-    """What a reader must know before the numbers; nothing where there is nothing."""
+    """What a reader must know before the numbers, `commands` in their own letters; nothing where there is nothing."""
     if not sentences:
         return ""
-    return '<div class="warnings">' + "".join(f"<p>{escape(text)}</p>" for text in sentences) + "</div>"
+    texts = (re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)) for text in sentences)
+    return '<div class="warnings">' + "".join(f"<p>{text}</p>" for text in texts) + "</div>"
 
 
 def pictures(figures: Sequence[Figure], text: str) -> str:
@@ -81,7 +93,7 @@ def inline(figure: Figure, kind: Literal["png", "jpeg"] = "png", **options: Any)
 
 def number(value: float | None) -> str:
     """Three digits, a dash where there is no value."""
-    return DASH if value is None or pd.isna(value) else f"{value:.3f}".replace("-", MINUS)
+    return DASH if value is None or pd.isna(value) else f"{value:z.3f}".replace("-", MINUS)
 
 
 def fields(entries: Mapping[str, Any]) -> str:
@@ -90,5 +102,9 @@ def fields(entries: Mapping[str, Any]) -> str:
 
 
 def code(value: Any) -> str:
-    """A value as it would stand in a file."""
-    return f"<code>{escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))}</code>"
+    """A value as it would stand in a file; a long one, as a list of genes, is folded, and then not printed."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    written = f"<code>{escape(text)}</code>"
+    if len(text) <= LONG:
+        return written
+    return f"<details><summary>{len(text):,} characters</summary>{written}</details>"

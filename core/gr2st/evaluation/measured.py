@@ -9,12 +9,10 @@ import numpy as np
 
 from gr2st import keys
 from gr2st.evaluation.metrics import gene_pcc
-from gr2st.prediction import predict
 from gr2st.preparation import prepare, values_digest
 from gr2st.preprocess.genes import counts_of
 from gr2st.preprocess.normalise import gene_normalise, spot_normalise
 from gr2st.registry import MODELS
-from gr2st.training.loop import device_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +25,10 @@ if TYPE_CHECKING:
 
 def predict_section(trained: TrainedModel, section: Section) -> Steps[Prediction]:
     """Prepare a section as the model wants it, predict it blind, then lay the measured values and scores beside."""
+    # Torch is for predicting alone: a page about what was predicted is written without.
+    from gr2st.prediction import predict
+    from gr2st.training.loop import device_of
+
     oracle = {"depth"} if MODELS[trained.name].is_oracle else set()
     needs = trained.module.needs | {"grid", "position"} | oracle
     prepared = yield from prepare(section, trained.recipe, needs=needs, device=str(device_of(trained.module)))

@@ -24,7 +24,12 @@ __all__ = [
     "median_score",
     "morans_i",
     "neighbours_of",
+    "sparse_morans_i",
+    "spatial_weights",
 ]
+
+ROUNDING = 1e-12
+"""Share of a sum of squares that may be left by rounding."""
 
 
 def gene_spearman(predicted: Matrix, measured: Matrix) -> Vector:
@@ -60,15 +65,47 @@ def morans_i(values: Matrix, neighbours: sparse.csr_array) -> Vector:
     (genes,) float64
         NaN for constant columns, and everywhere if no spot has a neighbour.
     """
-    links = neighbours.astype(bool).astype(np.float64)
-    links.setdiag(0)
-    degree = np.asarray(links.sum(axis=1)).ravel()
-    connected = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    weights = spatial_weights(neighbours)
     centred = np.asarray(values, np.float64) - values.mean(axis=0)
-    shared = (centred * (sparse.diags_array(connected) @ links @ centred)).sum(axis=0) * len(values)
-    spread = (centred**2).sum(axis=0) * np.count_nonzero(degree)
+    shared = (centred * (weights @ centred)).sum(axis=0) * len(values)
+    spread = (centred**2).sum(axis=0) * _connected(weights)
     scores: Vector = np.divide(shared, spread, out=np.full(spread.shape, np.nan), where=spread > 0)
     return scores
+
+
+def sparse_morans_i(values: sparse.csr_array, weights: sparse.csr_array) -> Vector:
+    """As `morans_i`, of values most of which are zero: the mean is taken off in the sums, so that no zero is stored.
+
+    ``weights`` are those of `spatial_weights`, made once for many blocks of genes.
+    """
+    n_spots, n_connected = values.shape[0], _connected(weights)
+    if not n_connected:
+        return np.full(values.shape[1], np.nan)
+    mean = values.sum(axis=0) / n_spots
+    own = values.multiply(weights @ values).sum(axis=0)
+    across = (weights.sum(axis=0) + weights.sum(axis=1)) @ values
+    shared = (own - mean * across + mean**2 * n_connected) * n_spots
+    squares = values.multiply(values).sum(axis=0)
+    spread = squares - n_spots * mean**2
+    # What is left by rounding of a gene that is the same everywhere is no spread.
+    is_known = spread > ROUNDING * squares
+    scores: Vector = np.divide(shared, spread * n_connected, out=np.full(spread.shape, np.nan), where=is_known)
+    return scores
+
+
+def spatial_weights(neighbours: sparse.csr_array) -> sparse.csr_array:
+    """Weights (spots, spots) of `morans_i`: the neighbours of a spot have equal ones that sum to 1."""
+    links = neighbours.astype(bool).astype(np.float64)
+    links.setdiag(0)
+    links.eliminate_zeros()
+    degree = np.asarray(links.sum(axis=1)).ravel()
+    shares = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    return sparse.csr_array(sparse.diags_array(shares) @ links)
+
+
+def _connected(weights: sparse.csr_array) -> int:
+    """How many spots have a neighbour."""
+    return int(np.count_nonzero(np.diff(weights.indptr)))
 
 
 def neighbours_of(xy: Matrix, pitch: float) -> sparse.csr_array:

@@ -43,7 +43,7 @@ def heading(found: EvaluationFolder) -> str:
     of = f" of {plural(len(patients), 'patient')}" if patients and None not in patients else ""
     lines = {
         "Study": str(found.study or "not told by this folder"),
-        "Begun": f"{found.began} (UTC)",
+        "Begun": f"{found.began.replace('T', ' ')[:16]} (UTC)",
         "State": found.state,
         "Held out": PROTOCOLS[summary["protocol"]],
         "Scored": f"{plural(len(sections), 'section')}{of}, {plural(summary['genes'], 'gene')}",

@@ -42,7 +42,7 @@ def heading(section: Section, prediction: Prediction | None) -> str:
     lines = {
         "Patient": section.patient or "not given",
         "Spots": f"{section.n_spots:,}",
-        "Measured": plural(len(section.genes), "gene") if section.genes else "no counts",
+        "Measured": f"{len(section.genes):,} genes" if section.genes else "no counts",
         "Slide": _slide(section),
         "Spots on tissue": section.alignment.message,
     }
@@ -72,8 +72,9 @@ def summary(scores: pd.DataFrame | None, prediction: Prediction | None) -> str:
 
 def picture(words: str, source: str, *, is_single: bool) -> str:
     """A drawing of one map or of two beside each other, with a line of words below it."""
-    kind = ' class="single"' if is_single else ""
-    return f'<figure{kind}><img alt="{escape(words)}" src="{source}"><figcaption>{escape(words)}</figcaption></figure>'
+    kind = "map single" if is_single else "map"
+    text = escape(words)
+    return f'<figure class="{kind}"><img alt="{text}" src="{source}"><figcaption>{text}</figcaption></figure>'
 
 
 def maps(pictures: Iterable[str], notes: Sequence[str]) -> str:

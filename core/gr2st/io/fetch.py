@@ -94,8 +94,8 @@ def fetch(spec: DatasetSpec, folder: Path | str, sections: Sequence[str] = ()) -
     done = total - new
     for file in missing:
         url = _url(spec, file)
-        for have in download(RemoteFile(url, file.n_bytes, file.digest), folder / file.path):
-            yield Progress(stage, done + have, total, file.path)
+        for have, waits in download(RemoteFile(url, file.n_bytes, file.digest), folder / file.path):
+            yield Progress(stage, done + have, total, f"{file.path} ({waits})" if waits else file.path)
         _record(folder, file, url)
         done += file.n_bytes
     return Fetched(folder, chosen, len(wanted), total, new, notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,12 @@ PIECE = 4 << 20
 """Bytes asked for at once: progress is told and a cancel is heard after each piece."""
 
 TIMEOUT_S = 30
+WAITS_S = (1.0, 4.0, 15.0)
+"""Seconds before a piece that broke off is asked for again; after the last the fetch ends in a sentence."""
+LISTEN_S = 0.2
+"""How often, while waiting, a cancel is heard."""
+PASSING = (500, 502, 503, 504)
+"""Answers of a server that is at a loss for the moment."""
 _BLOCK = 1 << 16
 
 
@@ -34,10 +41,11 @@ class RemoteFile:
     digest: str
 
 
-def download(file: RemoteFile, target: Path) -> Iterator[int]:
-    """Bring a file here, telling the bytes that are here after each piece.
+def download(file: RemoteFile, target: Path) -> Iterator[tuple[int, str]]:
+    """Bring a file here, telling the bytes that are here after each piece, and what is waited for, if anything.
 
-    Until it is whole and its hash is right it lies beside `target` under a hidden name, where the next call goes on.
+    A connection that breaks off is made again, a few times and each time later. Until the file is whole and its hash is
+    right it lies beside `target` under a hidden name, where the next call goes on.
 
     Raises
     ------
@@ -66,8 +74,13 @@ def download(file: RemoteFile, target: Path) -> Iterator[int]:
 
 def read_remote(url: str) -> bytes:
     """All that an address gives; DataError where it cannot be had."""
+    from requests import RequestException
+
     answer = io.BytesIO()
-    _get(url, answer, {})
+    try:
+        _get(url, answer, {})
+    except RequestException as error:
+        raise DataError(_why(url, error)) from error
     return answer.getvalue()
 
 
@@ -85,20 +98,53 @@ def digest_like(path: Path, wanted: str) -> str:
     return f"{method}:{pooch.file_hash(str(path), alg=method)}"
 
 
-def _pieces(file: RemoteFile, part: Path) -> Iterator[int]:
+def _pieces(file: RemoteFile, part: Path) -> Iterator[tuple[int, str]]:
+    from requests import RequestException
+
     have = part.stat().st_size
     if have > file.n_bytes:
         part.write_bytes(b"")
         have = 0
+    failed, is_known = 0, False
     while have < file.n_bytes:
-        _append(file, part, have)
-        before, have = have, part.stat().st_size
+        before = have
+        try:
+            _append(file, part, have)
+        except RequestException as error:
+            have = part.stat().st_size
+            # Every byte more gives new hope.
+            failed, is_known = 1 if have > before else failed + 1, is_known or have > before
+            if failed > len(WAITS_S) or not _may_pass(error, is_known=is_known):
+                raise DataError(_why(file.url, error, failed)) from error
+            yield from _wait(have, WAITS_S[failed - 1], _fault(error))
+            continue
+        have, failed, is_known = part.stat().st_size, 0, True
         if have == before:
             raise DataError(
                 f"{file.url} ends after {have} bytes, {file.n_bytes} were published: the file there is another now, or "
                 "was cut off on its way. Try again later."
             )
-        yield have
+        yield have, ""
+
+
+def _may_pass(error: RequestException, *, is_known: bool) -> bool:
+    """Whether to ask again may help: not where a server was never reached (`is_known`), or said no."""
+    from requests import exceptions
+
+    if error.response is not None:
+        return error.response.status_code in PASSING
+    if isinstance(error, exceptions.SSLError | exceptions.ProxyError):
+        return False
+    return is_known or isinstance(error, exceptions.ChunkedEncodingError | exceptions.ReadTimeout)
+
+
+def _wait(have: int, seconds: float, fault: str) -> Iterator[tuple[int, str]]:
+    """Let time pass, in which a cancel is heard."""
+    end = time.monotonic() + seconds
+    yield have, f"{fault}: asking again in {seconds:.0f} s"
+    while time.monotonic() < end:
+        time.sleep(min(LISTEN_S, seconds))
+        yield have, f"{fault}: asking again in {seconds:.0f} s"
 
 
 def _append(file: RemoteFile, part: Path, have: int) -> None:
@@ -109,9 +155,11 @@ def _append(file: RemoteFile, part: Path, have: int) -> None:
 
 
 def _get(url: str, out: BinaryIO, headers: dict[str, str]) -> None:
-    """Write what an address gives behind what `out` holds; in its place where it is the whole file."""
+    """Write what an address gives behind what `out` holds; in its place where it is the whole file.
+
+    RequestException where that cannot be.
+    """
     from pooch import HTTPDownloader
-    from requests import RequestException
 
     with ExitStack() as opened:
 
@@ -123,10 +171,7 @@ def _get(url: str, out: BinaryIO, headers: dict[str, str]) -> None:
         # Packed on its way, a piece of a file would be a piece of the packed file.
         headers = {"Accept-Encoding": "identity", **headers}
         get = HTTPDownloader(chunk_size=_BLOCK, timeout=TIMEOUT_S, headers=headers, hooks={"response": look})
-        try:
-            get(url, out, None)
-        except RequestException as error:
-            raise DataError(_why(url, error)) from error
+        get(url, out, None)
 
 
 def _check(file: RemoteFile, part: Path) -> None:
@@ -141,12 +186,13 @@ def _check(file: RemoteFile, part: Path) -> None:
         )
 
 
-def _why(url: str, error: RequestException) -> str:
-    """What went wrong between here and a server, and what to do."""
+def _why(url: str, error: RequestException, failed: int = 1) -> str:
+    """What went wrong between here and a server, how many times in a row, and what to do."""
     if error.response is None:
+        again = f", {failed} times in a row" if failed > 1 else ""
         return (
-            f"{url} could not be fetched: {_fault(error)}. What is here already is kept: see that there is a network "
-            "(behind a proxy, HTTPS_PROXY), then run the same command again, and it goes on where it was."
+            f"{url} could not be fetched: {_fault(error)}{again}. What is here already is kept: see that there is a "
+            "network (behind a proxy, HTTPS_PROXY), then run the same command again, and it goes on where it was."
         )
     status = error.response.status_code
     host = urlsplit(url).hostname
@@ -165,6 +211,8 @@ def _why(url: str, error: RequestException) -> str:
 def _fault(error: RequestException) -> str:
     import requests
 
+    if error.response is not None:
+        return f"the server answered {error.response.status_code}"
     known: tuple[tuple[type[RequestException], str], ...] = (
         (requests.exceptions.SSLError, "the certificate of the server was not accepted"),
         (requests.exceptions.ProxyError, "the proxy did not let it through"),

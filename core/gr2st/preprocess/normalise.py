@@ -38,6 +38,11 @@ def spot_normalise(counts: Counts, depth: npt.NDArray[np.float64] | None = None)
     DataError
         `counts` is not a two-dimensional matrix.
     """
+    return _dense(_log_share(counts, depth, axis=1))
+
+
+def sparse_spot_normalise(counts: Counts, depth: npt.NDArray[np.float64]) -> sparse.csr_array:
+    """S as `spot_normalise` takes and gives it, without the zeros (float64): what is not counted stays zero."""
     return _log_share(counts, depth, axis=1)
 
 
@@ -62,7 +67,7 @@ def gene_normalise(counts: Counts) -> Float32:
     DataError
         `counts` is not a two-dimensional matrix.
     """
-    return _log_share(counts, axis=0)
+    return _dense(_log_share(counts, axis=0))
 
 
 def mean_z(values: Float32) -> Float32:
@@ -90,7 +95,11 @@ def mean_z(values: Float32) -> Float32:
     return np.asarray(means, dtype=np.float32)
 
 
-def _log_share(counts: Counts, totals: npt.NDArray[np.float64] | None = None, *, axis: int) -> Float32:
+def _dense(values: sparse.csr_array) -> Float32:
+    return np.asarray(values.toarray(), dtype=np.float32)
+
+
+def _log_share(counts: Counts, totals: npt.NDArray[np.float64] | None = None, *, axis: int) -> sparse.csr_array:
     """log10(1 + SCALE * counts / total along `axis`), zero where the total is zero."""
     if counts.ndim != 2:
         raise DataError(f"Counts must be a matrix of spots x genes, found {counts.ndim} dimension(s).")
@@ -101,4 +110,4 @@ def _log_share(counts: Counts, totals: npt.NDArray[np.float64] | None = None, *,
     scale = np.divide(SCALE, totals, out=np.zeros_like(totals), where=totals > 0)
     weights = np.repeat(scale, np.diff(matrix.indptr)) if axis == 1 else scale[matrix.indices]
     matrix.data = np.log10(1 + matrix.data * weights)
-    return np.asarray(matrix.toarray(), dtype=np.float32)
+    return matrix  # type: ignore[no-any-return]
