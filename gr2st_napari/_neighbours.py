@@ -24,13 +24,13 @@ RADIUS_IN_PITCHES = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """Rows of the neighbours of one spot; `functional` is None where no model has drawn that graph.
+    """Rows of the neighbours of one spot; None where no model has drawn that graph, `spatial` in a section excepted.
 
     The shares of its attention that go to each of them, in the same order, are None where the file does not tell.
     """
 
     spot: int
-    spatial: Int64
+    spatial: Int64 | None
     functional: Int64 | None
     by_distance: bool
     spatial_attention: Float32 | None = None
@@ -89,9 +89,9 @@ def _from_graph(expression: Expression, kind: EdgeKind, spot: int) -> tuple[Int6
     return here[kept][order], shares if tells_attention(expression) else None
 
 
-def _within_reach(expression: Expression, spot: int) -> Int64:
+def _within_reach(expression: Expression, spot: int) -> Int64 | None:
     if expression.section is None:
-        return np.empty(0, np.int64)
+        return None
     reach = RADIUS_IN_PITCHES * expression.section.grid_pitch
     # Positions are jittered by a few pixels: a hair's breadth keeps the outermost ring in.
     found = expression.tree.query_ball_point(expression.xy[spot], 1.02 * reach)

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gr2st import DataError, PatchConfig, cut_patches, display_pyramid, needs_pyramid, open_slide, read_section
+from gr2st_napari._opening import grid_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gr2st import Section, Slide, Study
+    from gr2st_napari._opening import Opened
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 SpotPlace: TypeAlias = tuple[str, tuple[float, float]]
@@ -37,6 +39,14 @@ def source_of(section: Section) -> Source:
     if section.slide is None:
         raise DataError(f"{section.name} has no picture.")
     return Source(section.slide, section.um_per_px)
+
+
+def source_on_table(opened: Opened) -> Source | None:
+    """The picture of what is open: of its section, or the slide that its spots were laid on; None without either."""
+    if opened.section is not None:
+        return source_of(opened.section)
+    grid = grid_of(opened.prediction)
+    return None if opened.slide is None or grid is None else Source(opened.slide, float(grid["um_per_px"]))
 
 
 def find_source(study: Study | None, name: str) -> Source:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from gr2st import Gr2stError, needs_pyramid
 from gr2st_napari._background import Background
-from gr2st_napari._patch_pictures import cut, find_source, source_of
+from gr2st_napari._patch_pictures import cut, find_source, source_on_table
 from gr2st_napari._problems import problem_of
 from gr2st_napari._spot import place_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from gr2st import Section, Study
+    from gr2st import Study
     from gr2st_napari._opening import Opened
     from gr2st_napari._patch_pictures import Pixels, Source, SpotPlace
     from gr2st_napari._spot import Why
@@ -93,17 +93,12 @@ def _needed(why: Why) -> list[SpotPlace]:
 
 def _cut_all(name: str, places: list[SpotPlace], opened: Opened | None, sources: dict[str, Source]) -> list[Pixels]:
     """Pictures of places of one section; what is decoded for them is let go of where the viewer does not need it."""
-    present: Section | None = None if opened is None else opened.section
-    is_open = present is not None and present.name == name
-    if is_open:
-        assert present is not None
-        source = source_of(present)
-    else:
-        if name not in sources:
-            sources[name] = find_source(None if opened is None else opened.study, name)
-        source = sources[name]
+    on_table = None if opened is None or opened.name != name else source_on_table(opened)
+    if on_table is None and name not in sources:
+        sources[name] = find_source(None if opened is None else opened.study, name)
+    source = on_table or sources[name]
     try:
         return cut(source, [place[1] for place in places])
     finally:
-        if not is_open or needs_pyramid(source.slide):
+        if on_table is None or needs_pyramid(source.slide):
             source.slide.close()

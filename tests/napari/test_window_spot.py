@@ -9,11 +9,11 @@ import pytest
 from hands import choose, click_cell, click_tab, press
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QApplication
-from window_builders import explained, make_prediction, make_section, settle, take
+from qtpy.QtWidgets import QApplication, QLabel
+from window_builders import explained, make_prediction, make_section, make_slide, make_slide_prediction, settle, take
 
 from gr2st import Region, keys, read_section, read_study, sample_study_path
-from gr2st_napari._opening import opened_of
+from gr2st_napari._opening import open_prediction, opened_of
 from gr2st_napari.views.spot import CASE, SCATTER, TRUST
 
 pytestmark = pytest.mark.window
@@ -166,6 +166,16 @@ def test_reference_spots_show_their_pictures_and_lead_to_their_slide_and_back(co
     assert controller.state.opened.prediction is not None
     assert controller.state.spot == 60
     assert not spot.case.back.isVisibleTo(spot)
+
+
+def test_a_spot_laid_on_a_bare_slide_shows_its_piece_of_the_slide(controller, spot, tmp_path, qtbot):
+    slide = make_slide(tmp_path / "S1.tif")
+    take(controller, open_prediction(make_slide_prediction(tmp_path / "S1.h5ad", slide)))
+    controller.spot.pick(10)
+    qtbot.waitUntil(lambda: not controller.state.why.is_cutting, timeout=PATIENCE_MS)
+    assert [picture.shape for picture in controller.state.why.pictures.values()] == [(160, 160, 3)]
+    words = [label.text() for label in spot.findChildren(QLabel) if label.isVisibleTo(spot)]
+    assert not [text for text in words if "neighbour" in text], "no model has drawn a graph on it"
 
 
 def test_a_reference_whose_slide_is_not_at_hand_says_so_in_words(controller, told, qtbot):
