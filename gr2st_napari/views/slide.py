@@ -56,7 +56,7 @@ class SlideView(QWidget):
         self.card, self.foot = StatusCard(), Foot()
         self.slide = _choice("gr2st_choose_slide", "Open a slide without spots; or drop one here")
         self.model = _choice("gr2st_choose_slide_model", "Choose the folder of a trained model")
-        self.pitch = QDoubleSpinBox(objectName="gr2st_pitch", decimals=0, suffix=" um", singleStep=25)
+        self.pitch = QDoubleSpinBox(objectName="gr2st_pitch", decimals=0, suffix=" µm", singleStep=25)
         self.pitch.setRange(*PITCHES)
         self.pitch.setToolTip("Distance between neighbouring spots of the grid: half of it means four times the spots")
         self.scale = QDoubleSpinBox(objectName="gr2st_um_per_px", decimals=4, singleStep=0.05)

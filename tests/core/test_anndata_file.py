@@ -88,7 +88,7 @@ def test_a_file_without_array_coordinates_gets_them_from_the_spacing_with_a_note
     grid = section.table.obs[["array_row", "array_col"]]
     assert not grid.duplicated().any()
     assert section.grid_pitch == pytest.approx(VISIUM_PITCH * 0.8)
-    assert section.um_per_px_source == "array pitch of 100 um"
+    assert section.um_per_px_source == "array pitch of 100 µm"
     assert any(note.startswith("The file has no array coordinates") for note in section.notes)
 
 

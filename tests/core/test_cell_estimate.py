@@ -187,7 +187,7 @@ def test_an_estimate_says_that_it_is_one(section: Section) -> None:
     [
         ({"slide": None}, "has no image to estimate"),
         ({"um_per_px": None}, "column um_per_px of study.csv"),
-        ({"um_per_px": 3.2}, "3.2 um per pixel; to estimate cell types, 2 or less"),
+        ({"um_per_px": 3.2}, "3.2 µm per pixel; to estimate cell types, 2 or less"),
     ],
 )
 def test_a_section_that_shows_no_nuclei_is_refused(section: Section, change: dict, sentence: str) -> None:

@@ -88,7 +88,7 @@ def test_the_step_of_the_array_gives_the_resolution(folder: Path) -> None:
     section = read(folder)
     assert section.grid_pitch == pytest.approx(PITCH, rel=1e-3)
     assert section.um_per_px == pytest.approx(200 / PITCH, rel=1e-3)
-    assert section.um_per_px_source == "array pitch of 200 um"
+    assert section.um_per_px_source == "array pitch of 200 µm"
     assert section.spot_diameter_um == 100
 
 

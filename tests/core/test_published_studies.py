@@ -176,7 +176,7 @@ def test_what_the_user_asks_for_wins_and_is_named(studies: dict[str, Study]) -> 
         "held out: a patient, published a section",
         "genes: 20 variable genes of the training sections, published the list of 171",
         "encoder: handcrafted, published phikon-v2",
-        "patches: 224 px of 1 um, published 224 px as scanned",
+        "patches: 224 px of 1 µm, published 224 px as scanned",
         "cell types: none, published files",
         "epochs of gr2st-v1: 3, published 100",
     ]

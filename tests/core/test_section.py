@@ -137,7 +137,7 @@ def test_the_picture_s_own_resolution_is_used_only_where_the_array_says_nothing(
     section = read(folder)
     assert section.slide is not None
     assert section.slide.um_per_px == pytest.approx(0.5)
-    assert section.um_per_px_source == "array pitch of 200 um"
+    assert section.um_per_px_source == "array pitch of 200 µm"
     assert any("though image metadata says 0.5" in note for note in section.notes)
 
 

@@ -91,7 +91,7 @@ def test_a_slide_without_a_scale_needs_one_stated(slide) -> None:
         virtual_section(slide, 100)
     section = virtual_section(slide, 100, um_per_px=UM)
     assert section.um_per_px_source == "stated by the user"
-    assert section.notes == ("The scale of ring.jpg, 2 um per pixel, was stated by the user.",)
+    assert section.notes == ("The scale of ring.jpg, 2 µm per pixel, was stated by the user.",)
 
 
 def test_a_stated_scale_that_contradicts_the_file_is_told(slide) -> None:
@@ -102,12 +102,12 @@ def test_a_stated_scale_that_contradicts_the_file_is_told(slide) -> None:
     assert virtual_section(scaled, 40).um_per_px_source == "image metadata"
     assert virtual_section(scaled, 40).notes == ()
     (note,) = virtual_section(scaled, 40, um_per_px=0.25).notes
-    assert note == "The scale stated by the user, 0.25 um per pixel, is used, though ring.jpg says 0.5."
+    assert note == "The scale stated by the user, 0.25 µm per pixel, is used, though ring.jpg says 0.5."
 
 
 @pytest.mark.parametrize("pitch", [0.0, -3.0, 4.0, float("nan"), 9000.0])
 def test_a_pitch_out_of_bounds_is_refused(slide, pitch) -> None:
-    with pytest.raises(DataError, match="A pitch of 5 to 2000 um is wanted"):
+    with pytest.raises(DataError, match="A pitch of 5 to 2000 µm is wanted"):
         virtual_section(slide, pitch, um_per_px=UM)
 
 
@@ -117,5 +117,5 @@ def test_a_slide_or_region_without_tissue_is_refused(slide) -> None:
         virtual_section(glass, 40, um_per_px=UM)
     with pytest.raises(DataError, match="No tissue was found in the 1 region given for ring.jpg"):
         virtual_section(slide, 40, um_per_px=UM, regions=[square(380, 420)])
-    with pytest.raises(DataError, match="No spot of a grid of 40 um lies in the 1 region"):
+    with pytest.raises(DataError, match="No spot of a grid of 40 µm lies in the 1 region"):
         virtual_section(slide, 40, um_per_px=UM, regions=[square(9000, 9100)], everywhere=True)

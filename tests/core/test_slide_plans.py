@@ -127,7 +127,7 @@ def looked_ahead(request) -> dict[str, list[str]]:
 def test_a_look_ahead_tells_spots_cautions_disk_and_time(asked) -> None:
     told = looked_ahead(asked)
     (spots,) = told["good slide"]
-    assert spots.endswith("spots, 40 um apart; 2 um per pixel (stated by the user).")
+    assert spots.endswith("spots, 40 µm apart; 2 µm per pixel (stated by the user).")
     assert told["note slide"][0].startswith("The scale of slide.png")
     assert told["good disk"]
     assert told["good time"] == ["Less than a minute on this machine."]

@@ -118,7 +118,7 @@ def test_the_file_tells_where_it_comes_from(models, slide, tmp_path) -> None:
     assert told["section"] == "slide"
     assert told["virtual"]["pitch_um"] == pytest.approx(30)
     assert told["virtual"]["um_per_px_source"] == "stated by the user"
-    assert prediction.notes[-1] == "The scale of slide.png, 2 um per pixel, was stated by the user."
+    assert prediction.notes[-1] == "The scale of slide.png, 2 µm per pixel, was stated by the user."
     assert keys.CONFIDENCE in prediction.table.obs
     assert prediction.table.obsp[keys.SPATIAL_GRAPH].nnz > 0
     assert prediction.table.obsm[keys.REFERENCE].shape[0] == section.n_spots

@@ -110,7 +110,7 @@ def test_a_study_table_names_everything(tmp_path: Path) -> None:
     assert section.patient == "p 1"
     assert section.um_per_px == 0.5
     assert section.um_per_px_source == "study.csv"
-    assert any("0.5 from study.csv is used, though array pitch of 200 um says 5" in note for note in section.notes)
+    assert any("0.5 from study.csv is used, though array pitch of 200 µm says 5" in note for note in section.notes)
 
 
 def test_a_row_finds_the_files_that_lie_with_its_counts(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_the_hexagonal_step_gives_the_resolution_of_the_opened_picture(outs: Pat
     assert section.slide.path.name == "tissue_hires_image.png"
     assert section.grid_pitch == pytest.approx(VISIUM_PITCH * 0.8)
     assert section.um_per_px == pytest.approx(100 / (VISIUM_PITCH * 0.8))
-    assert section.um_per_px_source == "array pitch of 100 um"
+    assert section.um_per_px_source == "array pitch of 100 µm"
     assert section.spot_diameter_um == 55
     assert section.alignment.verdict == "good"
 
@@ -212,7 +212,7 @@ def hd_folder(folder: Path, *sizes: int) -> Path:
 def test_visium_hd_takes_bins_of_eight_micrometres_and_its_own_resolution(tmp_path: Path) -> None:
     study = read_study(hd_folder(tmp_path / "H1", 2, 8, 16))
     assert study.names == ("H1",)
-    assert study.notes == ("H1 is read in bins of 8 um; name the folder to read others (2 um, 16 um).",)
+    assert study.notes == ("H1 is read in bins of 8 µm; name the folder to read others (2 µm, 16 µm).",)
     section = read_section(study.entry("H1"), with_image=False)
     assert section.layout == "visium-hd"
     assert section.grid_pitch == pytest.approx(15.0)

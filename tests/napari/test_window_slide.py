@@ -87,10 +87,10 @@ def test_a_dropped_slide_is_looked_ahead_at_predicted_and_shown(
     assert "Choose a trained model" in slide_dock.card.sentence.text()
     assert not slide_dock.start.isEnabled()
     _with_model(qtbot, slide_dock, tmp_path / "model", monkeypatch)
-    qtbot.waitUntil(lambda: "96 spots, 100 um apart. About 2 minutes" in slide_dock.expected.text())
+    qtbot.waitUntil(lambda: "96 spots, 100 µm apart. About 2 minutes" in slide_dock.expected.text())
     assert slide_dock.card.sentence.text() == "The slide is paler than C2."
     slide_dock.pitch.setValue(50)
-    qtbot.waitUntil(lambda: "50 um apart" in slide_dock.expected.text())
+    qtbot.waitUntil(lambda: "50 µm apart" in slide_dock.expected.text())
     press(qtbot, slide_dock.start)
     qtbot.waitUntil(lambda: controller.state.expression is not None)
     assert controller.state.expression.genes == ("ACTB", "ERBB2")

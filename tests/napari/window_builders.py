@@ -265,7 +265,7 @@ for line in sys.stdin:
     elif act == "check_slide":
         pitch = request["plan"]["pitch_um"]
         count = 150 if request["plan"]["everywhere"] else 96
-        found = [{"kind": "good", "subject": "slide", "sentence": f"{count} spots, {pitch:g} um apart."},
+        found = [{"kind": "good", "subject": "slide", "sentence": f"{count} spots, {pitch:g} µm apart."},
                  {"kind": "warning", "subject": "slide", "sentence": "The slide is paler than C2."},
                  {"kind": "good", "subject": "time", "sentence": "About 2 minutes on this machine."}]
         say(id=number, event="result", files={"findings": found, "seconds": 120.0, "trainings": 0})

@@ -40,5 +40,5 @@ def test_a_picture_of_two_thousand_pixels_is_too_coarse_for_an_estimate(real_dat
     table.obsm[keys.SPATIAL] = table.obsm[keys.SPATIAL] * scale
     slide = ArraySlide(Path("A1.h5ad"), pixels)
     coarse = replace(section, table=table, slide=slide, um_per_px=section.um_per_px / scale)
-    with pytest.raises(DataError, match="3.19 um per pixel; to estimate cell types, 2 or less"):
+    with pytest.raises(DataError, match="3.19 µm per pixel; to estimate cell types, 2 or less"):
         finish(estimated_cells(coarse, PatchConfig()))

@@ -52,7 +52,7 @@ def test_spots_lie_on_the_tissue_of_a_scaled_copy(study: Study) -> None:
     assert section.alignment.verdict == "good"
     assert section.alignment.on_tissue > 0.98
     assert section.um_per_px == pytest.approx(3.19, abs=0.01)
-    assert section.um_per_px_source == "array pitch of 200 um"
+    assert section.um_per_px_source == "array pitch of 200 µm"
 
 
 def test_clusters_of_the_labelled_section_are_held_against_its_labels(evaluation: Evaluation) -> None:

@@ -102,7 +102,7 @@ def test_her2st_resolution_comes_from_the_array_step(her2st: Path, name: str, pi
     section = tables_of(her2st, name)
     assert section.grid_pitch == pytest.approx(pitch, rel=3e-3)
     assert section.um_per_px == pytest.approx(200 / pitch, rel=3e-3)
-    assert section.um_per_px_source == "array pitch of 200 um"
+    assert section.um_per_px_source == "array pitch of 200 µm"
     assert section.spot_diameter_um == 100
 
 

@@ -68,7 +68,7 @@ def _readable(section: Section) -> tuple[Slide, float]:
         )
     if um_per_px > COARSEST_UM_PER_PX:
         raise DataError(
-            f"Section {name} has {um_per_px:.3g} um per pixel; to estimate cell types, {COARSEST_UM_PER_PX:g} or less "
+            f"Section {name} has {um_per_px:.3g} µm per pixel; to estimate cell types, {COARSEST_UM_PER_PX:g} or less "
             f"is needed to see the outlines of nuclei. {instead}"
         )
     return section.slide, um_per_px

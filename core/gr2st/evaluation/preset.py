@@ -233,4 +233,4 @@ def digest_of(genes: Iterable[str]) -> str:
 
 
 def _patch(patch: PatchConfig) -> str:
-    return f"{patch.size_px} px " + ("as scanned" if patch.um_per_px is None else f"of {patch.um_per_px:g} um")
+    return f"{patch.size_px} px " + ("as scanned" if patch.um_per_px is None else f"of {patch.um_per_px:g} µm")

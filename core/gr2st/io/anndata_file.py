@@ -238,7 +238,7 @@ def _in_um(array: Int64, pitch: float, factors: Mapping[str, float], *, is_visiu
         spot = factors.get("bin_size_um")
         return _Geometry(array, pitch, factors["microns_per_pixel"], "microns_per_pixel of uns['spatial']", spot)
     if is_visium:
-        source = f"array pitch of {VISIUM_PITCH_UM:g} um"
+        source = f"array pitch of {VISIUM_PITCH_UM:g} µm"
         return _Geometry(array, pitch, VISIUM_PITCH_UM / pitch, source, VISIUM_SPOT_UM)
     return _Geometry(array, pitch, None, "unknown", None)
 

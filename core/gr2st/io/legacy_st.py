@@ -251,7 +251,7 @@ def _reading(table: AnnData, lattice: Lattice, spots: Spots, entry: SectionEntry
         table=table,
         grid_pitch=lattice.pitch,
         um_per_px=PITCH_UM / lattice.pitch if is_1k else None,
-        um_per_px_source=f"array pitch of {PITCH_UM:g} um" if is_1k else "unknown",
+        um_per_px_source=f"array pitch of {PITCH_UM:g} µm" if is_1k else "unknown",
         spot_diameter_um=SPOT_UM if is_1k else None,
         image=entry.parts.get("image"),
     )

@@ -95,8 +95,8 @@ def _find_bins(name: str, folder: Path) -> Found:
     size = min(sizes, key=lambda um: (um < _PREFERRED_BIN_UM, abs(um - _PREFERRED_BIN_UM)))
     found = _entry(name, sizes.pop(size))
     if sizes:
-        others = some(f"{um} um" for um in sorted(sizes))
-        found.notes.append(f"{name} is read in bins of {size} um; name the folder to read others ({others}).")
+        others = some(f"{um} µm" for um in sorted(sizes))
+        found.notes.append(f"{name} is read in bins of {size} µm; name the folder to read others ({others}).")
     return found
 
 
@@ -218,7 +218,7 @@ def _reading(table: AnnData, lattice: Lattice, factors: Mapping[str, float], rep
         source = "microns_per_pixel of scalefactors_json.json"
         return Reading(table, lattice.pitch, factors["microns_per_pixel"], source, factors["bin_size_um"])
     if lattice.is_hexagonal:
-        source = f"array pitch of {VISIUM_PITCH_UM:g} um"
+        source = f"array pitch of {VISIUM_PITCH_UM:g} µm"
         return Reading(table, lattice.pitch, VISIUM_PITCH_UM / lattice.pitch, source, VISIUM_SPOT_UM)
     report.notes.append("The positions do not form the hexagonal array of Visium; micrometres per pixel are unknown.")
     return Reading(table, lattice.pitch, None, "unknown", VISIUM_SPOT_UM)

@@ -106,7 +106,7 @@ def level_0_per_pixel(config: PatchConfig, um_per_px: float | None, picture: str
         return 1.0
     if um_per_px is None or not um_per_px > 0:
         raise DataError(
-            f"Patches of {config.um_per_px} um per pixel were asked for, but the resolution of {picture} is "
+            f"Patches of {config.um_per_px} µm per pixel were asked for, but the resolution of {picture} is "
             "not known. Give its micrometres per pixel in the column um_per_px of study.csv, or cut patches as scanned."
         )
     return config.um_per_px / um_per_px

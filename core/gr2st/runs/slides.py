@@ -88,7 +88,7 @@ def _spots(section: Section, plan: SlidePlan) -> Finding:
     return Finding(
         "good",
         "slide",
-        f"{section.n_spots:,} spots, {plan.pitch_um:g} um apart; {section.um_per_px:.3g} um per pixel "
+        f"{section.n_spots:,} spots, {plan.pitch_um:g} µm apart; {section.um_per_px:.3g} µm per pixel "
         f"({section.um_per_px_source}).",
     )
 

@@ -75,7 +75,7 @@ def _on_scale(section: Section, patch: PatchConfig, appearances: Mapping[str, Ap
         return ""
     how = "coarser" if here > nearest else "finer"
     return (
-        f"{section.name} shows {here:.3g} um per pixel, {how} than what the model learned from ({nearest:.3g}): it "
+        f"{section.name} shows {here:.3g} µm per pixel, {how} than what the model learned from ({nearest:.3g}): it "
         "sees another amount of detail. Use a scan of about the same scale, and check the scale that is stated."
     )
 

@@ -80,7 +80,7 @@ def virtual_section(
     """
     scale, source, note = _scale(slide, um_per_px)
     if not PITCHES_UM[0] <= pitch_um <= PITCHES_UM[1]:
-        raise DataError(f"A pitch of {PITCHES_UM[0]:g} to {PITCHES_UM[1]:g} um is wanted, found {pitch_um:g}.")
+        raise DataError(f"A pitch of {PITCHES_UM[0]:g} to {PITCHES_UM[1]:g} µm is wanted, found {pitch_um:g}.")
     pitch = pitch_um / scale
     cells, xy = _lattice(slide, pitch, shape)
     kept = _inside(regions, xy)
@@ -126,9 +126,9 @@ def _scale(slide: Slide, stated: float | None) -> tuple[float, str, str | None]:
     if not 0 < stated < math.inf:
         raise DataError(f"Micrometres per pixel above 0 are wanted, found {stated}.")
     if found is not None and abs(found / stated - 1) > _AGREEMENT:
-        note = f"The scale {STATED}, {stated:g} um per pixel, is used, though {slide.path.name} says {found:.3g}."
+        note = f"The scale {STATED}, {stated:g} µm per pixel, is used, though {slide.path.name} says {found:.3g}."
     else:
-        note = f"The scale of {slide.path.name}, {stated:g} um per pixel, was {STATED}."
+        note = f"The scale of {slide.path.name}, {stated:g} µm per pixel, was {STATED}."
     return stated, STATED, note
 
 
@@ -185,7 +185,7 @@ def _why_nothing(slide: Slide, pitch_um: float, regions: Sequence[Region], *, ev
         f"in the {plural(len(regions), 'region')} given for {slide.path.name}" if regions else f"on {slide.path.name}"
     )
     if everywhere:
-        return f"No spot of a grid of {pitch_um:g} um lies {where}. Check that region and slide belong together."
+        return f"No spot of a grid of {pitch_um:g} µm lies {where}. Check that region and slide belong together."
     return (
         f"No tissue was found {where}. Check region and scale; where the tissue is only pale, draw a region round it "
         'and lay spots everywhere in it (--everywhere; in the Slide dock "Also where no tissue is found").'
