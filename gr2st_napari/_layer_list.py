@@ -75,6 +75,11 @@ class LayerList:
         """Have the table of units read, which the first layer of a process needs and takes its time; in a thread."""
         Layer.create(None, {"ndim": 2, "units": ("um", "um")}, "points")
 
+    @staticmethod
+    def learn_shapes() -> None:
+        """Have napari's triangulation loaded, which the first Shapes layer of a process waits for; in a thread."""
+        Layer.create(None, {"ndim": 2}, "shapes")
+
     def put(self, made: Layer, *, over: Layer | None = None) -> Any:
         """Put a layer in that was made, on top or over another one, and leave the user's selection as it is."""
         selected = set(self._layers.selection)

@@ -67,6 +67,11 @@ class RegionKeeper:
 
     # -- what the dock asks for ------------------------------------------------------------------------------------
 
+    def get_ready(self) -> None:
+        """Regions are about to be drawn."""
+        if self._layer is None and not self._background.is_busy:
+            self._background.run(self._layers.learn_shapes, lambda _learnt: None)
+
     def draw(self, tool: str) -> None:
         """Take one of `TOOLS` in hand; two maps side by side become one, which can be drawn on."""
         if self._state.opened is None:

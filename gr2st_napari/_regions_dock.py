@@ -30,6 +30,7 @@ class RegionsDock(RegionsView):
         self._controller = controller_of(napari_viewer)
         self._compared: object = None
         self._send()
+        self._controller.regions.get_ready()
         events, listener = self._state.events, self._show
         for signal in (events.sheet, events.expression, events.opened):
             signal.connect(listener)
