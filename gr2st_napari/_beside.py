@@ -54,25 +54,19 @@ class Beside:
 
     def show(self, first: Cell, second: Cell, panel: Panel, ground: Ground) -> None:
         """Show this panel in the second cell, beside the first."""
+        is_new = self._wanted is None
         self._cells, self._wanted = (first, second), (panel, ground)
         if self._pair.is_parted:
             self._show_panel(second, panel, ground)
-            return
-        for piece in (
-            self._make_slide,
-            self._make_map,
-            self._line_up,
-            self._part,
-            self._reveal_slide,
-            self._reveal_map,
-        ):
-            self._turns.add_once(piece)
+        else:
+            self._take_turns(self._make_slide, self._make_map, self._line_up, self._part)
+        if is_new or not self._pair.is_parted:
+            self._take_turns(self._reveal_slide, self._reveal_map)
 
     def leave(self) -> None:
         """Give the first map the whole canvas, and the user's layers back."""
         self._forget()
-        for piece in (self._hide_second, self._join, self._give_back):
-            self._turns.add_once(piece)
+        self._take_turns(self._hide_second, self._join, self._give_back)
 
     def leave_at_once(self) -> None:
         """Leave without taking turns: the second cell is going, or will show something else."""
@@ -84,6 +78,10 @@ class Beside:
     def arrange(self, groups: Sequence[list[Layer]]) -> None:
         """Let each group fill its cell again."""
         self._pair.arrange(groups)
+
+    def _take_turns(self, *pieces: Callable[[], None]) -> None:
+        for piece in pieces:
+            self._turns.add_once(piece)
 
     def _make_slide(self) -> None:
         if self._wanted is None or self._cells is None:

@@ -157,6 +157,36 @@ def test_the_view_keeps_its_centre_when_the_canvas_is_cut_in_two(viewer, filled)
     assert camera.zoom == pytest.approx(4.0)
 
 
+@pytest.mark.parametrize("turns", (0, 1, 2, 4))
+def test_a_mind_changed_while_two_maps_come_or_go_ends_in_what_was_wished_last(viewer, filled, turns):
+    settle(filled)
+    beside, order = _seen(viewer), _names(viewer)
+    filled.wish(mode="measured")
+    _some(filled, turns)
+    filled.wish(mode="side by side")
+    settle(filled)
+    assert (_seen(viewer), _names(viewer), viewer.canvas.grid.enabled) == (beside, order, True)
+    filled.wish(mode="measured")
+    settle(filled)
+    alone = _seen(viewer)
+    filled.wish(mode="side by side")
+    _some(filled, turns)
+    filled.wish(mode="measured")
+    settle(filled)
+    assert (_seen(viewer), viewer.canvas.grid.enabled) == (alone, False)
+
+
+def _seen(viewer) -> list[str]:
+    return [layer.name for layer in viewer.layers if layer.visible]
+
+
+def _some(controller, turns: int) -> None:
+    """Let so many pieces of the window's work be done, fewer where there are not as many."""
+    for _ in range(turns):
+        if controller.canvas.turns.is_busy:
+            controller.canvas.turns._next()
+
+
 @pytest.mark.parametrize(
     ("key", "mode"), [("Control-1", "measured"), ("Control-2", "predicted"), ("Control-4", "difference")]
 )
