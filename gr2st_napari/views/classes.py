@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 GENES = "Genes"
-SWATCH_PX = 14
-MOST_ROWS = 9
+SWATCH_PX, ROW_PX = 14, 22
+FEWEST_ROWS, MOST_ROWS = 1, 9
+"""Lines of the legend that are seen in a low window, and in a high one; the others are scrolled to."""
 FEWEST_CLUSTERS, MOST_CLUSTERS = 2, 20
 
 
@@ -101,9 +102,13 @@ class Legend(QWidget):
         self.table.setRowCount(len(names))
         for row, (name, count, colour) in enumerate(zip(names, counts, colours, strict=True)):
             self._show_line(row, name, count, colour)
-        height = sum(self.table.rowHeight(row) for row in range(min(len(names), MOST_ROWS)))
-        self.table.setFixedHeight(height + 2 * self.table.frameWidth())
+        self.table.setMaximumHeight(self._height_of(MOST_ROWS))
+        self.table.setMinimumHeight(self._height_of(FEWEST_ROWS))
         self.all.setVisible(bool(self._hidden))
+
+    def _height_of(self, most: int) -> int:
+        rows = range(min(self.table.rowCount(), most))
+        return sum(map(self.table.rowHeight, rows)) + 2 * self.table.frameWidth()
 
     def show_n_clusters(self, count: int | None) -> None:
         """How many clusters are made; None where the classes are no clusters."""
@@ -133,6 +138,7 @@ def _table() -> QTableWidget:
     table = QTableWidget(0, 2, objectName="gr2st_legend_table")
     table.horizontalHeader().hide()
     table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(ROW_PX)
     table.setShowGrid(False)
     table.setIconSize(QSize(SWATCH_PX, SWATCH_PX))
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)

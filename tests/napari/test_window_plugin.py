@@ -230,7 +230,7 @@ from gr2st import read_prediction, read_section, read_study
 from gr2st_napari._show import show
 section = read_section(read_study({str(section_file)!r}).entries[0])
 shown = section, read_prediction({str(prediction_file)!r})
-show(*shown, classes="clusters", screenshot={str(picture)!r}, figure={str(figure)!r}, size=(1000, 700))
+show(*shown, classes="clusters", screenshot={str(picture)!r}, figure={str(figure)!r}, size=(1000, 760))
 print("done")
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False)
@@ -240,7 +240,7 @@ print("done")
     from PIL import Image
 
     with Image.open(picture) as image:
-        assert image.size == (1000, 700)
+        assert image.size == (1000, 760)
         pixels = np.asarray(image.convert("RGB"))
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 200
 

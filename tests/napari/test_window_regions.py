@@ -208,6 +208,7 @@ def test_regions_wait_for_their_slide_while_another_is_open(viewer, regions, con
 
 def test_a_lasso_round_the_middle_is_a_region_and_the_delete_key_takes_it_away(viewer, regions, qtbot):
     regions.tools["lasso"].click()
+    settle(controller_of(viewer))
     canvas = next(widget for widget in QApplication.allWidgets() if widget.inherits("QOpenGLWidget"))
     viewer.reset_view()
     middle = QPoint(canvas.width() // 2, canvas.height() // 2)
