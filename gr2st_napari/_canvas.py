@@ -278,13 +278,17 @@ class Canvas:
         if self._swipe.is_on:
             self._lay_over()
         else:
-            self.turns.add_once(self._make_over)
-            self.turns.add_once(self._lay_over)
+            for piece in (self._make_over, self._make_line, self._lay_over):
+                self.turns.add_once(piece)
 
     def _make_over(self) -> None:
-        if self._wanted_over is not None and self._second_cell().spots is None:
+        if self._wanted_over is not None and not self._swipe.is_on:
             panel, ground, _ = self._wanted_over
             self._show_panel(self._second_cell(), panel, ground).set_visible(is_visible=False)
+
+    def _make_line(self) -> None:
+        if self._wanted_over is not None:
+            self._swipe.make_line(self._wanted_over[1])
 
     def _lay_over(self) -> None:
         if self._wanted_over is None:

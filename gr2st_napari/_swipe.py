@@ -37,6 +37,13 @@ class Swipe:
     def is_on(self) -> bool:
         return self._maps is not None
 
+    def make_line(self, ground: Ground) -> None:
+        """Have the line ready, hidden until it parts two maps: a layer takes a turn of the window."""
+        if self._line is None:
+            xy = ground.expression.xy
+            data, keywords, kind = _layers.divider_layer(line_at(span_of(xy[:, 0])[0], xy), ground.placement)
+            self._line = self._layers.add((data, {**keywords, "visible": False}, kind))
+
     def enter(self, left: Heatmap, right: Heatmap, ground: Ground, divider: float) -> None:
         """Lay `right` over `left` with a line between them; where they lie so already, only look at the line again."""
         is_new = self._maps != (left, right)
@@ -58,7 +65,7 @@ class Swipe:
         is_left = xy[:, 0] <= x
         self._maps[0].show_only(is_left)
         self._maps[1].show_only(~is_left)
-        self._draw(line_at(x, xy))
+        self._draw(line_at(x, xy), self._ground)
 
     def leave(self) -> None:
         """Show the left map whole again; line and right map wait, hidden, below everything."""
@@ -99,14 +106,13 @@ class Swipe:
     def _lines(self) -> list[Layer]:
         return [] if self._line is None else [self._line]
 
-    def _draw(self, line: Float64) -> None:
-        if self._line is not None and self._ground is not None:
-            # A hidden layer would take the new line without looking at it.
-            set_visible([self._line], is_visible=True)
-            self._line.data = line
-            put_in_place(self._line, self._ground.placement)
-        elif self._ground is not None:
-            self._line = self._layers.add(_layers.divider_layer(line, self._ground.placement))
+    def _draw(self, line: Float64, ground: Ground) -> None:
+        self.make_line(ground)
+        assert self._line is not None, "it was made"
+        # A hidden layer would take the new line without looking at it.
+        set_visible([self._line], is_visible=True)
+        self._line.data = line
+        put_in_place(self._line, ground.placement)
 
 
 def span_of(ends: Float64) -> tuple[float, float]:

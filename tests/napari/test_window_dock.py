@@ -549,9 +549,9 @@ def test_a_prediction_of_another_section_of_the_study_shows_that_section(control
 
 
 def test_another_gene_builds_no_shader_program(filled, qtbot, monkeypatch):
-    qtbot.wait(200)
     filled.wish(gene="ACTB")
-    qtbot.wait(200)
+    settle(filled)
+    qtbot.wait(300)
     built = []
     build = ModularProgram._build
     monkeypatch.setattr(ModularProgram, "_build", lambda program: (built.append(program), build(program)))
