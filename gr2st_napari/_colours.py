@@ -36,8 +36,12 @@ class ClassColours:
 
 
 def see_through_nan(wanted: str | ClassColours) -> dict[str, Any]:
-    """The same as `colormap`, for pictures, in which NaN is where no spot is."""
-    return {**colormap(wanted), "nan_color": NOTHING}
+    """The same as `colormap`, for pictures, in which NaN is where no spot is.
+
+    Under a name of its own: napari numbers maps of one name that differ, one more each time.
+    """
+    found = colormap(wanted)
+    return {**found, "nan_color": NOTHING, "name": f"{found['name']}, see-through"}
 
 
 def colormap(wanted: str | ClassColours) -> dict[str, Any]:

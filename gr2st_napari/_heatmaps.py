@@ -9,7 +9,7 @@ import numpy as np
 from napari.utils.colormaps import Colormap
 
 from gr2st_napari import _layers
-from gr2st_napari._colours import ClassColours, colormap, map_name, see_through_nan
+from gr2st_napari._colours import ClassColours, colormap, see_through_nan
 from gr2st_napari._layer_list import put_in_place
 from gr2st_napari._side_by_side import set_visible
 
@@ -107,8 +107,9 @@ class Heatmap(ABC):
         self.main.metadata[_layers.METADATA].update(source)
 
     def _set_colours(self) -> None:
-        if self._colormap.name != map_name(self._panel.colormap):
-            self._colormap = Colormap(**self._colours_of(self._panel.colormap))
+        wanted = self._colours_of(self._panel.colormap)
+        if self._colormap.name != wanted["name"]:
+            self._colormap = Colormap(**wanted)
             self.show_colorbar()
 
     @property
