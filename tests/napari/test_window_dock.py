@@ -17,6 +17,7 @@ from vispy.visuals.shaders.program import ModularProgram
 from window_builders import PaperSlide, make_prediction, make_section, settle, take
 
 from gr2st import SectionEntry, Study, sample_study_path
+from gr2st_napari import _vispy_programs as programs
 from gr2st_napari._controller import controller_of
 from gr2st_napari._opening import Opened, open_section, opened_of
 from gr2st_napari._state import Problem
@@ -558,6 +559,21 @@ def test_another_gene_builds_no_shader_program(filled, qtbot, monkeypatch):
     filled.wish(gene="FASN")
     qtbot.wait(200)
     assert not built
+
+
+def test_what_is_remembered_of_a_program_is_what_vispy_reads_in_it(filled, qtbot, monkeypatch):
+    read, seen = programs._variables_of, []
+    monkeypatch.setattr(programs, "_variables_of", lambda code: (seen.append(code), read(code))[1])
+    filled.wish(mode="measured")
+    settle(filled)
+    qtbot.waitUntil(lambda: len(seen) > 9, timeout=20_000)
+    for code in seen:
+        whole = SimpleNamespace(_shaders=[SimpleNamespace(code=part) for part in code])
+        programs._read_variables(whole, update_variables=False)
+        assert read(code) == whole._code_variables
+        assert [programs._convert_plain("desktop", part) for part in code] == [
+            programs._convert("desktop", part) for part in code
+        ]
 
 
 def test_every_colour_map_can_be_read_whole_on_the_narrowest_dock(viewer, dock, controller, section, qtbot):
