@@ -392,6 +392,7 @@ def test_deleting_our_layers_one_by_one_never_breaks_the_window(viewer, dock, fi
     qtbot.waitUntil(lambda: filled.state.spot is None)
     viewer.layers.remove("slide (predicted)")
     qtbot.waitUntil(lambda: not viewer.canvas.grid.enabled)
+    settle(filled)
     assert _names(viewer) == ["slide", "ERBB2 · measured · gene-normalised"]
     viewer.layers.remove("slide")
     filled.wish(mode="side by side")

@@ -363,6 +363,7 @@ def _opened_anew(qtbot, controller, path: Path) -> None:
     qtbot.waitUntil(
         lambda: controller.state.opened is not None and not controller.state.job.is_running, timeout=PATIENCE_MS
     )
+    settle(controller)
 
 
 @pytest.mark.window
@@ -441,6 +442,7 @@ def test_a_session_of_a_bare_slide_dropped_on_the_canvas_is_taken_over(viewer, c
     slide, _ = slide_work
     viewer.open(str(_write(Session(slide=slide, section="S1"), slide.with_name("a.gr2st"))), plugin="gr2st-napari")
     QApplication.processEvents()
+    settle(controller)
     assert controller.state.opened.is_slide_alone
     assert [layer.name for layer in viewer.layers] == ["slide"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hands import drop, press
 from qtpy.QtWidgets import QApplication, QFileDialog
-from window_builders import UM_PER_PX, make_section, make_slide, make_slide_prediction, take
+from window_builders import UM_PER_PX, make_section, make_slide, make_slide_prediction, settle, take
 
 from gr2st import Finding, Preflight, Region, keys, read_regions, save_prediction
 from gr2st_napari._opening import open_path, opened_of
@@ -70,6 +70,7 @@ def slide_dock(viewer, controller):
 def _opened(qtbot, controller, dock, path) -> None:
     drop(dock, path)
     qtbot.waitUntil(lambda: controller.state.opened is not None and not controller.state.job.is_running)
+    settle(controller)
 
 
 def _with_model(qtbot, dock, folder, monkeypatch) -> None:
@@ -95,6 +96,7 @@ def test_a_dropped_slide_is_looked_ahead_at_predicted_and_shown(
     qtbot.waitUntil(lambda: controller.state.expression is not None)
     assert controller.state.expression.genes == ("ACTB", "ERBB2")
     assert controller.state.shown.mode == "predicted"
+    settle(controller)
     slide, spots = (next(one for one in viewer.layers if one.name.startswith(name)) for name in ("slide", "ACTB"))
     assert tuple(slide.scale[-2:]) == (UM_PER_PX, UM_PER_PX)
     np.testing.assert_allclose(spots.features["expr"], spots.data[:, 1] / 100, rtol=1e-5)
