@@ -12,7 +12,7 @@ from torch import Tensor
 from gr2st.config import Gr2stConfig, TrainConfig
 from gr2st.graph.functional import threshold_graph
 from gr2st.graph.masks import edges_of, sparse_mask, transposed
-from gr2st.graph.spatial import averaging_matrix, neighbourhood_mean
+from gr2st.graph.spatial import Neighbours, neighbourhood_mean
 from gr2st.models.base import Attention, Batch
 from gr2st.models.choices import blend_scores, candidates
 from gr2st.models.gr2st import Gr2st
@@ -102,14 +102,23 @@ def test_a_sparse_mask_is_turned_round_as_a_dense_one_is():
 # ------------------------------------------------------------------------------------------------------------ gate
 
 
-def test_the_averaging_matrix_is_the_mean_over_the_neighbourhood_with_a_gradient():
+def test_the_mean_over_the_neighbourhood_has_a_gradient_and_a_matrix():
     batch = toy_batch("A1")
     values = torch.randn(len(batch.position), 3, requires_grad=True)
-    matrix = averaging_matrix(batch.position, radius=2.5, dtype=values.dtype)
-    expected = neighbourhood_mean(values.detach(), batch.position, radius=2.5)
-    torch.testing.assert_close(torch.sparse.mm(matrix, values), expected)
-    torch.sparse.mm(matrix, values)[0].sum().backward()
-    torch.testing.assert_close(values.grad[:, 0], matrix.to_dense()[0])
+    near = Neighbours.within(batch.position, radius=2.5)
+    matrix = near.matrix(values.dtype)
+    torch.testing.assert_close(near.mean(values), matrix @ values)
+    torch.testing.assert_close(matrix.sum(dim=1), torch.ones(len(matrix)))
+    flow = torch.randn(len(matrix), 3)
+    (near.mean(values) * flow).sum().backward()
+    torch.testing.assert_close(values.grad, matrix.T @ flow)
+
+
+def test_the_mean_of_the_spots_asked_for_is_theirs_to_the_bit():
+    batch = toy_batch("A1")
+    asked = torch.arange(len(batch.position)) % 3 == 1
+    found = neighbourhood_mean(batch.features, batch.position, radius=2.5, asked=asked)
+    assert torch.equal(found, neighbourhood_mean(batch.features, batch.position, radius=2.5)[asked])
 
 
 def test_the_gate_that_sees_the_surroundings_judges_a_spot_by_where_it_lies():

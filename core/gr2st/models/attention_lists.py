@@ -126,7 +126,7 @@ class ListAttention(torch.autograd.Function):
             logits = _logits(chunk, source, target)
             torch.ops.aten.leaky_relu_backward.grad_input(slope, logits, SLOPE, False, grad_input=slope)
             for_target[:, chunk.target] = _summed(chunk, slope)
-            for_source.index_add_(1, chunk.source, slope)
+            _to_sources(chunk, slope, for_source)
         return for_state.mul_(plan.scale), for_source.T, for_target.T, for_added, None, None
 
 
@@ -175,6 +175,17 @@ def _spread(chunk: Chunk, weight: Tensor, flow: Tensor, for_state: Tensor) -> No
     by_source = weight.index_select(1, order).T.contiguous()
     sums = _weighted_rows(flow.view(-1, width), looked_up.view(-1), first * heads, by_source.view(-1))
     for_state.index_add_(0, sources, sums)
+
+
+def _to_sources(chunk: Chunk, slope: Tensor, for_source: Tensor) -> None:
+    """Add what came back by each edge (heads, e) to its source; on a GPU in an order of their own."""
+    if slope.device.type == "cpu":  # Elsewhere that adds in any order.
+        for_source.index_add_(1, chunk.source, slope)
+        return
+    order, sources, first = chunk.turned
+    bounds = F.pad(first, (0, 1), value=len(order)).expand(len(slope), -1).contiguous()
+    by_source = slope.index_select(1, order)
+    for_source.index_add_(1, sources, torch.segment_reduce(by_source, "sum", offsets=bounds, axis=1))
 
 
 def _weighted_rows(table: Tensor, looked_up: Tensor, first: Tensor, weight: Tensor) -> Tensor:

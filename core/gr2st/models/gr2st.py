@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gr2st.errors import DataError
-from gr2st.graph.spatial import averaging_matrix
+from gr2st.graph.spatial import Neighbours
 from gr2st.models import losses
 from gr2st.models.base import Answer, Batch, Loss, SpotModel
 from gr2st.models.blocks import CELL_TYPES, ExpertHead, GraphAttention, ProjectionHead
@@ -106,8 +106,16 @@ class Gr2st(SpotModel):
         self.gene_scale = GeneScale(n_genes) if config.expression_scale == "section" else None
         self._graphs = SpotGraphs(config)
         self._views: PerSection[_View] = PerSection()
-        self._averages: PerSection[Tensor] = PerSection()
+        self._averages: PerSection[Neighbours | Tensor] = PerSection()
         self._checked: PerSection[None] = PerSection()
+
+    def keep_with(self, other: SpotModel) -> None:
+        """Share views, graphs and surroundings of sections: other parameters see the same."""
+        assert isinstance(other, Gr2st)
+        self._views, self._graphs = other._views, other._graphs
+        self._averages, self._checked = other._averages, other._checked
+        if self.kernel is not None and other.kernel is not None:
+            self.kernel.keep_with(other.kernel)
 
     # ------------------------------------------------------------------------------------------------- contract
 
@@ -308,14 +316,15 @@ class Gr2st(SpotModel):
         if self.config.gate_sees == "spot":
             return own
         (position,) = required(batch, "position")
-        dtype = torch.promote_types(image.dtype, torch.float32)
         sources = (position, batch.asked)
-        averaging = self._averages.of(batch.section, sources, lambda: self._averaging(position, dtype, batch.asked))
-        return torch.cat([own, _averaged(averaging, image)], dim=1)
+        dtype = torch.promote_types(image.dtype, torch.float32)
+        near = self._averages.of(batch.section, sources, lambda: self._near(position, batch.asked, dtype))
+        return torch.cat([own, _averaged(image, near)], dim=1)
 
-    def _averaging(self, position: Tensor, dtype: torch.dtype, asked: Tensor | None) -> Tensor:
-        matrix = averaging_matrix(position, radius=self.config.spatial_radius, dtype=dtype, asked=asked)
-        return matrix.to_dense() if plain() else matrix
+    def _near(self, position: Tensor, asked: Tensor | None, dtype: torch.dtype) -> Neighbours | Tensor:
+        """The neighbours whose mean the gate sees; what takes that of many networks at once is a matrix."""
+        near = Neighbours.within(position, radius=self.config.spatial_radius, asked=asked)
+        return near.matrix(dtype) if plain() else near
 
     def _gate_loss(self, logits: Tensor, batch: Batch) -> Tensor:
         if self.config.gate_target == "majority":
@@ -363,8 +372,8 @@ def _through(
 
 
 @in_full_precision
-def _averaged(averaging: Tensor, image: Tensor) -> Tensor:
-    return averaging @ image if plain() else torch.sparse.mm(averaging, image)
+def _averaged(image: Tensor, near: Neighbours | Tensor) -> Tensor:
+    return near.mean(image) if isinstance(near, Neighbours) else near @ image
 
 
 def _cell_types(batch: Batch, like: Tensor) -> Tensor:
