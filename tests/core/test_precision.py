@@ -21,7 +21,7 @@ from gr2st.training.together import Lesson, train_together
 from gr2st.types import Prepared, finish
 from tests.toys import toy_recipe, toy_section
 
-ALIKE = {"gr2st": 0.98, "gr2st-v2": 0.9, "gr2st-v1": 0.5}
+ALIKE = {"gr2st": 0.98, "gr2st-v2": 0.8, "gr2st-v1": 0.5}
 """Mean r over genes between what a training in bfloat16 and one in float32 predict of a toy section; measured: 0.998, 0.96, 0.68.
 
 The published versions learn little from toys, and v1 amplifies every difference in the hard choice of its neighbours.

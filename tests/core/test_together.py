@@ -16,6 +16,7 @@ from gr2st.errors import DataError, TrainingFailed
 from gr2st.prediction import predict
 from gr2st.registry import MODELS
 from gr2st.training import fit, together
+from gr2st.training.batches import to_batch
 from gr2st.training.checkpoint import TrainedModel
 from gr2st.training.loop import build, train
 from gr2st.training.stack import Stack
@@ -249,3 +250,14 @@ def test_a_step_reads_nothing_back_from_the_device(model: str, sections: list[Pr
     stack.step(batch, [True, True], optimiser)
     with NothingRead():
         stack.step(batch, [True, False], optimiser)
+
+
+def test_a_section_held_out_is_not_shown(sections: list[Prepared]) -> None:
+    config, training = settings("gr2st")
+    networks = [build(MODELS["gr2st"], config, sections, toy_recipe()) for _ in range(2)]
+    stack = Stack(networks[0], networks)
+    before = [row.clone() for row in stack.rows]
+    batch = to_batch(sections[0], networks[0].needs | networks[0].learns_from, torch.device("cpu"))
+    losses = stack.step(batch, [False, True], fit.adam(stack.rows, training, epoch=0))
+    assert all(values.isnan().tolist() == [True, False] for values in losses.values())
+    assert [torch.equal(*pair) for pair in zip(before, stack.rows, strict=True)] == [True, False]

@@ -155,6 +155,9 @@ class SpotModel(nn.Module):
     reach: float = 0.0
     """Array steps within which other spots have a say in the prediction of a spot; 0: none has."""
 
+    def keep_with(self, other: SpotModel) -> None:
+        """Keep what follows from a section alone together with another network of the same settings; before any use."""
+
     def loss(self, batch: Batch) -> Loss:
         """Loss of one section; called only when epochs > 0."""
         raise NotImplementedError

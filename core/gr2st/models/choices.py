@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ NEIGHBOURS = (20, 40, 60, 100, 200)
 SHARES = tuple(tenth / 10 for tenth in range(1, 10))
 
 
+@cache
 def candidates(config: Gr2stConfig) -> tuple[Gr2stConfig, ...]:
     """The settings to compare, those given among them: `retrieval_k`, `blend` and `kernel_share`.
 
@@ -57,9 +59,9 @@ def blend_scores(
     scores: dict[Settings, float] = {}
     for k, found in retrieved.items():
         same_k = [config for config in configs if config.retrieval_k == k]
-        shares = torch.tensor([list(shares_of(config).values()) for config in same_k], dtype=torch.float64)
-        parts = _centred(torch.stack([found, regressed, by_kernel]).double().cpu())
-        means = torch.stack([_mean_pcc(shares, parts, _centred(target.double().cpu())) for target in targets])
+        shares = found.new_tensor([list(shares_of(config).values()) for config in same_k], dtype=torch.float64)
+        parts = _centred(torch.stack([found, regressed, by_kernel]).double())
+        means = torch.stack([_mean_pcc(shares, parts, _centred(target.double())) for target in targets])
         scores |= dict(zip(same_k, means.mean(dim=0).tolist(), strict=True))
     return scores
 

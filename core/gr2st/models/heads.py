@@ -65,11 +65,14 @@ def _is_left_to_torch(like: Tensor) -> bool:
 
 
 def _by_torch(values: Sequence[Tensor], weights: Sequence[Tensor], last: Tensor, *, folded: bool) -> Tensor:
-    value, weight = torch.cat(list(values), dim=2), torch.cat(list(weights), dim=2)
     if folded:
+        value, weight = torch.cat(list(values), dim=2), torch.cat(list(weights), dim=2)
         both = torch.bmm(weight.transpose(1, 2), _by_head(last, len(weight)).transpose(1, 2))
         return value.transpose(0, 1).flatten(1) @ both.flatten(0, 1)
-    return F.linear(torch.bmm(value, weight.transpose(1, 2)).transpose(0, 1).flatten(1), last)
+    total = torch.bmm(values[0], weights[0].transpose(1, 2))
+    for value, weight in zip(values[1:], weights[1:], strict=True):
+        total = total + torch.bmm(value, weight.transpose(1, 2))
+    return F.linear(total.transpose(0, 1).flatten(1), last)
 
 
 class _SideBySide(torch.autograd.Function):

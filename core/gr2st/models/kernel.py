@@ -59,11 +59,23 @@ class KernelBranch(nn.Module):
         self.register_buffer("used", torch.zeros((), dtype=torch.int64))
         self._collected: list[tuple[Tensor, Tensor]] = []
         self._predicted: PerSection[Tensor] = PerSection()
+        self._described: PerSection[Tensor] | None = None
+
+    def keep_with(self, other: KernelBranch) -> None:
+        """Describe every training section once for all branches that keep with each other."""
+        other._described = other._described or PerSection()
+        self._described = other._described
 
     @torch.no_grad()
     def remember(self, batch: Batch, expression: Tensor) -> None:
         """Keep a training section, features and expression (n, genes) on common scales, until `conclude`."""
-        self._collected.append((with_surroundings(batch, self.config.context_radius), expression))
+        self._collected.append((self._description(batch), expression))
+
+    def _description(self, batch: Batch) -> Tensor:
+        if self._described is None:
+            return with_surroundings(batch, self.config.context_radius)
+        sources = (batch.features, batch.position)
+        return self._described.of(batch.section, sources, lambda: with_surroundings(batch, self.config.context_radius))
 
     @torch.no_grad()
     def conclude(self) -> None:

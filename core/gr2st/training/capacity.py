@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from gr2st.models.base import Batch
     from gr2st.types import Prepared
 
-COPIES = 6
-"""Of the parameters: values, gradients, both moments of Adam, and gradients on their way into one matrix, twice."""
+COPIES = 7
+"""Of the parameters: values, those of the networks that learn, gradients, both moments of Adam, and gradients on their
+way into one matrix, twice."""
 
-WORKING = 2
-"""Of what the forward pass keeps: itself, and as much again for gradients and intermediate values."""
+WORKING = 1.25
+"""Of what the forward pass keeps: itself, and room for gradients and intermediate values, which come as it goes."""
 
-SHARE = 0.6
+SHARE = 0.75
 """Of the free memory of a GPU that is planned with."""
 
 
@@ -58,13 +59,13 @@ def bytes_per_network(model: str, sections: Sequence[Prepared], recipe: Recipe, 
         largest = max(sections, key=lambda section: len(section.spots))
         batch = to_batch(largest, network.needs | network.learns_from, cpu)
         stack = Stack(network, [network])
-        stack.losses(batch)
         kept = _kept_bytes(stack, batch)
-    return COPIES * stack.rows[0].nbytes + WORKING * kept
+    return COPIES * stack.rows[0].nbytes + int(WORKING * kept)
 
 
 def _kept_bytes(stack: Stack, batch: Batch) -> int:
     """Bytes that a forward pass keeps for its backward pass, beside the parameters; each memory counts once."""
+    stack.losses(batch)  # What is kept for the section itself is made now.
     seen: dict[int, int] = {}
 
     def note(value: Tensor) -> Tensor:

@@ -170,14 +170,35 @@ def optimiser_of(module: SpotModel, training: TrainConfig, epoch: int) -> torch.
     return adam([parameter for parameter in module.parameters() if parameter.requires_grad], training, epoch)
 
 
-def adam(parameters: Iterable[Tensor], training: TrainConfig, epoch: int) -> torch.optim.Optimizer:
-    """Adam with the L2 penalty inside the gradient, as published."""
+def adam(
+    parameters: Iterable[Tensor], training: TrainConfig, epoch: int, *, recordable: bool = False
+) -> torch.optim.Optimizer:
+    """Adam with the L2 penalty inside the gradient, as published; where steps are recorded, a GPU has the rate too."""
+    learned = list(parameters)
+    rate, on_gpu = learning_rate(training, epoch), recordable and learned[0].device.type == "cuda"
     return torch.optim.Adam(
-        parameters,
-        lr=learning_rate(training, epoch),
+        learned,
+        lr=torch.tensor(rate, device=learned[0].device) if on_gpu else rate,
         weight_decay=training.weight_decay,
         fused=True,
+        capturable=on_gpu,
     )
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Let the next steps have this learning rate."""
+    for group in optimiser.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def begin_anew(optimiser: torch.optim.Optimizer) -> None:
+    """Forget all moments, in place: what a new Adam would start from."""
+    for moments in optimiser.state.values():
+        for value in moments.values():
+            value.zero_()
 
 
 def learning_rate(training: TrainConfig, epoch: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -219,12 +219,15 @@ def fields_to_learn_from(model: str) -> frozenset[str]:
     return module.needs | module.learns_from | MEASURED | {"grid", "position"}
 
 
-def remember(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
-    """Show a trained network its training sections once more: what it looks up and solves is taken from them."""
+def remember(module: SpotModel, batches: Sequence[Batch], show: Callable[[Batch], None] | None = None) -> Steps[None]:
+    """Show a trained network its training sections once more: what it looks up and solves is taken from them.
+
+    `show` shows it one, by default with `SpotModel.remember` alone.
+    """
     module.eval()
     with torch.no_grad():
         for done, batch in enumerate(batches, start=1):
-            module.remember(batch)
+            (show or module.remember)(batch)
             yield Progress("Filling the reference bank", done, len(batches))
         module.conclude()
 

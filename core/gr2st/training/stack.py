@@ -57,16 +57,21 @@ class Stack:
         learned = [name for name, value in template.named_parameters() if value.requires_grad]
         self._learned = sorted(learned, key=lambda name: self._shapes[name].numel() % ALIGNED > 0)
         rows, fixed = zip(*map(self._parts, members), strict=True)
-        self._matrix = torch.stack(rows).requires_grad_()
+        self._matrix = torch.stack(rows)
         self._fixed = {name: torch.stack([values[name] for values in fixed]) for name in fixed[0]}
-        self.rows = tuple(self._matrix.detach().unbind())
+        self._places: dict[tuple[bool, ...], Tensor] = {}
+        self.rows = tuple(self._matrix.unbind())
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Loss of every network on one section: (networks,) under "loss", and under the name of each part."""
-        values = {f"{_Losses.INSIDE}.{name}": value for name, value in self._parameters().items()}
+        return self._losses(batch, *self._of_those([True] * len(self)))
+
+    def _losses(self, batch: Batch, matrix: Tensor, fixed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        parameters = {**self._parameters(matrix), **fixed}
+        values = {f"{_Losses.INSIDE}.{name}": value for name, value in parameters.items()}
         of_one = partial(_losses_with, self._template, batch)
         with plain_operations():
             losses: dict[str, Tensor] = vmap(of_one, randomness="different")(values)
@@ -75,28 +80,51 @@ class Stack:
     def step(
         self, batch: Batch, learns: Sequence[bool], optimiser: torch.optim.Optimizer, precision: Precision = "float32"
     ) -> dict[str, Tensor]:
-        """One step of the networks that may learn from this section; the others stay as they are, to the bit.
+        """One step of the networks that may learn from this section, at least one; the others are not shown it.
 
         Returns
         -------
         mapping to (networks,)
-            The losses before the step, still on the device.
+            The losses before the step, still on the device; not a number where the section is held out.
         """
-        self._matrix.grad = None
+        matrix, fixed = self._of_those(learns)
         with products_in(precision):
-            with forward_in(precision, self._matrix.device):
-                losses = self.losses(batch)
-            losses["loss"].sum().backward()  # type: ignore[no-untyped-call]
-        assert self._matrix.grad is not None
-        for row, gradient, may_learn in zip(self.rows, self._matrix.grad.unbind(), learns, strict=True):
-            row.grad = gradient if may_learn else None
+            with forward_in(precision, matrix.device):
+                losses = self._losses(batch, matrix, fixed)
+            (gradient,) = torch.autograd.grad(losses["loss"].sum(), matrix)
+        learners = [row for row, may_learn in zip(self.rows, learns, strict=True) if may_learn]
+        for row, own in zip(learners, gradient.unbind(), strict=True):
+            row.grad = own
         optimiser.step()
-        return {name: loss.detach() for name, loss in losses.items()}
+        optimiser.zero_grad(set_to_none=True)
+        return {name: self._spread(loss.detach(), learns) for name, loss in losses.items()}
+
+    def _of_those(self, learns: Sequence[bool]) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """What these networks learn, as a matrix that a gradient can be taken for, and their parameters that stay."""
+        if all(learns):
+            return self._matrix.detach().requires_grad_(), self._fixed
+        place = self._place(learns)
+        matrix = self._matrix.index_select(0, place).requires_grad_()
+        return matrix, {name: value.index_select(0, place) for name, value in self._fixed.items()}
+
+    def _spread(self, losses: Tensor, learns: Sequence[bool]) -> Tensor:
+        """Losses of some networks in their places among those of all."""
+        if all(learns):
+            return losses
+        return losses.new_full((len(self),), torch.nan).index_copy(0, self._place(learns), losses)
+
+    def _place(self, learns: Sequence[bool]) -> Tensor:
+        """Rows of these networks; made once, for a GPU waits where it is told numbers."""
+        key = tuple(learns)
+        if key not in self._places:
+            rows = [row for row, may_learn in enumerate(learns) if may_learn]
+            self._places[key] = torch.tensor(rows, device=self._matrix.device)
+        return self._places[key]
 
     @torch.no_grad()
     def load_into(self, member: SpotModel, number: int) -> None:
         """Give a network of the same make the parameters of one row."""
-        for name, value in self._parameters().items():
+        for name, value in {**self._parameters(self._matrix), **self._fixed}.items():
             own = member.get_parameter(name)
             own.copy_(value[number][tuple(map(slice, own.shape))])
 
@@ -106,15 +134,14 @@ class Stack:
         learned = torch.cat([values.pop(name).flatten() for name in self._learned])
         return nn.functional.pad(learned, (0, -len(learned) % ALIGNED)), values
 
-    def _parameters(self) -> Mapping[str, Tensor]:
-        """Every parameter of all networks: (networks, ...)."""
+    def _parameters(self, matrix: Tensor) -> Mapping[str, Tensor]:
+        """The parameters that rows (networks, ...) hold, by name: (networks, ...) each."""
         shapes = [self._shapes[name] for name in self._learned]
         widths = [shape.numel() for shape in shapes]
-        *columns, _ = torch.split(self._matrix, [*widths, self._matrix.shape[1] - sum(widths)], dim=1)
-        learned = {
+        *columns, _ = torch.split(matrix, [*widths, matrix.shape[1] - sum(widths)], dim=1)
+        return {
             name: column.view(-1, *shape) for name, column, shape in zip(self._learned, columns, shapes, strict=True)
         }
-        return {**learned, **self._fixed}
 
 
 class _Losses(nn.Module):

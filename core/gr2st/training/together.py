@@ -1,8 +1,7 @@
 """Many trainings of one model as one computation: the folds and seeds of an evaluation, and their inner folds.
 
-Every step shows one section to all networks. Those that hold it out compute too, but do not learn: their parameters and
-the memory of their optimiser stay as they are. Filling the bank, choosing and predicting is done network by network,
-as after `train`.
+Every step shows one section to all networks that may learn from it. Filling the bank, choosing and predicting is done
+network by network, as after `train`.
 """
 
 from __future__ import annotations
@@ -10,15 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
 from gr2st.errors import DataError, TrainingFailed
+from gr2st.models.plain import plain_operations
 from gr2st.preparation import MEASURED
 from gr2st.registry import MODELS
 from gr2st.training.batches import to_batch
-from gr2st.training.fit import INTERVAL, adam, learning_rate, not_finite, order_of
+from gr2st.training.fit import INTERVAL, adam, begin_anew, learning_rate, not_finite, order_of, set_rate
 from gr2st.training.inner import best_choice, inner_folds
 from gr2st.training.loop import (
     build,
@@ -30,6 +31,7 @@ from gr2st.training.loop import (
     trained_model,
 )
 from gr2st.training.precision import check_precision
+from gr2st.training.recorded import recorded
 from gr2st.training.stack import MOST_SPOTS, Stack
 from gr2st.types import Progress
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from gr2st.models.base import Batch, SpotModel
     from gr2st.registry import ModelSpec
     from gr2st.training.checkpoint import TrainedModel
+    from gr2st.training.recorded import Step
     from gr2st.types import Prepared, Steps
 
 
@@ -151,7 +154,7 @@ def _taught(room: _ClassRoom, lessons: Sequence[Lesson], at_once: int) -> Steps[
         present = pupils[start : start + at_once]
         stack = yield from _trained(room, template, present, list(batches.values()))
         for number, pupil in enumerate(present):
-            yield from _examined(room, stack, number, pupil, batches)
+            yield from _examined(room, template, stack, number, pupil, batches)
     return [course.outcome for course in courses if course.outcome is not None]
 
 
@@ -184,15 +187,16 @@ def _beginner(room: _ClassRoom, pupil: _Pupil) -> SpotModel:
 
 def _fit(stack: Stack, pupils: Sequence[_Pupil], batches: Sequence[Batch], training: TrainConfig) -> Steps[None]:
     stage = f"Training {len(pupils)} networks together"
-    optimiser = adam(stack.rows, training, epoch=0)
+    optimiser = adam(stack.rows, training, epoch=0, recordable=True)
+    step = recorded(partial(stack.step, optimiser=optimiser, precision=training.precision), stack.rows[0].device)
     for epoch in range(training.epochs):
-        if training.reset_each_epoch and epoch:
-            optimiser = adam(stack.rows, training, epoch)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(training, epoch)
+        if training.reset_each_epoch:
+            begin_anew(optimiser)
+        set_rate(optimiser, learning_rate(training, epoch))
         order = [batches[index] for index in order_of(len(batches))]
+        order = [batch for batch in order if any(_learns(pupil, batch) for pupil in pupils)]
         learns = [[_learns(pupil, batch) for pupil in pupils] for batch in order]
-        steps = yield from _epoch(stack, order, learns, optimiser, training, Progress(stage, epoch, training.epochs))
+        steps = yield from _epoch(step, order, learns, Progress(stage, epoch, training.epochs))
         losses = _EpochLosses.of(steps)
         _note_failures(pupils, [batch.section for batch in order], learns, losses, epoch)
         if all(pupil.failure for pupil in pupils):
@@ -202,18 +206,13 @@ def _fit(stack: Stack, pupils: Sequence[_Pupil], batches: Sequence[Batch], train
 
 
 def _epoch(
-    stack: Stack,
-    order: Sequence[Batch],
-    learns: Sequence[Sequence[bool]],
-    optimiser: torch.optim.Optimizer,
-    training: TrainConfig,
-    standing: Progress,
+    step: Step, order: Sequence[Batch], learns: Sequence[Sequence[bool]], standing: Progress
 ) -> Steps[list[Mapping[str, Tensor]]]:
     """Losses of every step, still on the device; a word now and then, so that a cancel is heard."""
     told = time.monotonic()
     steps: list[Mapping[str, Tensor]] = []
     for batch, may_learn in zip(order, learns, strict=True):
-        steps.append(stack.step(batch, may_learn, optimiser, training.precision))
+        steps.append(step(batch, may_learn))
         if time.monotonic() - told > INTERVAL:
             told = time.monotonic()
             yield standing
@@ -259,21 +258,35 @@ def _note_failures(
             pupils[network].failure = not_finite(epoch, shown[step], losses.numbers(step, network))
 
 
-def _examined(room: _ClassRoom, stack: Stack, number: int, pupil: _Pupil, batches: Mapping[str, Batch]) -> Steps[None]:
+def _examined(
+    room: _ClassRoom, template: SpotModel, stack: Stack, number: int, pupil: _Pupil, batches: Mapping[str, Batch]
+) -> Steps[None]:
     """Let a network of an inner fold say how it would choose; make the model of the lesson of the last one."""
     course = pupil.course
     course.outcome = course.outcome or pupil.failure
     if course.outcome is not None:
         return
     config = room.config if pupil.held_out else best_choice(course.scores, room.config)
-    module = room.built(config, pupil.sections)
+    with room.device:
+        module = build(room.spec, config, pupil.sections, room.recipe)
+    module.keep_with(template)
     stack.load_into(module, number)
-    yield from remember(module, [batches[section.section] for section in pupil.sections])
+    yield from _remembered(module, [batches[section.section] for section in pupil.sections])
     if not pupil.held_out:
         training = room.training.model_copy(update={"seed": course.lesson.seed})
         course.outcome = trained_model(room.spec, module.eval(), config, training, room.recipe, pupil.sections)
     for section in pupil.held_out:
         course.scores.append(module.choices(to_batch(section, module.needs | MEASURED, room.device)))
+
+
+def _remembered(module: SpotModel, batches: Sequence[Batch]) -> Steps[None]:
+    """As `remember`, by the operations of the stack: a GPU is not waited for, and knows each section already."""
+
+    def plainly(batch: Batch) -> None:
+        with plain_operations():
+            module.remember(batch)
+
+    yield from remember(module, batches, plainly)
 
 
 def _sections_of(lessons: Sequence[Lesson], recipe: Recipe) -> tuple[Prepared, ...]:
