@@ -40,7 +40,11 @@ CROSS = 0.6
 """In spot diameters."""
 WIDEST_APART = 2.2
 """Spot diameters from spot to spot, at most: those further apart are no neighbours."""
-WHITE, BLACK = (255, 255, 255, 255), (0, 0, 0, 255)
+BLACK, WHITE = 1, 2
+INKS = np.array([[0, 0, 0, 0], [0, 0, 0, 255], [255, 255, 255, 255]], np.uint8)
+"""RGBA of nothing, `BLACK` and `WHITE`."""
+ASKED = 1000
+"""Spots that are asked for their neighbour, of however many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +63,8 @@ class Crossed:
         """From spot to spot."""
         if len(self.xy) < 2:
             return self.diameter_px
-        nearest = np.asarray(cKDTree(self.xy).query(self.xy, k=2)[0])[:, 1]
+        tree = cKDTree(self.xy, balanced_tree=False, compact_nodes=False)
+        nearest = np.asarray(tree.query(self.xy[:: 1 + len(self.xy) // ASKED], k=2)[0])[:, 1]
         return float(np.clip(np.median(nearest), self.diameter_px, WIDEST_APART * self.diameter_px))
 
     @cached_property
@@ -107,34 +112,50 @@ class Crossed:
         px = self.size[0] / shape[1]
         pitch = self.pitch_px / px
         rim = math.ceil(pitch) + HATCH_EVERY
-        top, bottom, left, right = window
-        places = ((self.xy - self.corner) / self.size * (shape[1], shape[0])).astype(np.int64) - (left, top) + rim
-        room = (bottom - top + 2 * rim, right - left + 2 * rim)
-        places = places[((places >= 0) & (places < (room[1], room[0]))).all(axis=1)][:, ::-1]
+        top, bottom, left, right = window[0] - rim, window[1] + rim, window[2] - rim, window[3] + rim
+        room = (bottom - top, right - left)
+        places = self._places(shape, (top, bottom, left, right))
         if pitch >= ROOM_FOR_CROSSES:
-            pixels = crosses(places, room, max(CROSS * self.diameter_px / px, SMALLEST_CROSS))
+            inks = crosses(places, room, max(CROSS * self.diameter_px / px, SMALLEST_CROSS))
         else:
-            pixels = hatched(places, room, pitch, (top - rim) + (left - rim))
-        return pixels[rim:-rim, rim:-rim]
+            inks = hatched(places, room, pitch, top + left)
+        # One number for the four bytes of a pixel: five times as fast.
+        drawn = INKS.view(np.uint32).ravel()[inks[rim:-rim, rim:-rim]]
+        return drawn.view(np.uint8).reshape(*drawn.shape, 4)
+
+    def _places(self, shape: tuple[int, int], window: Window) -> Int64:
+        """Row and column (n, 2), from the corner of a window on, of the spots in it."""
+        top, bottom, left, right = window
+        pixels = np.divide(shape[::-1], self.size)
+        rows = self.corner[1] + np.array([top, bottom]) / pixels[1]
+        begin, end = np.searchsorted(self._by_y[:, 1], rows)
+        x, y = (((self._by_y[begin:end] - self.corner) * pixels).astype(np.int64) - (left, top)).T
+        inside = (x >= 0) & (x < right - left) & (y >= 0) & (y < bottom - top)
+        return np.column_stack([y[inside], x[inside]])
+
+    @cached_property
+    def _by_y(self) -> Float64:
+        """The spots from top to bottom: few are looked at for a window."""
+        return self.xy[np.argsort(self.xy[:, 1])]
 
 
 def crosses(places: Int64, shape: tuple[int, int], size: float) -> Pixels:
-    """A picture (rows, columns, 4) with a cross at each of the places (n, 2), row and column."""
+    """Inks (rows, columns) with a cross at each of the places (n, 2), row and column."""
     half = round(size / 2)
     down, across = np.abs(np.indices((2 * half + 1, 2 * half + 1)) - half)
     thick = max(LINE, size / 8)
     off = np.abs(down - across) / math.sqrt(2)
-    pixels = np.zeros((*shape, 4), np.uint8)
-    for colour, reach in ((BLACK, thick / 2 + RIM), (WHITE, thick / 2)):
+    inks = np.zeros(shape, np.uint8)
+    for ink, reach in ((BLACK, thick / 2 + RIM), (WHITE, thick / 2)):
         stamp = np.argwhere(off <= reach) - half
         rows, columns = (places[:, None] + stamp).reshape(-1, 2).T
         inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
-        pixels[rows[inside], columns[inside]] = colour
-    return pixels
+        inks[rows[inside], columns[inside]] = ink
+    return inks
 
 
 def hatched(places: Int64, shape: tuple[int, int], pitch: float, phase: int) -> Pixels:
-    """A picture (rows, columns, 4) with an outline round the areas of places (n, 2) that are `pitch` apart.
+    """Inks (rows, columns) with an outline round the areas of places (n, 2) that are `pitch` apart.
 
     `phase` is row plus column of the first pixel in the whole picture: so hatching goes on from window to window.
     """
@@ -142,13 +163,10 @@ def hatched(places: Int64, shape: tuple[int, int], pitch: float, phase: int) -> 
     spots[places[:, 0], places[:, 1]] = True
     area = grown(spots, max(LINE, math.ceil(pitch / 2)))
     inner = ~grown(~area, LINE)
-    pixels = np.zeros((*shape, 4), np.uint8)
-    pixels[grown(area, RIM)] = BLACK
-    pixels[area] = WHITE
-    pixels[inner] = 0
-    for colour, thick, shift in ((BLACK, LINE + 2 * RIM, 0), (WHITE, LINE, RIM)):
-        pixels[inner & _stripes(shape, thick, phase - shift)] = colour
-    return pixels
+    inks = grown(area, RIM).astype(np.uint8)
+    inks[area] = WHITE
+    inks[inner] = _stripes(shape, phase)[inner]
+    return inks
 
 
 def grown(marked: Bool, by: int) -> Bool:
@@ -166,10 +184,11 @@ def grown(marked: Bool, by: int) -> Bool:
     return marked
 
 
-def _stripes(shape: tuple[int, int], thick: int, phase: int) -> Bool:
-    """Diagonal stripes, `HATCH_EVERY` pixels from one to the next."""
+def _stripes(shape: tuple[int, int], phase: int) -> Pixels:
+    """Inks of diagonal stripes, `HATCH_EVERY` pixels from one to the next."""
     rows, columns = shape
-    line = (np.arange(columns + HATCH_EVERY) + phase) % HATCH_EVERY < thick
+    across = np.zeros(HATCH_EVERY, np.uint8)
+    across[: LINE + 2 * RIM], across[RIM : RIM + LINE] = BLACK, WHITE
+    line = across[(np.arange(columns + HATCH_EVERY) + phase) % HATCH_EVERY]
     block = np.stack([line[row : row + columns] for row in range(HATCH_EVERY)])
-    stripes: Bool = np.tile(block, (rows // HATCH_EVERY + 1, 1))[:rows]
-    return stripes
+    return np.tile(block, (rows // HATCH_EVERY + 1, 1))[:rows]
