@@ -39,10 +39,27 @@ A, B = _region("A"), _region("B", 10)
         pytest.param([_region("A", 5), B], [B], {"A": 5, "B": 10}, id="they remove what we change"),
         pytest.param([_region("A", 5), B], [_region("A", 7), B], {"A": 5, "B": 10, "A 1": 7}, id="both change"),
         pytest.param([_region("Tumor"), B], [A, B], {"Tumor": 0, "B": 10}, id="we rename"),
+        pytest.param([_region("Tumor"), B], [_region("Fat"), B], {"Tumor": 0, "B": 10}, id="both rename"),
+        pytest.param(
+            [_region("Tumor"), B], [A, B, _region("Tumor", 3)], {"Tumor": 0, "B": 10, "Tumor 1": 3}, id="meet"
+        ),
+        pytest.param([B, _region("A", 4)], [_region("Tumor"), B], {"B": 10, "Tumor": 4}, id="they rename"),
     ],
 )
 def test_what_either_of_two_windows_did_holds_and_where_both_did_both_stay(ours, theirs, together):
     assert _told(merged([A, B], ours, theirs)) == together
+
+
+def test_a_region_one_window_has_put_into_a_class_and_the_other_drawn_anew_is_one_with_both():
+    [region] = merged([A], [_region("A", kind="Tumor")], [_region("A", 5)])
+    assert (region.kind, _told([region])) == ("Tumor", {"A": 5})
+    both = merged([A], [_region("A", kind="Tumor")], [_region("A", kind="Fat")])
+    assert [(region.name, region.kind) for region in both] == [("A", "Tumor"), ("A 1", "Fat")]
+
+
+def test_what_no_other_window_touched_stays_in_its_order():
+    ours = (_region("New", 3), B, _region("Newer", 4), _region("A", 7, kind="Fat"))
+    assert are_same(merged([A, B], ours, [A, B]), ours)
 
 
 def test_two_regions_drawn_under_one_name_get_the_next_number():
@@ -59,11 +76,12 @@ def test_the_few_digits_of_a_layer_and_another_class_are_told_apart():
 
 
 def test_what_another_window_did_is_told_in_words():
-    after = (_region("A", 3), *(_region(name) for name in "CDEF"))
+    after = (_region("A", 3), *(_region(name, 20 + at) for at, name in enumerate("CDEF")))
     assert meeting_words((A, B), after) == (
         "Regions of this slide were drawn in another window too. Came from there: 4 regions; changed there: A; "
         "removed there: B."
     )
+    assert meeting_words((A,), (_region("Front"),)).endswith("Changed there: Front.")
 
 
 def _file(folder, place=None, name="S1"):
@@ -90,6 +108,16 @@ def test_two_windows_that_draw_on_one_slide_lose_nothing(tmp_path):
     assert _told(read_regions(one.path)) == {"A": 1}
     one.write(())
     assert not one.path.exists()
+
+
+def test_a_region_that_got_another_name_beside_one_of_the_same_is_not_there_twice(tmp_path):
+    one, other = _file(tmp_path), _file(tmp_path)
+    one.write((_region("Region 1", 1),))
+    other.agree(other.write((_region("Region 1", 2),)))
+    one.agree(one.write((_region("Front", 1),)))
+    assert _told(read_regions(one.path)) == {"Front": 1, "Region 1": 2}
+    together = other.write((_region("Region 1", 2, kind="Fat"), _region("Region 2", 1)))
+    assert [(region.name, region.kind) for region in together] == [("Region 1", "Fat"), ("Front", "")]
 
 
 def test_a_file_that_is_gone_takes_no_region_from_the_window(tmp_path):
