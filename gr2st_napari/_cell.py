@@ -11,7 +11,7 @@ from gr2st_napari._marks import MARKS
 from gr2st_napari._side_by_side import set_visible
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Layer, Points, Vectors
+    from napari.layers import Image, Layer, Vectors
 
     from gr2st_napari._heatmaps import Heatmap
     from gr2st_napari._layers import LayerTuple
@@ -27,7 +27,7 @@ class Cell:
     slide: Image | None = None
     spots: Heatmap | None = None
     edges: tuple[Vectors, ...] = ()
-    marks: dict[Mark, Points] = field(default_factory=dict)
+    marks: dict[Mark, Layer] = field(default_factory=dict)
     spare: Heatmap | None = None
     """The map for few spots while there are many, or the other way round; it waits, hidden."""
     suffix: str = ""

@@ -15,10 +15,15 @@ Rgba: TypeAlias = npt.NDArray[np.float64]
 
 NOTHING = (0.0, 0.0, 0.0, 0.0)
 
-CYCLE = "e69f00 56b4e9 009e73 cc79a7 d55e00 0072b2 f0e442"
-"""Colours that the colour-blind can tell apart (Okabe and Ito)."""
-SHADES = (1.0, 0.55, 1.5)
-"""The cycle is gone through as it is, darker and lighter; the twenty-second class looks like the first again."""
+CLASS_COLOURS = (
+    "e69f00 56b4e9 009e73 cc79a7 d55e00 0072b2 f0e442 701038 3000af 8f70ff 705000 af1870 "
+    "78c787 5040e7 8fffa7 581878 9f5848 f75868 c720af 286070 8fcfff 588fd7 784048 48e780 "
+    "ff87bf 504097 a7efff 683000 976887 ffbf58 403858 5870d7 8797ff 408f08 6810c7 80508f "
+    "00c7cf e78748 8faf97 a78050 b71020 df60c7 7058f7 bfdfaf 80ffdf bfb760 209f9f e7b7af "
+    "70df18 782880 3060c7 087840 70ff78 8f0028 800060 bf8080 f7afef 500897 876868 ff87e7"
+)
+"""Of classes, in their order: seven that the colour-blind can tell apart (Okabe and Ito), then always the one that is
+furthest from those before and from grey, white and black, to the usual eye and to those without red or green cones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +65,8 @@ def map_name(wanted: str | ClassColours) -> str:
 
 def class_colours(count: int) -> list[tuple[float, float, float]]:
     """Opaque colours of classes."""
-    cycle = _colours(CYCLE)[:, :3]
-    shades = np.concatenate([_shaded(cycle, shade) for shade in SHADES])
-    return [(red, green, blue) for red, green, blue in shades[np.arange(count) % len(shades)].tolist()]
-
-
-def _shaded(colours: Rgba, shade: float) -> Rgba:
-    """Towards black below 1, towards white above."""
-    return colours * shade if shade <= 1 else colours + (1 - colours) * (shade - 1)
+    colours = _colours(CLASS_COLOURS)[:, :3]
+    return [(red, green, blue) for red, green, blue in colours[np.arange(count) % len(colours)].tolist()]
 
 
 def _class_map(wanted: ClassColours) -> dict[str, Any]:

@@ -118,31 +118,7 @@ class Controller:
         self.regions = RegionKeeper(self.state, self.canvas.layers, self.canvas.view)
         self.sessions = SessionKeeper(self.state, self.canvas, self.regions, self.evaluator)
         self.spot = SpotKeeper(self.state, self.canvas, self._pointer, self._opener)
-        self._parts = (
-            self._preferences,
-            self._errands,
-            self._opener,
-            self._groundwork,
-            self._divider,
-            self._flicker,
-            self.classes,
-            self.facts,
-            self.shelf,
-            self.builder,
-            self.trainer,
-            self.evaluator,
-            self.reporter,
-            self.exporter,
-            self.sessions,
-            self.slides,
-            self.regions,
-            self.sketches,
-            self.spot,
-        )
-        for mode, key in MODE_KEYS.items():
-            viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)
-        for step, key in STEP_KEYS.items():
-            viewer.bind_key(key, lambda _viewer, step=step: self.stepped.emit(step), overwrite=True)
+        self._bind_keys()
         self._adopt()
 
     def _connect(self) -> None:
@@ -156,6 +132,12 @@ class Controller:
         self.canvas.lost.connect(self._on_lost)
         self.canvas.parted.connect(self._note)
         self.canvas.layers.dropped.connect(self._on_dropped)
+
+    def _bind_keys(self) -> None:
+        for mode, key in MODE_KEYS.items():
+            self._viewer.bind_key(key, lambda _viewer, mode=mode: self.wish(mode=mode), overwrite=True)
+        for step, key in STEP_KEYS.items():
+            self._viewer.bind_key(key, lambda _viewer, step=step: self.stepped.emit(step), overwrite=True)
 
     # -- what docks ask for ----------------------------------------------------------------------------------------
 
@@ -257,6 +239,31 @@ class Controller:
             self._viewer.bind_key(key, None)
         self._window = None
         _CONTROLLERS.pop(self._viewer, None)
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        """What is to be closed with the window, in this order: each stops listening and lets go of its thread."""
+        return (
+            self._preferences,
+            self._errands,
+            self._opener,
+            self._groundwork,
+            self._divider,
+            self._flicker,
+            self.classes,
+            self.facts,
+            self.shelf,
+            self.builder,
+            self.trainer,
+            self.evaluator,
+            self.reporter,
+            self.exporter,
+            self.sessions,
+            self.slides,
+            self.regions,
+            self.sketches,
+            self.spot,
+        )
 
     def _on_window_gone(self) -> None:
         # What watched the window went with it.

@@ -13,6 +13,7 @@ from gr2st_napari._colours import NOTHING, colormap, see_through_nan
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gr2st_napari._crossed import Crossed
     from gr2st_napari._expression import Float64, Int64
     from gr2st_napari._graph_picture import GraphPicture
     from gr2st_napari._ground import Ground
@@ -36,20 +37,8 @@ RING_COLOUR = (0.02, 0.02, 0.02, 1.0)
 """Of the ring round the clicked spot where its edges are coloured by attention."""
 
 
-@dataclass(frozen=True, slots=True)
-class MarkLook:
-    """How a mark over spots looks; size in spot diameters."""
-
-    name: str
-    symbol: str
-    size: float
-    colour: str
-
-
-MARK_LOOK = {
-    "outside": MarkLook("unlike the training slides", "x", 0.6, "white"),
-    "lit": MarkLook("lit up", "ring", 1.25, "#ffe600"),
-}
+LIT_SIZE = 1.25
+"""Of the ring round a spot that is lit up, in spot diameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,20 +250,40 @@ def graph_picture_place(picture: GraphPicture, placement: Placement) -> dict[str
     return {"scale": (width, width), "translate": tuple(middle)}
 
 
-def marks_layer(mark: str, xy: Float64, placement: Placement, *, suffix: str = "") -> LayerTuple:
-    """Marks over spots, white with a black rim: seen over every colour of slide and map."""
-    look = MARK_LOOK[mark]
+def crossed_layer(crossed: Crossed, placement: Placement, *, name: str) -> LayerTuple:
+    """Crosses and hatching over spots, white with a black rim: seen over every colour of slide and map."""
     keywords = {
-        "name": f"{look.name}{suffix}",
-        "size": look.size * placement.spot_diameter_px,
-        "symbol": look.symbol,
-        "face_color": look.colour,
+        "name": name,
+        "rgb": True,
+        "multiscale": True,
+        "interpolation2d": "linear",
+        **crossed_place(crossed, placement),
+        "units": placement.units,
+        "axis_labels": ("y", "x"),
+        "metadata": {METADATA: {"role": "outside"}},
+    }
+    return crossed.levels, keywords, "image"
+
+
+def crossed_place(crossed: Crossed, placement: Placement) -> dict[str, Any]:
+    """Scale and translation of such a picture; napari puts the middle of its first pixel where it is told."""
+    scale = placement.scale * crossed.px[::-1]
+    return {"scale": tuple(scale), "translate": tuple(placement.scale * crossed.corner[::-1] + scale / 2)}
+
+
+def rings_layer(xy: Float64, placement: Placement, *, name: str) -> LayerTuple:
+    """Rings round spots that are lit up, yellow with a black rim."""
+    keywords = {
+        "name": name,
+        "size": LIT_SIZE * placement.spot_diameter_px,
+        "symbol": "ring",
+        "face_color": "#ffe600",
         "border_color": "black",
         "border_width": 0.08,
         "antialiasing": 0.5,
         "canvas_size_limits": (5, 10000),
         **placement.place,
-        "metadata": {METADATA: {"role": mark}},
+        "metadata": {METADATA: {"role": "lit"}},
     }
     return rows_columns(xy), keywords, "points"
 

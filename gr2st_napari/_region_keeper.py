@@ -16,7 +16,9 @@ from gr2st_napari._layer_list import put_in_place
 from gr2st_napari._opening import placement_of
 from gr2st_napari._pairing import is_drawn
 from gr2st_napari._problems import problem_of
-from gr2st_napari._region_memory import RegionMemory, home_of
+from gr2st_napari._region_file import home_of
+from gr2st_napari._region_memory import RegionMemory
+from gr2st_napari._region_merging import meeting_words, merged
 from gr2st_napari._region_shapes import are_in_order, face_and_edge, regions_of, shapes_of
 from gr2st_napari._regions import Sheet
 
@@ -50,6 +52,7 @@ class RegionKeeper:
         self._background = Background()
         self._memory = RegionMemory()
         self._memory.recalled.connect(self._on_recalled)
+        self._memory.met.connect(self._on_met)
         self._memory.failed.connect(lambda error: self._set(replace(self._sheet, problem=problem_of(error))))
         self._layer: Shapes | None = None
         self._is_away = False
@@ -317,12 +320,26 @@ class RegionKeeper:
 
     def _on_recalled(self, regions: tuple[Region, ...]) -> None:
         """Regions of an earlier window, beside what was drawn meanwhile; two maps side by side would hide them."""
+        if not regions:
+            if self._sheet.regions:
+                self._memory.keep(self._sheet.regions)
+            return
         wish = self._state.wish
         if wish.mode == "side by side":
             self._state.wish = replace(wish, mode="measured")
         self._try(lambda: self._write(_regions.added(regions, self._sheet.regions)))
         self._state.wish = wish
         self._set(replace(self._sheet, n_recalled=len(regions)))
+
+    def _on_met(self, kept: tuple[Region, ...], together: tuple[Region, ...]) -> None:
+        """Another window has drawn on this slide: show that too, where corners are being clicked after they are."""
+        layer, current = self._layer, self._sheet.regions
+        if layer is None or self._is_away or layer._is_creating:
+            return
+        self._memory.agree(together)
+        regions = merged(kept, current, together)
+        self._write(regions)
+        self._set(replace(self._sheet, note=meeting_words(current, regions)))
 
     def _bring_back(self) -> None:
         """Show a layer that was put away again: above what is drawn now, and on its scale."""

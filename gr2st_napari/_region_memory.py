@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 from qtpy.QtCore import QObject, QTimer
 
-from gr2st import Gr2stError, data_dir, geojson_of_regions, read_regions, write_regions
+from gr2st import Gr2stError, geojson_of_regions, write_regions
 from gr2st_napari._background import Background
+from gr2st_napari._region_file import RegionFile
+from gr2st_napari._region_merging import are_same
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-    from pathlib import Path
 
     from gr2st import Region
-    from gr2st_napari._opening import Opened
+    from gr2st_napari._region_file import Home
 
 SETTLED_MS = 500
 """How long regions rest before they are written: a corner is moved in many steps."""
@@ -27,40 +27,49 @@ class RegionMemory(QObject):
     """One file for each slide, written beside the window."""
 
     recalled = Signal(object)
-    """The regions that were kept of the slide that was turned to."""
+    """The regions that were kept of the slide that was turned to; none where nothing was."""
+
+    met = Signal(object, object)
+    """Regions as they were kept, and as their file holds them together with those of another window."""
 
     failed = Signal(object)
     """The error, where a file cannot be read or written."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._home: Path | None = None
+        self._files: dict[Home, RegionFile] = {}
+        self._file: RegionFile | None = None
         self._is_recalling = False
-        self._pending: tuple[Path, tuple[Region, ...]] | None = None
-        self._unwritten: tuple[Path, tuple[Region, ...]] | None = None
+        self._pending: tuple[RegionFile, tuple[Region, ...]] | None = None
+        self._unwritten: tuple[RegionFile, tuple[Region, ...]] | None = None
         self._is_sure = True
         self._reading, self._writing = Background(), Background()
         self._settling = QTimer(self, singleShot=True, interval=SETTLED_MS)
         self._settling.timeout.connect(self._write)
 
-    def turn_to(self, home: Path | None) -> None:
+    def turn_to(self, home: Home | None) -> None:
         """Another slide: what is kept from here on is in its file."""
         self._flush()
         self.forget()
-        self._home = home
+        # A file knows what its window has seen of it.
+        self._file = None if home is None else self._files.setdefault(home, RegionFile(home))
 
     def recall(self) -> None:
-        """Tell by `recalled` what its file holds, perhaps at once; until then nothing is kept."""
-        home = self._home
-        if home is not None and home.is_file():
+        """Tell by `recalled` what its file holds; until then nothing is kept."""
+        if self._file is not None:
             self._is_recalling = True
-            self._reading.run(lambda: read_regions(home), self._on_read)
+            self._reading.run(self._file.read, self._on_read)
 
     def keep(self, regions: tuple[Region, ...]) -> None:
         """Keep these in the place of those before; none leave no file."""
-        if self._home is not None and not self._is_recalling:
-            self._pending, self._is_sure = (self._home, regions), True
+        if self._file is not None and not self._is_recalling:
+            self._pending, self._is_sure = (self._file, regions), True
             self._settling.start()
+
+    def agree(self, regions: tuple[Region, ...]) -> None:
+        """These, of which `met` told, are shown."""
+        if self._file is not None:
+            self._file.agree(regions)
 
     def lose(self) -> None:
         """Their layer was thrown away: so are they, unless slide or window go as well, which takes all layers too."""
@@ -75,12 +84,12 @@ class RegionMemory(QObject):
 
     def set_aside(self, regions: tuple[Region, ...], others: tuple[Region, ...]) -> None:
         """`others` are to take the place of `regions`, or of those still to be recalled, which lie beside them then."""
-        home, is_recalling = self._home, self._is_recalling
+        file, is_recalling = self._file, self._is_recalling
         self.forget()
-        if home is not None and is_recalling:
-            regions = read_regions(home)
-        if home is not None and regions and geojson_of_regions(regions) != geojson_of_regions(others):
-            write_regions(home.with_suffix(".before.geojson"), regions)
+        if file is not None and is_recalling:
+            regions = file.read()
+        if file is not None and regions and geojson_of_regions(regions) != geojson_of_regions(others):
+            write_regions(file.path.with_suffix(".before.geojson"), regions)
 
     def close(self) -> None:
         """Write what is not written yet, and nothing more."""
@@ -90,7 +99,8 @@ class RegionMemory(QObject):
         if self._unwritten is not None:
             # The window is gone: there is nowhere to say that the disk is full.
             with suppress(Gr2stError, OSError):
-                _put(*self._unwritten)
+                file, regions = self._unwritten
+                file.write(regions)
 
     def _on_read(self, future: Future[tuple[Region, ...]]) -> None:
         error, self._is_recalling = future.exception(), False
@@ -98,7 +108,7 @@ class RegionMemory(QObject):
             self.recalled.emit(future.result())
         else:
             # What cannot be read is not written over.
-            self._home = None
+            self._file = None
             self.failed.emit(error)
 
     def _flush(self) -> None:
@@ -110,32 +120,14 @@ class RegionMemory(QObject):
     def _write(self) -> None:
         asked, self._pending = self._pending, None
         if asked is not None:
-            self._unwritten = asked
-            self._writing.run(lambda: _put(*asked), self._on_written)
+            file, regions = self._unwritten = asked
+            self._writing.run(lambda: file.write(regions), lambda future: self._on_written(future, file, regions))
 
-    def _on_written(self, future: Future[None]) -> None:
+    def _on_written(self, future: Future[Any], file: RegionFile, regions: tuple[Region, ...]) -> None:
         error = future.exception()
-        if error is None:
-            self._unwritten = None
-        else:
+        if error is not None:
             self.failed.emit(error)
-
-
-def home_of(opened: Opened | None) -> Path | None:
-    """The file for the regions of what is open; None where it was handed over without files of its own.
-
-    StorageError where there can be none.
-    """
-    if opened is None or (opened.study is None and opened.slide is None):
-        return None
-    place = opened.study.path if opened.study is not None else opened.slide.path  # type: ignore[union-attr]
-    digest = hashlib.sha256(f"{place.absolute()}\n{opened.name}".encode()).hexdigest()[:16]
-    name = "".join(sign if sign.isalnum() or sign in "-." else "-" for sign in opened.name)
-    return data_dir("regions") / f"{name}-{digest}.geojson"
-
-
-def _put(home: Path, regions: tuple[Region, ...]) -> None:
-    if regions:
-        write_regions(home, regions)
-    else:
-        home.unlink(missing_ok=True)
+            return
+        self._unwritten = None
+        if file is self._file and not are_same(regions, future.result()):
+            self.met.emit(regions, future.result())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -154,10 +155,10 @@ def added(regions: Iterable[Region], more: Iterable[Region]) -> tuple[Region, ..
 
 
 def free_name(region: Region, taken: Sequence[str]) -> str:
-    """The name of a region where it is free, else with the next number."""
+    """The name of a region where it is free, else with the next number in the place of its own."""
     if region.name and region.name not in taken:
         return region.name
-    stem = region.name or region.kind or "Region"
+    stem = re.sub(r" \d+$", "", region.name) or region.kind or "Region"
     return next(name for name in (f"{stem} {number}" for number in range(1, len(taken) + 2)) if name not in taken)
 
 

@@ -56,6 +56,8 @@ def card_of(state: State) -> Card:
         return Card(sheet.problem.sentence, ("dismiss",), "error", sheet.problem.details)
     if state.opened is None:
         return Card("No slide is open. Open one, then draw regions on it.", ("open", "open-sample"))
+    if sheet.note:
+        return Card(sheet.note, tone="warning")
     if not sheet.regions:
         return Card("Draw a region: click its corners and press Enter, or move round it with the lasso.")
     if sheet.n_recalled:
@@ -66,8 +68,6 @@ def card_of(state: State) -> Card:
     reason = why_not_compare(sheet)
     if reason:
         return Card(reason, tone="warning")
-    if sheet.note:
-        return Card(sheet.note, tone="warning")
     n_a, n_b = (int(side.sum()) for side in sheet.sides)
     return Card(f"{sheet.a} holds {n_a:,} spots, {b_words(sheet.b)} {n_b:,}.")
 

@@ -27,11 +27,14 @@ DRAWN_WITHIN_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """What is to be shown first: a gene (None: the best), or classes in its place; and how it is looked at."""
+    """What is to be shown first: a gene (None: the best), or classes in its place; and how it is looked at.
+
+    Without a mode: measured and predicted side by side where there are both, else what there is.
+    """
 
     gene: str | None
     classes: str | None
-    mode: Mode
+    mode: Mode | None
 
     def changes(self, expression: Expression, wish: Wish) -> dict[str, Any]:
         """Fields of `Wish` that say so; UnknownName where there is no such gene, or no such classes."""
@@ -40,7 +43,7 @@ class First:
 
         if self.gene is not None and self.gene not in expression.genes:
             raise UnknownName.of("gene", self.gene, expression.genes)
-        changes: dict[str, Any] = {"mode": self.mode, "gene": self.gene or wish.gene}
+        changes: dict[str, Any] = {"mode": self.mode or wish.mode, "gene": self.gene or wish.gene}
         return changes if self.classes is None else {**changes, "colour_by": named(expression, self.classes)}
 
 
@@ -50,7 +53,7 @@ def show(  # noqa: PLR0913
     *,
     gene: str | None = None,
     classes: str | None = None,
-    mode: Mode = "side by side",
+    mode: Mode | None = None,
     screenshot: Path | None = None,
     size: tuple[int, int] = (1600, 1000),
     model: Path | None = None,
@@ -70,8 +73,9 @@ def show(  # noqa: PLR0913
         By default the best predicted one, else the one with the highest mean.
     classes : str, optional
         What spots are coloured by in the place of a gene: "label", "clusters", ... or its words in the dock.
-    mode : str
-        One of `Mode`: "measured", "side by side", "swipe", ...; what cannot be shown falls back to what can.
+    mode : str, optional
+        One of `Mode`: "measured", "side by side", "swipe", ...; what cannot be shown falls back to what can, and is
+        told. By default side by side where there are two maps, else the one there is.
     screenshot : Path, optional
         Where to save the window as .png. Without a screen a virtual one is started.
     size : (width, height)

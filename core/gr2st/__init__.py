@@ -26,6 +26,7 @@ _HOME = {
     "GeneTrust": "gr2st.explanation",
     "GeneChoice": "gr2st.config",
     "Gr2stError": "gr2st.errors",
+    "Level": "gr2st.io.slide_level",
     "Listening": "gr2st.explanation",
     "MODELS": "gr2st.registry",
     "Map": "gr2st.evaluation.figure_maps",

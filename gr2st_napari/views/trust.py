@@ -38,7 +38,8 @@ class TrustPage(QWidget):
         self.about = _text("gr2st_measure_about")
         self.outside = QCheckBox("Mark spots unlike the training", objectName="gr2st_mark_outside")
         self.outside.setToolTip(
-            "A white cross where the picture is further from the training slides than 99 of 100 training spots are"
+            "Crossed out, or hatched where crosses have no room: the picture is further from the training slides than "
+            "99 of 100 training spots are"
         )
         self.outside_words = _text("gr2st_outside_words")
         self.curve = ErrorCurve()

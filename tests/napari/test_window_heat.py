@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -393,3 +394,16 @@ def test_a_stack_scrolled_through_by_its_owner_hides_none_of_ours(viewer, filled
     filled.wish(mode="measured", gene="FASN")
     settle(filled)
     assert _names(viewer) == ["slide", "FASN · measured · gene-normalised", "stack"]
+
+
+@pytest.mark.parametrize("size_pt", [7, 8, 10])
+def test_a_title_is_measured_as_wide_as_its_letters_are_drawn(viewer, controller, size_pt):
+    from napari._vispy.visuals.text import Text
+
+    fonts = viewer.window._qt_viewer.canvas.font_info()
+    title = Text(MEASURED, font_info=fonts, font_size=size_pt)
+    letters = [fonts.font_manager.get_font(fonts.face)[letter] for letter in MEASURED]
+    # vispy puts letter beside letter, drawn at 256 points; a canvas has 96 pixels an inch.
+    drawn_pt = sum(letter["advance"] for letter in letters) * size_pt / 256
+    drawn_pt += sum(right["kerning"].get(left["char"], 0) for left, right in pairwise(letters)) * size_pt / 256
+    assert title.get_width_height()[0] == pytest.approx(drawn_pt * 96 / 72, abs=1)

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from window_builders import make_bins, make_prediction, make_section
 
 from gr2st import DataError, SpotCells, keys, write_spot_types
-from gr2st_napari._classes import Classes, classes_of, legend_lines, offers, source_of
+from gr2st_napari._classes import MOST_CLASSES, Classes, classes_of, legend_lines, offers, source_of
 from gr2st_napari._colours import NOT_MEASURED, ClassColours, class_colours, colormap
 from gr2st_napari._expression import Expression
 from gr2st_napari._raster import raster_of, raster_of_array, raster_of_discs
@@ -29,6 +29,30 @@ def _places(raster, pixels) -> np.ndarray:
     """Level-0 x, y (n, 2) of the centres of pixels (n, 2), row and column."""
     found = raster.affine @ np.column_stack([pixels, np.ones(len(pixels))]).T
     return found[1::-1].T
+
+
+def _seen(colours, cones):
+    """(n, 3) Oklab, in which distances are as large as they look, of colours as they reach an eye."""
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4) @ cones.T
+    lms = np.array([[0.41222, 0.53633, 0.05145], [0.2119, 0.6807, 0.1074], [0.0883, 0.28172, 0.62998]])
+    lab = np.array([[0.21045, 0.79362, -0.00407], [1.978, -2.42859, 0.45059], [0.0259, 0.78277, -0.80868]])
+    return np.cbrt(linear.clip(0, 1) @ lms.T) @ lab.T
+
+
+@pytest.mark.parametrize(
+    ("cones", "nearest"),
+    [
+        (np.eye(3), 0.055),
+        # Without red, without green cones: Machado, Oliveira and Fernandes (2009).
+        ([[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.052]], 0.04),
+        ([[0.3673, 0.8606, -0.228], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.969]], 0.04),
+    ],
+)
+def test_as_many_classes_as_there_may_be_have_colours_that_can_be_told_apart(cones, nearest):
+
+    colours = _seen(np.array([*class_colours(MOST_CLASSES), NOT_MEASURED[:3]]), np.array(cones))
+    apart = np.linalg.norm(colours[:, None] - colours, axis=2)
+    assert apart[np.triu_indices(len(colours), 1)].min() > nearest
 
 
 def test_bins_in_rows_and_columns_have_one_pixel_each_where_they_lie(bins):
@@ -196,7 +220,6 @@ def test_every_class_has_its_own_colour_and_a_hidden_one_none():
     assert [at for at, colour in enumerate(made["colors"]) if colour[3] == 0] == [2]
     assert made["nan_color"][3] == 0
     assert made["name"] != colormap(ClassColours(9, shows_rest=False))["name"]
-    assert len(set(class_colours(21))) == 21
     assert len(colormap(ClassColours(1))["colors"]) == 2
 
 

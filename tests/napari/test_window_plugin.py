@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -252,6 +253,23 @@ def test_a_picture_of_the_window_waits_for_no_pyramid(tmp_path):
     preview = Picture(levels=(np.zeros((4, 4, 3), np.uint8),), path=tmp_path / "slide.jpg", is_preview=True)
     assert not _still(Opened(picture=preview)).picture.is_preview
     assert _still(Opened()).picture is None
+
+
+def test_without_a_prediction_the_first_look_is_at_what_was_measured_and_nothing_is_missed(section):
+    from gr2st_napari._expression import Expression
+    from gr2st_napari._resolve import first_wish, resolve
+    from gr2st_napari._show import First
+    from gr2st_napari._state import Wish
+
+    def first_look(prediction, mode=None):
+        expression = Expression(section, prediction)
+        wish = first_wish(Wish(), None, expression)
+        shown = resolve(replace(wish, **First(None, None, mode).changes(expression, wish)), expression)
+        return shown.mode, any("Needs a prediction" in note for note in shown.notes)
+
+    assert first_look(None) == ("measured", False)
+    assert first_look(make_prediction(section)) == ("side by side", False)
+    assert first_look(None, "difference") == ("measured", True)
 
 
 def test_a_gene_nobody_has_is_refused_with_the_nearest_one(section):

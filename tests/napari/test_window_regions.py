@@ -15,8 +15,9 @@ from window_builders import UM_PER_PX, empty_viewer, make_prediction, make_secti
 from gr2st import Region, read_regions, sample_study_path, write_regions
 from gr2st_napari._controller import controller_of
 from gr2st_napari._opening import open_path, opened_of
+from gr2st_napari._region_file import RegionFile, home_of
 from gr2st_napari._region_keeper import OUTLINE_PLAY, OUTLINE_SCREEN_PX
-from gr2st_napari._region_memory import SETTLED_MS, home_of
+from gr2st_napari._region_memory import SETTLED_MS
 from gr2st_napari._regions_words import KIND, NAME
 
 pytestmark = pytest.mark.window
@@ -280,7 +281,7 @@ def on_slide(viewer, controller, tmp_path, qtbot):
 
 
 def _home(controller):
-    return home_of(controller.state.opened)
+    return home_of(controller.state.opened).path
 
 
 def _opened_anew(qtbot, viewer, path):
@@ -339,7 +340,7 @@ def test_regions_that_others_replace_lie_beside_them_and_a_damaged_file_is_left_
 def test_regions_that_come_back_to_two_maps_side_by_side_are_seen_once_there_is_one(viewer, controller, qtbot):
     opened = open_path(sample_study_path() / "study.csv")
     corners = opened.section.table.obsm["spatial"][:3]
-    write_regions(home_of(opened), (Region("nest", "", ((corners,),)),))
+    write_regions(home_of(opened).path, (Region("nest", "", ((corners,),)),))
     take(controller, replace(opened, prediction=make_prediction(opened.section, genes=("ERBB2",))))
     qtbot.waitUntil(lambda: [region.name for region in controller.state.sheet.regions] == ["nest"])
     settle(controller)
@@ -374,3 +375,21 @@ def test_outlines_can_be_seen_at_every_zoom_also_of_a_region_drawn_later(viewer,
     _draw(viewer, regions, qtbot, RIGHT)
     assert len(layer.edge_width) == 2
     assert layer.edge_width[0] == layer.edge_width[1]
+
+
+def test_what_another_window_draws_on_the_slide_comes_here_with_the_next_change_and_is_told(
+    viewer, controller, on_slide, qtbot
+):
+    other = RegionFile(home_of(controller.state.opened))
+    _draw(viewer, on_slide, qtbot, LEFT)
+    qtbot.waitUntil(_home(controller).is_file)
+    corners = np.array(RIGHT)[:, ::-1].astype(float)
+    [ours] = other.read()
+    other.write((ours, Region("of the other", "Fat", ((corners,),))))
+    _type(on_slide, qtbot, 0, KIND, "Tumor")
+    qtbot.waitUntil(lambda: [name for name, _, _ in _lines(on_slide)] == ["Region 1", "of the other"])
+    assert "Came from there: of the other." in on_slide.card.sentence.text()
+    assert len(_layer(viewer).data) == 2
+    _type(on_slide, qtbot, 1, NAME, "ours now")
+    qtbot.waitUntil(lambda: {region.name for region in read_regions(_home(controller))} == {"Region 1", "ours now"})
+    assert {region.kind for region in read_regions(_home(controller))} == {"Tumor", "Fat"}

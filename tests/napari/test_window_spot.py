@@ -10,10 +10,20 @@ from hands import choose, click_cell, click_tab, press
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QLabel
-from window_builders import explained, make_prediction, make_section, make_slide, make_slide_prediction, settle, take
+from window_builders import (
+    UM_PER_PX,
+    explained,
+    make_prediction,
+    make_section,
+    make_slide,
+    make_slide_prediction,
+    settle,
+    take,
+)
 
 from gr2st import Region, keys, read_section, read_study, sample_study_path
 from gr2st_napari._opening import open_prediction, opened_of
+from gr2st_napari._trust import outside_of
 from gr2st_napari.views.spot import CASE, SCATTER, TRUST
 
 pytestmark = pytest.mark.window
@@ -206,7 +216,12 @@ def test_a_map_of_trust_recolours_the_spots_and_a_mode_ends_it(viewer, controlle
 def test_spots_unlike_the_training_are_crossed_in_every_map(viewer, controller, told, qtbot):
     assert controller.state.wish.mode == "side by side"
     crosses = [layer for layer in viewer.layers if layer.name.startswith("unlike the training")]
-    assert [len(layer.data) for layer in crosses] == [3, 3]
+    expression = controller.state.expression
+    outside = outside_of(expression)
+    for layer in crosses:
+        for xy, is_outside in zip(expression.xy, outside, strict=True):
+            value = layer.get_value(UM_PER_PX * xy[::-1], world=True)
+            assert (value is not None and value[1] is not None and bool(value[1][3])) == is_outside
     click_tab(qtbot, told.pages, TRUST)
     assert "3 of 48 spots" in told.trust.outside_words.text()
     press(qtbot, told.trust.outside)

@@ -71,7 +71,10 @@ def view_command(
     classes: Annotated[
         str | None, typer.Option(help="Spots by class, not by gene: label, clusters, cells or a column of the spots.")
     ] = None,
-    mode: Annotated[ModeName, typer.Option(help="How it is looked at, where that can be.")] = ModeName.side_by_side,
+    mode: Annotated[
+        ModeName | None,
+        typer.Option(help="How it is looked at. Default: side by side with a prediction, else measured."),
+    ] = None,
     screenshot: Annotated[Path | None, typer.Option(help="Save a picture of the window here and end.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the maps as .png or .svg, without a window.")] = None,
 ) -> None:
@@ -96,7 +99,7 @@ def view_command(
                 f"Note: {gene} is none of the {len(predicted.genes)} predicted genes; only its measure is shown.",
                 err=True,
             )
-        show(read, predicted, gene=gene, classes=classes, mode=mode.value, study=found, **target)
+        show(read, predicted, gene=gene, classes=classes, mode=mode and mode.value, study=found, **target)
     for path in filter(None, (figure, screenshot)):
         typer.echo(f"Written: {path}")
 

@@ -25,19 +25,21 @@ _STRIP_PIXELS = 16_000_000
 
 
 class Level:
-    """One level of a slide as an array (height, width, 3) uint8 that is read from the file when it is indexed."""
+    """A picture, (height, width, channels) uint8, that is read or drawn where it is indexed: a level of a slide."""
 
     ndim = 3
     dtype: np.dtype[Any] = np.dtype(np.uint8)
 
-    def __init__(self, height: int, width: int, block: tuple[int, int], read: Callable[[Window], UInt8]) -> None:
-        self.shape = (height, width, 3)
-        self.chunks = (min(block[0], height), min(block[1], width), 3)
+    def __init__(
+        self, height: int, width: int, block: tuple[int, int], read: Callable[[Window], UInt8], channels: int = 3
+    ) -> None:
+        self.shape = (height, width, channels)
+        self.chunks = (min(block[0], height), min(block[1], width), channels)
         self._read = read
 
     @property
     def size(self) -> int:
-        return self.shape[0] * self.shape[1] * 3
+        return self.shape[0] * self.shape[1] * self.shape[2]
 
     def __len__(self) -> int:
         return self.shape[0]
