@@ -18,8 +18,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 REAL_DATA = Path(os.environ.get("GR2ST_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
-def pytest_collection_finish() -> None:
-    """What is loaded by now stays loaded: the garbage collector need not go through it again and again."""
+@pytest.fixture(scope="module", autouse=True)
+def _only_new_garbage() -> None:
+    """What is alive when a file of tests begins is passed over by the garbage collector from then on.
+
+    A sweep through all that a long run has loaded takes most of a second, and napari sweeps whenever layers are cleared.
+    """
     gc.collect()
     gc.freeze()
 

@@ -38,7 +38,6 @@ def window(qapp: QApplication) -> Iterator[Viewer]:
     made = napari.Viewer(show=True)
     # Software drawing takes its time by the pixel.
     made.window.resize(800, 600)
-    # napari collects garbage whenever layers are cleared: not from all that a window consists of.
     gc.collect()
     gc.freeze()
     yield made
