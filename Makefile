@@ -9,7 +9,7 @@ endif
 SHELL := bash
 READY := .venv/.ready
 PYTHON ?=
-PYTEST_OPTIONS ?= -n logical --dist loadfile
+PYTEST_OPTIONS ?= -n logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench build smoke sample clean

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 
 MAPS = ("colormap", "face_colormap")
+_UNITS = Lock()
+"""Held while the table of units is read: a layer made meanwhile in another thread finds half a table, and fails."""
 
 
 class LayerList:
@@ -66,18 +70,24 @@ class LayerList:
     @staticmethod
     def made(layer: LayerTuple) -> Layer:
         """A layer that is not in the viewer yet; may be made in a thread."""
+        LayerList.learn_units()
         data, keywords, kind = layer
         maps = {key: Colormap(**value) for key, value in keywords.items() if key in MAPS and isinstance(value, dict)}
         return Layer.create(data, {**keywords, **maps}, kind)
 
     @staticmethod
     def learn_units() -> None:
-        """Have the table of units read, which the first layer of a process needs and takes its time; in a thread."""
-        Layer.create(None, {"ndim": 2, "units": ("um", "um")}, "points")
+        """Have the table of units read, which the first layer of a process needs and takes its time; in a thread.
+
+        Who comes while it is read waits for it.
+        """
+        with _UNITS:
+            _read_units()
 
     @staticmethod
     def learn_shapes() -> None:
         """Have napari's triangulation loaded, which the first Shapes layer of a process waits for; in a thread."""
+        LayerList.learn_units()
         Layer.create(None, {"ndim": 2}, "shapes")
 
     def put(self, made: Layer, *, over: Layer | None = None) -> Any:
@@ -162,3 +172,8 @@ def put_in_place(layer: Layer, placement: Placement) -> None:
     """Let a layer that is kept lie in level-0 pixels of another slide, of the same unit."""
     if tuple(layer.scale) != placement.place["scale"]:
         layer.scale = placement.place["scale"]
+
+
+@cache
+def _read_units() -> None:
+    Layer.create(None, {"ndim": 2, "units": ("um", "um")}, "points")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,32 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REAL_DATA = Path(os.environ.get("GR2ST_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+LONGEST = (
+    "test_window_road",
+    "test_window_dock",
+    "test_window_heat",
+    "test_window_faults",
+    "test_worker",
+    "test_cluster",
+)
+"""Files that take longest. They are begun first: a core must not wait at the end for the other one's last file."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, then the other tests in a window, then the quick ones."""
+    items.sort(key=lambda item: (item.path.stem not in LONGEST, item.path.parent.name != "napari"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _only_new_garbage() -> None:
+    """What is alive when a file of tests begins is passed over by the garbage collector from then on.
+
+    A sweep through all that a long run has loaded takes most of a second, and napari sweeps whenever layers are cleared.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: a process, its output, its exit code."""
+"""The command line as a user meets it: its output, its exit code; in processes of its own where that can differ."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from anndata import read_h5ad
 
 import gr2st
 from gr2st import keys
+
+if TYPE_CHECKING:
+    from tests.core.conftest import Run
 
 COMMANDS = (
     "fetch",
@@ -31,7 +35,8 @@ COMMANDS = (
 )
 
 
-def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_process(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own: seconds of imports each time."""
     command = [sys.executable, "-m", "gr2st", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
@@ -49,14 +54,14 @@ def genes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_help_has_one_example(command: str) -> None:
-    shown = run(command, "--help")
+def test_every_help_has_one_example(command: str, run_here: Run) -> None:
+    shown = run_here(command, "--help")
     assert shown.returncode == 0
     assert shown.stdout.count("Example: gr2st") == 1
 
 
 def test_the_version_is_printed() -> None:
-    assert run("--version").stdout.strip() == f"gr2st {gr2st.__version__}"
+    assert run_process("--version").stdout.strip() == f"gr2st {gr2st.__version__}"
 
 
 def test_encoders_are_listed_with_what_is_ready_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,12 +70,12 @@ def test_encoders_are_listed_with_what_is_ready_here(tmp_path: Path, monkeypatch
     (tmp_path / "uni").mkdir()
     (tmp_path / "uni" / "pytorch_model.bin").write_bytes(b"weights")
     fits = subprocess.run([sys.executable, "-c", "import timm"], capture_output=True, check=False).returncode == 0
-    rows = {row["name"]: row for row in json.loads(run("encoders", "--json").stdout)["encoders"]}
+    rows = {row["name"]: row for row in json.loads(run_process("encoders", "--json").stdout)["encoders"]}
     assert rows["handcrafted"]["ready"]
     assert rows["uni"]["missing"] == ([] if fits else ["timm"])
     assert rows["virchow2"]["missing"] == ["weights"]
     assert rows["virchow2"] | {"width": 2560, "input_px": 224, "um_per_px": 0.5, "gated": True} == rows["virchow2"]
-    table = run("encoders")
+    table = run_process("encoders")
     assert table.returncode == 0, table.stderr
     lines = {line.split()[0]: line.split() for line in table.stdout.splitlines() if line.strip()}
     ready = ["yes"] if fits else ["timm", "missing"]
@@ -104,7 +109,7 @@ def test_a_chosen_encoder_brings_its_own_patch_size_and_resolution(
 
 
 def test_inspect_prints_json_for_programs(sample: Path) -> None:
-    shown = run("inspect", sample, "--json")
+    shown = run_process("inspect", sample, "--json")
     assert shown.returncode == 0, shown.stderr
     sections = {row["name"]: row for row in json.loads(shown.stdout)["sections"]}
     assert set(sections) == {"A1", "A2", "B1", "B2"}
@@ -115,12 +120,12 @@ def test_inspect_prints_json_for_programs(sample: Path) -> None:
 
 
 def test_train_then_predict_writes_a_prediction_with_the_spots_of_the_counts(
-    sample: Path, genes: Path, tmp_path: Path
+    sample: Path, genes: Path, tmp_path: Path, run_here: Run
 ) -> None:
     model, out = tmp_path / "model", tmp_path / "B1.h5ad"
-    trained = run("train", sample, "--sections", "A1,A2", "--genes", genes, "--epochs", 2, "--out", model)
+    trained = run_here("train", sample, "--sections", "A1,A2", "--genes", genes, "--epochs", 2, "--out", model)
     assert trained.returncode == 0, trained.stderr
-    predicted = run("predict", model, sample, "--section", "B1", "--out", out)
+    predicted = run_process("predict", model, sample, "--section", "B1", "--out", out)
     assert predicted.returncode == 0, predicted.stderr
     table = read_h5ad(out)
     section = gr2st.read_section(gr2st.read_study(sample).entry("B1"))
@@ -131,31 +136,33 @@ def test_train_then_predict_writes_a_prediction_with_the_spots_of_the_counts(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["B1.h5ad", "model"]
 
 
-def test_a_slide_is_predicted_on_a_grid_of_its_own(sample: Path, genes: Path, tmp_path: Path) -> None:
+def test_a_slide_is_predicted_on_a_grid_of_its_own(sample: Path, genes: Path, tmp_path: Path, run_here: Run) -> None:
     model, out = tmp_path / "model", tmp_path / "slide.h5ad"
-    run("train", sample, "--sections", "A1", "--model", "ridge", "--genes", genes, "--out", model)
+    run_here("train", sample, "--sections", "A1", "--model", "ridge", "--genes", genes, "--out", model)
     picture = gr2st.read_section(gr2st.read_study(sample).entry("B1")).slide.path
-    refused = run("predict-slide", model, picture, "--out", out)
+    refused = run_here("predict-slide", model, picture, "--out", out)
     assert refused.returncode == 2
     assert "State it (--um-per-px" in refused.stderr
-    done = run("predict-slide", model, picture, "--pitch", 150, "--um-per-px", 1.9, "--out", out)
+    done = run_here("predict-slide", model, picture, "--pitch", 150, "--um-per-px", 1.9, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "was stated by the user" in done.stderr
     assert list(read_h5ad(out).var_names) == ["ERBB2", "COL1A1", "GAPDH"]
 
 
-def test_the_prediction_of_another_section_is_not_shown_as_this_ones(sample: Path, genes: Path, tmp_path: Path) -> None:
+def test_the_prediction_of_another_section_is_not_shown_as_this_ones(
+    sample: Path, genes: Path, tmp_path: Path, run_here: Run
+) -> None:
     model, out, picture = tmp_path / "model", tmp_path / "B1.h5ad", tmp_path / "A1.png"
-    run("train", sample, "--sections", "A2", "--model", "ridge", "--genes", genes, "--out", model)
-    run("predict", model, sample, "--section", "B1", "--out", out)
-    done = run("view", sample, "--section", "A1", "--prediction", out, "--screenshot", picture)
+    run_here("train", sample, "--sections", "A2", "--model", "ridge", "--genes", genes, "--out", model)
+    run_here("predict", model, sample, "--section", "B1", "--out", out)
+    done = run_here("view", sample, "--section", "A1", "--prediction", out, "--screenshot", picture)
     assert done.returncode == 2
     assert "predicts section B1" in done.stderr
     assert not picture.exists()
 
 
-def test_a_reference_row_can_be_trained_too(sample: Path, genes: Path, tmp_path: Path) -> None:
-    done = run(
+def test_a_reference_row_can_be_trained_too(sample: Path, genes: Path, tmp_path: Path, run_here: Run) -> None:
+    done = run_here(
         "train", sample, "--sections", "A1", "--model", "depth-oracle", "--genes", genes, "--out", tmp_path / "m"
     )
     assert done.returncode == 0, done.stderr
@@ -194,9 +201,12 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_an_error_is_a_sentence_with_exit_code_two(case: str, sample: Path, tmp_path: Path) -> None:
+def test_an_error_is_a_sentence_with_exit_code_two(
+    case: str, sample: Path, tmp_path: Path, run_here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments, sentence = BAD[case]
-    done = run(*(str(argument).format(sample=sample) for argument in arguments), cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = run_here(*(str(argument).format(sample=sample) for argument in arguments))
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -224,14 +234,16 @@ def test_a_log_gets_a_line_for_every_tenth_and_for_news_but_not_for_every_loss(c
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    done = run("inspect", "nowhere", "--debug", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "Traceback" in done.stderr
+    plain, debug = (run_process("inspect", "nowhere", *more, cwd=tmp_path) for more in ((), ("--debug",)))
+    assert plain.returncode == debug.returncode == 2
+    assert "Traceback" not in plain.stderr
+    assert "Traceback" in debug.stderr
+    assert debug.stderr.endswith(plain.stderr)
 
 
-def test_estimated_cell_types_are_written_and_called_an_estimate(sample: Path, tmp_path: Path) -> None:
+def test_estimated_cell_types_are_written_and_called_an_estimate(sample: Path, tmp_path: Path, run_here: Run) -> None:
     out = tmp_path / "summary_spot_types.tsv"
-    shown = run("cells", sample, "--section", "A1", "--source", "estimate", "--out", out)
+    shown = run_here("cells", sample, "--section", "A1", "--source", "estimate", "--out", out)
     assert shown.returncode == 0, shown.stderr
     assert "ESTIMATED from the picture" in shown.stdout
     rows = out.read_text().splitlines()
@@ -240,16 +252,20 @@ def test_estimated_cell_types_are_written_and_called_an_estimate(sample: Path, t
     assert all(row.endswith("\testimate") for row in rows[1:])
 
 
-def test_cell_types_that_no_file_tells_end_with_a_sentence(sample: Path, genes: Path, tmp_path: Path) -> None:
-    shown = run(
+def test_cell_types_that_no_file_tells_end_with_a_sentence(
+    sample: Path, genes: Path, tmp_path: Path, run_here: Run
+) -> None:
+    shown = run_here(
         "train", sample, "--sections", "A1,A2", "--genes", genes, "--cell-types", "files", "--out", tmp_path / "model"
     )
     assert shown.returncode == 2
     assert "Section A1 has no cell types, but the recipe takes them from files" in shown.stderr
 
 
-def test_an_evaluation_with_estimated_cell_types_says_so(sample: Path, genes: Path, tmp_path: Path) -> None:
-    shown = run(
+def test_an_evaluation_with_estimated_cell_types_says_so(
+    sample: Path, genes: Path, tmp_path: Path, run_here: Run
+) -> None:
+    shown = run_here(
         "evaluate", sample, "--sections", "A1,B1", "--models", "ridge", "--genes", genes,
         "--cell-types", "estimate", "--out", tmp_path / "evaluation",
     )  # fmt: skip
@@ -272,7 +288,9 @@ main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
-def test_a_training_stopped_by_ctrl_c_goes_on_with_the_same_command(sample: Path, genes: Path, tmp_path: Path) -> None:
+def test_a_training_stopped_by_ctrl_c_goes_on_with_the_same_command(
+    sample: Path, genes: Path, tmp_path: Path, run_here: Run
+) -> None:
     out = tmp_path / "model"
     arguments = ("train", sample, "--sections", "A1", "--genes", genes, "--out", out)
     long = [sys.executable, "-m", "gr2st", *map(str, arguments), "--epochs", "200"]
@@ -285,7 +303,7 @@ def test_a_training_stopped_by_ctrl_c_goes_on_with_the_same_command(sample: Path
     kept = json.loads((tmp_path / "model.unfinished" / "whole" / "state.json").read_text())
     assert 20 <= kept["epoch"] < 200
     assert not out.exists()
-    refused = run(*arguments, "--epochs", "2")
+    refused = run_here(*arguments, "--epochs", "2")
     assert refused.returncode == 2
     assert "unfinished training with other settings" in refused.stderr
 

@@ -124,13 +124,11 @@ def test_a_gpu_computes_one_fold_at_a_time_and_the_processor_as_many_as_it_has_t
     assert overlap(spans["cpu"])
 
 
-def test_a_fold_that_kills_every_worker_fails_with_a_sentence(tmp_path: Path) -> None:
-    made = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0")
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        made,
-        executor_of(1, made.scheduler_address) as executor,
-    ):
+def test_a_fold_that_kills_every_worker_fails_with_a_sentence(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
+    with executor_of(1, cluster.scheduler_address) as executor:
         assert executor is not None
         with pytest.raises(WorkerLost, match="every worker of the cluster that it was given to was killed"):
             executor.submit(die, jobs_on("cpu", tmp_path)[0]).result(timeout=120)

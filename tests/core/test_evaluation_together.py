@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.core.conftest import Command
 
 GENES = ("ERBB2", "KRT19", "COL1A1", "PLIN1", "GAPDH")
+TWO = ("A1", "B1")
+"""A section of each patient: two folds."""
 SMALL = {"projection": 8, "heads": 2, "dropout": 0.0, "kernel_landmarks": 64}
 
 
@@ -39,6 +41,7 @@ def plan_of(model: str = "gr2st-v2", **changes: Any) -> Plan:
     settings: dict[str, Any] = {
         "models": (model, "ridge"),
         "genes": GeneChoice(listed=GENES),
+        "sections": TWO,
         "training": {model: MODELS[model].training.model_copy(update=fast)},
         "config": {model: MODELS[model].config.model_copy(update=SMALL)},
     }
@@ -58,7 +61,7 @@ def both(study: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[Evalua
     with pytest.MonkeyPatch.context() as patch:
         for module in (fit, together):
             patch.setattr(module, "order_of", lambda count: list(range(count)))
-        plan = plan_of("gr2st", seeds=2)
+        plan = plan_of("gr2st", seeds=2, sections=())
         alone = finish(evaluate(study, plan, tmp_path_factory.mktemp("alone")))
         at_once = finish(evaluate(study, plan, tmp_path_factory.mktemp("together"), together=6))
     return alone, at_once
@@ -98,7 +101,7 @@ def test_a_finished_fold_is_not_trained_again(
 
     monkeypatch.setattr(together_module, "train_together", refuse)
     before = both[1].summary["models"]["gr2st"]["pcc_spot"]
-    again = finish(evaluate(study, plan_of("gr2st", seeds=2), both[1].out, together=6))
+    again = finish(evaluate(study, plan_of("gr2st", seeds=2, sections=()), both[1].out, together=6))
     assert again.summary["models"]["gr2st"]["pcc_spot"] == before
     assert not again.failures
 
@@ -219,6 +222,7 @@ def test_the_command_line_trains_together_in_the_precision_asked_for(command: Co
     genes = tmp_path / "genes.txt"
     genes.write_text("\n".join(GENES))
     asked = ["--genes", genes, "--epochs", 1, "--device", "cpu", "--models", "gr2st-v2", "--precision", "bf16"]
+    asked += ["--sections", ",".join(TWO)]
     out = tmp_path / "evaluation"
     code, said = command("evaluate", gr2st.sample_study_path(), *asked, "--together", 2, "--out", out)
     assert code == 0, said

@@ -36,12 +36,16 @@ class Talk:
 
     def hear(self, *events: str) -> dict[str, Any]:
         """The next event of one of these kinds."""
+        while (event := self.hear_any())["event"] not in events:
+            pass
+        return event
+
+    def hear_any(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             event: dict[str, Any] = json.loads(line)
-            if event["event"] in events:
-                return event
-        raise AssertionError(f"the worker ended without {events}")
+            return event
+        raise AssertionError("the worker ended without a word")
 
 
 @contextmanager
@@ -56,8 +60,25 @@ def worker(*arguments: str) -> Iterator[Talk]:
             process.kill()
 
 
+@pytest.fixture(scope="module")
+def one() -> Iterator[Talk]:
+    """One worker for all tests that leave it at rest: a process that loads torch takes seconds to start."""
+    with worker() as talk:
+        assert talk.hear("ready")["version"]
+        yield talk
+
+
 @pytest.fixture
-def talk() -> Iterator[Talk]:
+def talk(one: Talk) -> Iterator[Talk]:
+    """The common worker; a test that leaves it at work, or something unheard, is told."""
+    yield one
+    one.say(id="rest", do="nothing")
+    assert one.hear_any()["id"] == "rest"
+
+
+@pytest.fixture
+def own() -> Iterator[Talk]:
+    """A worker of the test's own, which may be ended, or left at work."""
     with worker() as talk:
         assert talk.hear("ready")["version"]
         yield talk
@@ -112,21 +133,21 @@ def test_a_cancelled_request_is_answered_and_leaves_no_file(talk: Talk, picture:
     assert talk.hear("cancelled", "result", "error") == {"id": 9, "event": "cancelled"}
 
 
-def test_the_worker_ends_with_its_window(talk: Talk) -> None:
-    assert talk.process.stdin is not None
-    talk.process.stdin.close()
-    assert talk.process.wait(timeout=20) == 0
+def test_the_worker_ends_with_its_window(own: Talk) -> None:
+    assert own.process.stdin is not None
+    own.process.stdin.close()
+    assert own.process.wait(timeout=20) == 0
 
 
-def test_the_worker_ends_when_asked(talk: Talk) -> None:
-    talk.say(do="quit")
-    assert talk.process.wait(timeout=20) == 0
+def test_the_worker_ends_when_asked(own: Talk) -> None:
+    own.say(do="quit")
+    assert own.process.wait(timeout=20) == 0
 
 
 OFTEN = "import gr2st.training.keeper as k; k.EVERY_S = 0.0; from gr2st.worker import main; main()"
 """The worker, keeping its trainings after every step and not every half minute."""
-LONG = 300
-"""Epochs; seconds of training, long enough to be met in the middle."""
+LONG = 150
+"""Epochs; a second of training and more, long enough to be met in the middle."""
 
 
 def plan_of(epochs: int) -> dict[str, Any]:
@@ -163,9 +184,9 @@ def test_a_training_tells_every_epoch_with_the_parts_of_its_loss(talk: Talk, tmp
 
 
 def test_a_training_killed_in_the_middle_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    whole, left = tmp_path / "whole", tmp_path / "left"
+    whole, left, plan = tmp_path / "whole", tmp_path / "left", plan_of(80)
     with worker("-c", OFTEN) as talk:
-        talk.say(id=1, do="train", plan=plan_of(LONG), run=str(left))
+        talk.say(id=1, do="train", plan=plan, run=str(left))
         hear_epoch(talk, 20)
         talk.process.kill()
         talk.process.wait()
@@ -173,40 +194,40 @@ def test_a_training_killed_in_the_middle_goes_on_to_the_same_bits(tmp_path: Path
     assert interrupted.state == "interrupted"
     assert not interrupted.model.exists()
     reached = len(gr2st.read_curves(left))
-    assert 20 <= reached < LONG
+    assert 20 <= reached < 80
     with worker("-c", OFTEN) as talk:
-        talk.say(id=1, do="train", plan=plan_of(LONG), run=str(left))
+        talk.say(id=1, do="train", plan=plan, run=str(left))
         assert hear_epoch(talk, 1)["done"] >= reached
         assert talk.hear("result", "error")["event"] == "result"
-        talk.say(id=2, do="train", plan=plan_of(LONG), run=str(whole))
+        talk.say(id=2, do="train", plan=plan, run=str(whole))
         assert talk.hear("result", "error")["event"] == "result"
     assert weights_of(left) == weights_of(whole)
     assert gr2st.read_curves(left) == gr2st.read_curves(whole)
     assert gr2st.read_run(left).state == "finished"
 
 
-def test_a_paused_training_rests_and_is_cancelled_or_gone_on_with(talk: Talk, tmp_path: Path) -> None:
+def test_a_paused_training_rests_and_is_cancelled_or_gone_on_with(own: Talk, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    talk.say(id=1, do="train", plan=plan_of(LONG), run=str(run))
-    hear_epoch(talk, 5)
+    own.say(id=1, do="train", plan=plan_of(LONG), run=str(run))
+    hear_epoch(own, 5)
     asked = time.monotonic()
-    talk.say(do="pause", target=1)
-    assert talk.hear("paused", "result", "error") == {"id": 1, "event": "paused"}
+    own.say(do="pause", target=1)
+    assert own.hear("paused", "result", "error") == {"id": 1, "event": "paused"}
     assert time.monotonic() - asked < 1.0
     reached = gr2st.read_curves(run)
     time.sleep(0.3)
     assert gr2st.read_curves(run) == reached
     assert gr2st.read_run(run).state == "paused"
-    talk.say(do="resume", target=1)
-    assert talk.hear("progress", "resumed")["event"] == "resumed"
-    assert hear_epoch(talk, 1)["done"] == len(reached) + 1
-    talk.say(do="pause", target=1)
-    talk.hear("paused")
-    talk.say(do="cancel", target=1)
-    assert talk.hear("cancelled", "result", "error", "progress") == {"id": 1, "event": "cancelled"}
+    own.say(do="resume", target=1)
+    assert own.hear("progress", "resumed")["event"] == "resumed"
+    assert hear_epoch(own, 1)["done"] == len(reached) + 1
+    own.say(do="pause", target=1)
+    own.hear("paused")
+    own.say(do="cancel", target=1)
+    assert own.hear("cancelled", "result", "error", "progress") == {"id": 1, "event": "cancelled"}
     assert gr2st.read_run(run).state == "stopped"
-    talk.say(id=2, do="train", plan=plan_of(LONG), run=str(run))
-    assert hear_epoch(talk, 1)["done"] > len(reached)
+    own.say(id=2, do="train", plan=plan_of(LONG), run=str(run))
+    assert hear_epoch(own, 1)["done"] > len(reached)
 
 
 def test_a_training_that_rests_hears_that_another_window_wants_it_to_stop(talk: Talk, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from gr2st.evaluation.fold import FoldJob, FoldResult, run_fold
 from gr2st.evaluation.plan import Plan
 from gr2st.evaluation.workers import TRIES, Workers
 from gr2st.types import finish
+from tests.core.doomed import die, work_on
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be killed by a signal there")
 
@@ -34,15 +34,6 @@ PLAN = Plan(models=("ridge", "mean"), genes=GeneChoice(listed=("ERBB2", "KRT19",
 def workers() -> Iterator[Workers]:
     with Workers(2) as made:
         yield made
-
-
-def die(log: Path, times: int) -> int:
-    """Kill the own process the first `times` times; the number of the process that got through."""
-    with log.open("a") as file:
-        file.write(f"{os.getpid()}\n")
-    if len(log.read_text().split()) <= times:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return os.getpid()
 
 
 def run_or_die(job: FoldJob, victim: str, log: Path, times: int) -> FoldResult:
@@ -108,12 +99,6 @@ def test_a_fold_that_is_always_killed_fails_with_its_cause_and_the_others_go_on(
     assert set(found.summary["models"]["mean"]["sections"]) == {"A1", "B1"}
 
 
-def work_on(log: Path) -> None:
-    """Say which process this is, and be busy for longer than anybody waits."""
-    log.write_text(f"{os.getpid()}\n")
-    time.sleep(600)
-
-
 def begun(log: Path) -> int:
     """Number of the process that is at work."""
     while not (log.is_file() and log.read_text().endswith("\n")):
@@ -146,7 +131,7 @@ def test_what_is_stopped_leaves_no_process_at_work(tmp_path: Path) -> None:
 OWNER = """
 from pathlib import Path
 from gr2st.evaluation.workers import Workers
-from tests.core.test_workers import work_on
+from tests.core.doomed import work_on
 
 if __name__ == "__main__":
     with Workers(1) as made:

@@ -38,6 +38,8 @@ def window(qapp: QApplication) -> Iterator[Viewer]:
     made = napari.Viewer(show=True)
     # Software drawing takes its time by the pixel.
     made.window.resize(800, 600)
+    gc.collect()
+    gc.freeze()
     yield made
     made.close()
     qapp.processEvents()
@@ -58,6 +60,8 @@ def only_new_garbage() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

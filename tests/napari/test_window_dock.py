@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import napari
 import numpy as np
 import pytest
+from on_canvas import click_at, shown_map, shown_names, world_of
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QStyle, QStyleOptionComboBox
-from vispy.visuals.shaders.program import ModularProgram
 from window_builders import PaperSlide, make_prediction, make_section, settle, take
 
 from gr2st import SectionEntry, Study, sample_study_path
@@ -30,16 +30,6 @@ def filled(controller, section, prediction):
     """A controller that shows a section and its prediction."""
     take(controller, opened_of(section, prediction))
     return controller
-
-
-def _names(viewer) -> list[str]:
-    """Names of the layers, without those of ours that wait, hidden, for the next comparison."""
-    return [layer.name for layer in viewer.layers if layer.visible or "(predicted)" not in layer.name]
-
-
-def _map(viewer, kind: str):
-    """The heatmap that is shown."""
-    return next(layer for layer in viewer.layers if f"· {kind}" in layer.name and layer.visible)
 
 
 def test_the_dock_opened_first_in_an_empty_viewer_says_what_to_do(dock):
@@ -75,7 +65,7 @@ def test_a_closed_dock_comes_back_with_the_state_of_the_viewer(viewer, dock, fil
 
 def test_a_section_is_drawn_over_its_slide_at_true_size(viewer, dock, controller, section):
     take(controller, opened_of(section, None))
-    assert _names(viewer) == ["slide", f"{controller.state.wish.gene} · measured · spot-normalised"]
+    assert shown_names(viewer) == ["slide", f"{controller.state.wish.gene} · measured · spot-normalised"]
     spots = viewer.layers[1]
     np.testing.assert_array_equal(spots.data, section.table.obsm["spatial"][:, ::-1])
     assert spots.size[0] == 60.0
@@ -98,27 +88,13 @@ def test_picking_a_gene_recolours_the_same_layer(viewer, dock, controller, secti
     assert tuple(spots.face_contrast_limits) == controller.state.shown.panels[0].limits
 
 
-def test_a_prediction_stands_beside_the_measured_map_with_equal_limits(viewer, filled):
-    grid = viewer.canvas.grid
-    assert (grid.enabled, grid.shape, grid.stride) == (True, (1, 2), 2)
-    assert _names(viewer) == [
-        "slide",
-        "ERBB2 · measured · gene-normalised",
-        "slide (predicted)",
-        "ERBB2 · predicted · gene-normalised",
-    ]
-    assert tuple(viewer.layers[1].face_contrast_limits) == tuple(viewer.layers[3].face_contrast_limits)
-    assert viewer.layers[0].data[0] is viewer.layers[2].data[0]
-    assert viewer.layers[1].name_overlay.font_size == viewer.layers[3].name_overlay.font_size
-
-
 def test_leaving_side_by_side_gives_grid_order_and_own_layers_back(viewer, controller, section, prediction):
     below = viewer.add_image(np.zeros((10, 10)), name="mine below")
     take(controller, opened_of(section, None))
     shapes = viewer.add_shapes(name="mine above")
     hidden = viewer.add_points(name="mine hidden", visible=False)
     controller.wish(gene="ERBB2")
-    order, grid = _names(viewer), viewer.canvas.grid
+    order, grid = shown_names(viewer), viewer.canvas.grid
     grid.spacing = 3
     take(controller, Opened(prediction=prediction))
     assert grid.enabled
@@ -128,75 +104,9 @@ def test_leaving_side_by_side_gives_grid_order_and_own_layers_back(viewer, contr
     assert "2 of your own layers hidden while two maps stand side by side." in controller.state.notes
     controller.wish(mode="measured", space="spot")
     settle(controller)
-    assert _names(viewer) == order
+    assert shown_names(viewer) == order
     assert (grid.enabled, grid.stride, grid.shape, grid.spacing) == (False, 1, (-1, -1), 3)
     assert [below.visible, shapes.visible, hidden.visible] == [True, True, False]
-
-
-def test_a_layer_drawn_while_two_maps_stand_side_by_side_stays(viewer, filled):
-    own = viewer.add_shapes(name="drawn meanwhile")
-    filled.wish(gene="ACTB")
-    filled.wish(mode="predicted")
-    settle(filled)
-    assert own in viewer.layers
-    assert own.visible
-    assert _names(viewer) == ["slide", "ACTB · predicted · gene-normalised", "drawn meanwhile"]
-
-
-def test_the_view_keeps_its_centre_when_the_canvas_is_cut_in_two(viewer, filled):
-    camera = viewer.scene.camera
-    filled.wish(mode="measured")
-    settle(filled)
-    camera.center, camera.zoom = (0.0, 210.0, 305.0), 4.0
-    filled.wish(mode="side by side")
-    settle(filled)
-    assert camera.center[-2:] == pytest.approx((210.0, 305.0))
-    assert 1.0 < camera.zoom < 4.0
-    filled.wish(mode="measured")
-    settle(filled)
-    assert camera.center[-2:] == pytest.approx((210.0, 305.0))
-    assert camera.zoom == pytest.approx(4.0)
-
-
-@pytest.mark.parametrize("turns", (0, 1, 2, 4))
-def test_a_mind_changed_while_two_maps_come_or_go_ends_in_what_was_wished_last(viewer, filled, turns):
-    settle(filled)
-    beside, order = _seen(viewer), _names(viewer)
-    filled.wish(mode="measured")
-    _some(filled, turns)
-    filled.wish(mode="side by side")
-    settle(filled)
-    assert (_seen(viewer), _names(viewer), viewer.canvas.grid.enabled) == (beside, order, True)
-    filled.wish(mode="measured")
-    settle(filled)
-    alone = _seen(viewer)
-    filled.wish(mode="side by side")
-    _some(filled, turns)
-    filled.wish(mode="measured")
-    settle(filled)
-    assert (_seen(viewer), viewer.canvas.grid.enabled) == (alone, False)
-
-
-def _seen(viewer) -> list[str]:
-    return [layer.name for layer in viewer.layers if layer.visible]
-
-
-def _some(controller, turns: int) -> None:
-    """Let so many pieces of the window's work be done, fewer where there are not as many."""
-    for _ in range(turns):
-        if controller.canvas.turns.is_busy:
-            controller.canvas.turns._next()
-
-
-@pytest.mark.parametrize(
-    ("key", "mode"), [("Control-1", "measured"), ("Control-2", "predicted"), ("Control-4", "difference")]
-)
-def test_a_key_switches_the_view(viewer, dock, filled, key, mode):
-    viewer.keymap[
-        next(binding for binding in viewer.keymap if str(binding) == key.replace("Control", "Ctrl").replace("-", "+"))
-    ](viewer)
-    assert filled.state.shown.mode == mode
-    assert dock.modes.buttons[mode].isChecked()
 
 
 def test_buttons_that_need_a_prediction_are_off_and_say_why(dock, controller, section):
@@ -207,84 +117,13 @@ def test_buttons_that_need_a_prediction_are_off_and_say_why(dock, controller, se
     assert dock.modes.buttons["measured"].isEnabled()
 
 
-def test_difference_is_one_diverging_map(viewer, dock, filled, qtbot):
-    qtbot.mouseClick(dock.modes.buttons["difference"], Qt.MouseButton.LeftButton)
-    settle(filled)
-    assert _names(viewer) == ["slide", "ERBB2 · predicted minus measured · gene-normalised"]
-    spots = _map(viewer, "predicted minus")
-    assert spots.face_colormap.name == "gr2st difference"
-    assert spots.face_contrast_limits[0] == -spots.face_contrast_limits[1]
-    filled.wish(mode="measured")
-    settle(filled)
-    assert spots.face_colormap.name == "gr2st viridis"
-
-
-def test_limits_by_hand_stay_from_gene_to_gene_until_they_are_let_go(viewer, dock, filled):
-    filled.wish(mode="measured")
-    settle(filled)
-    dock.look.low.setValue(0.5)
-    dock.look.high.setValue(3.5)
-    filled.wish(gene="ACTB")
-    assert tuple(_map(viewer, "measured").face_contrast_limits) == (0.5, 3.5)
-    assert dock.look.keep.isChecked()
-    dock.look.keep.click()
-    assert filled.state.wish.limits is None
-    assert tuple(_map(viewer, "measured").face_contrast_limits) != (0.5, 3.5)
-
-
-def test_the_scale_of_the_values_and_the_colours_can_be_chosen(viewer, dock, filled):
-    filled.wish(mode="measured")
-    settle(filled)
-    dock.look.space_chosen.emit("spot")
-    dock.look.colormap_chosen.emit("magma")
-    spots = _map(viewer, "measured")
-    assert spots.name == "ERBB2 · measured · spot-normalised"
-    assert spots.face_colormap.name == "gr2st magma"
-    assert dock.look.space.currentText() == "Relative to the spot"
-
-
 def test_missing_values_are_drawn_light_grey(viewer, controller, section):
     take(controller, opened_of(section, make_prediction(section, keep=slice(5, None))))
     controller.wish(mode="predicted", gene="ERBB2")
     settle(controller)
-    colours = _map(viewer, "predicted").face_color
+    colours = shown_map(viewer, "predicted").face_color
     np.testing.assert_allclose(colours[:5], np.tile([0.82, 0.82, 0.82, 0.85], (5, 1)), atol=1e-6)
     assert "5 of 48 spots have no value: light grey." in controller.state.notes
-
-
-def _event(position, button=1, pos=(10, 10)):
-    return SimpleNamespace(type="mouse_press", position=position, button=button, pos=np.array(pos))
-
-
-def _click(viewer, controller, position, *, moved=0):
-    event = _event(position)
-    steps = controller._pointer._on_press(viewer, event)
-    next(steps, None)
-    event.type, event.pos = "mouse_release", event.pos + moved
-    assert next(steps, None) is None
-
-
-def _world(section, spot):
-    x, y = section.table.obsm["spatial"][spot]
-    return (0.5 * y, 0.5 * x)
-
-
-def test_hovering_a_spot_shows_its_name_and_values_and_outlasts_napari_s_own_line(viewer, filled, section):
-    filled._pointer._on_move(viewer, _event(_world(section, 13)))
-    values = [panel.values[13] for panel in filled.state.shown.panels]
-    words = f"spot 5x1 · ERBB2 measured {values[0]:.2f} · ERBB2 predicted {values[1]:.2f}"
-    assert viewer.status == words
-    viewer.status = "napari's own line, worked out in a thread"
-    assert viewer.status == words
-    filled.wish(gene="FASN")
-    assert viewer.status.startswith("spot 5x1 · FASN measured ")
-    filled._pointer._on_move(viewer, _event((1.0, 1.0)))
-    viewer.status = "napari's own line"
-    filled.wish(gene="ACTB")
-    assert viewer.status == "napari's own line"
-    viewer.status = f"{filled.state.shown.panels[0].title} [12 34]"
-    filled.wish(gene="FASN")
-    assert viewer.status == ""
 
 
 def test_a_real_mouse_names_the_spot_it_is_on_and_opens_it_with_a_click(viewer, dock, filled, section, qtbot):
@@ -293,7 +132,7 @@ def test_a_real_mouse_names_the_spot_it_is_on_and_opens_it_with_a_click(viewer, 
     qtbot.wait(100)
     canvas = next(widget for widget in QApplication.allWidgets() if widget.inherits("QOpenGLWidget"))
     camera = viewer.scene.camera
-    places = np.array([_world(section, spot) for spot in range(section.n_spots)]) - np.asarray(camera.center)[-2:]
+    places = np.array([world_of(section, spot) for spot in range(section.n_spots)]) - np.asarray(camera.center)[-2:]
     spot = int(np.hypot(*places.T).argmin())  # the window of the tests is small
     row, column = places[spot] * camera.zoom + (canvas.height() / 2, canvas.width() / 2)
     there = QPoint(round(column), round(row))
@@ -313,7 +152,7 @@ def test_a_real_mouse_names_the_spot_it_is_on_and_opens_it_with_a_click(viewer, 
 def test_clicking_a_spot_draws_its_neighbours_in_both_cells_and_a_click_beside_clears_them(
     viewer, dock, filled, section
 ):
-    _click(viewer, filled, _world(section, 20))
+    click_at(viewer, filled, world_of(section, 20))
     assert filled.state.spot == 20
     settle(filled)
     edges = [layer for layer in viewer.layers if "neighbours" in layer.name and layer.visible]
@@ -329,10 +168,10 @@ def test_clicking_a_spot_draws_its_neighbours_in_both_cells_and_a_click_beside_c
     np.testing.assert_array_equal(edges[0].data[0], [section.table.obsm["spatial"][20][::-1], [0, -100]])
     assert "2 spatial neighbours" in dock.legend.text()
     assert "1 functional neighbour (similar expression)" in dock.legend.text()
-    _click(viewer, filled, _world(section, 30))
+    click_at(viewer, filled, world_of(section, 30))
     assert filled.state.spot == 30
-    assert sum("neighbours" in name for name in _names(viewer)) == 4
-    _click(viewer, filled, (1.0, 1.0))
+    assert sum("neighbours" in name for name in shown_names(viewer)) == 4
+    click_at(viewer, filled, (1.0, 1.0))
     assert filled.state.spot is None
     assert not any(layer.visible for layer in edges)
     assert not dock.legend.isVisible()
@@ -355,25 +194,12 @@ def test_edges_that_come_layer_by_layer_are_those_of_the_spot_clicked_last(viewe
 
 def test_edges_still_to_come_do_not_come_after_a_click_beside_or_into_another_slide(viewer, filled, section, qtbot):
     filled.state.spot = 20
-    qtbot.waitUntil(lambda: any("neighbours" in name for name in _names(viewer)))
+    qtbot.waitUntil(lambda: any("neighbours" in name for name in shown_names(viewer)))
     filled.state.spot = None
     settle(filled)
     filled.state.spot = 20
     take(filled, opened_of(make_section("C5", shape=(3, 4)), None))
     assert not any("neighbours" in layer.name and layer.visible for layer in viewer.layers)
-
-
-def test_a_drag_is_no_click(viewer, filled, section):
-    _click(viewer, filled, _world(section, 20), moved=40)
-    assert filled.state.spot is None
-
-
-def test_a_click_while_the_user_draws_is_not_ours(viewer, filled, section):
-    own = viewer.add_shapes()
-    viewer.layers.selection = {own}
-    own.mode = "add_rectangle"
-    _click(viewer, filled, _world(section, 20))
-    assert filled.state.spot is None
 
 
 def test_edges_keep_their_width_on_the_screen(viewer, filled):
@@ -393,7 +219,7 @@ def test_deleting_our_layers_one_by_one_never_breaks_the_window(viewer, dock, fi
     viewer.layers.remove("slide (predicted)")
     qtbot.waitUntil(lambda: not viewer.canvas.grid.enabled)
     settle(filled)
-    assert _names(viewer) == ["slide", "ERBB2 · measured · gene-normalised"]
+    assert shown_names(viewer) == ["slide", "ERBB2 · measured · gene-normalised"]
     viewer.layers.remove("slide")
     filled.wish(mode="side by side")
     settle(filled)
@@ -417,7 +243,7 @@ def test_another_section_replaces_the_first_and_keeps_the_gene_in_view(viewer, c
     take(controller, opened_of(section, None))
     controller.wish(gene="FASN")
     take(controller, opened_of(make_section("C5", shape=(3, 4)), None))
-    assert _names(viewer) == ["slide", "FASN · measured · spot-normalised"]
+    assert shown_names(viewer) == ["slide", "FASN · measured · spot-normalised"]
     assert len(viewer.layers[1].data) == 12
 
 
@@ -548,18 +374,6 @@ def test_a_prediction_of_another_section_of_the_study_shows_that_section(control
     settle(controller)
     assert controller.state.problem is None
     assert [panel.title.split(" · ")[1] for panel in controller.state.shown.panels] == ["measured", "predicted"]
-
-
-def test_another_gene_builds_no_shader_program(filled, qtbot, monkeypatch):
-    filled.wish(gene="ACTB")
-    settle(filled)
-    qtbot.wait(300)
-    built = []
-    build = ModularProgram._build
-    monkeypatch.setattr(ModularProgram, "_build", lambda program: (built.append(program), build(program)))
-    filled.wish(gene="FASN")
-    qtbot.wait(200)
-    assert not built
 
 
 def test_what_is_remembered_of_a_program_is_what_vispy_reads_in_it(filled, qtbot, monkeypatch):

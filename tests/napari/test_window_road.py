@@ -119,7 +119,7 @@ def test_the_road_on_three_slides_of_one_patient(viewer, qtbot, tmp_path, answer
         held_out="C2",
         genes=("ERBB2", "GRB7", "FASN", "COL1A1", "CD74", "IGKC", "KRT19", "ACTB"),
         protocol="section",
-        training={"epochs": "60" if IS_TOUR else "20", "inner_folds": "0"},
+        training={"epochs": "60" if IS_TOUR else "4", "inner_folds": "0"},
         config={},
     )
     road(viewer, qtbot, route, tmp_path, answer, record)

@@ -22,9 +22,9 @@ from gr2st.types import finish
 pytestmark = pytest.mark.real
 
 
-@pytest.mark.parametrize("name", ["C2", "C3", "C4"])
-def test_estimated_tumour_and_spindles_follow_the_genes_of_epithelium(real_data: Path, name: str) -> None:
-    section = read_section(read_study(real_data / "her2st" / "data").entry(name))
+def test_estimated_tumour_and_spindles_follow_the_genes_of_epithelium(real_data: Path) -> None:
+    # Of C2, C3 and C4 the one where they do so least; the others stand in the benchmark.
+    section = read_section(read_study(real_data / "her2st" / "data").entry("C2"))
     rank = marker_correlation(section, estimated(section, PatchConfig()))
     assert rank.loc["epithelium", "neopla"] > 0.35
     assert rank.loc["epithelium", "connec"] < -0.35
