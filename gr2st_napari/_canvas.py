@@ -15,6 +15,7 @@ from gr2st_napari._cell import SECOND_SUFFIX, Cell
 from gr2st_napari._edges import edges_of
 from gr2st_napari._ground import is_large
 from gr2st_napari._heatmaps import heatmap
+from gr2st_napari._late_drawing import LateDrawing
 from gr2st_napari._layer_list import LayerList
 from gr2st_napari._letters import draw_letters
 from gr2st_napari._marks import mark_of
@@ -59,12 +60,13 @@ class Canvas:
 
     def __init__(self, viewer: Viewer) -> None:
         keep_programs()
-        self.layers = LayerList(viewer)
+        self._drawing = LateDrawing(viewer)
+        self.layers = LayerList(viewer, self._drawing.late)
         self.view = View(viewer)
         self._first = Cell()
         self._second: Cell | None = None
         self._swipe = Swipe(self.layers)
-        self.turns = Turns()
+        self.turns = Turns(self._drawing.late)
         self._pair = Beside(viewer, self.layers, self.turns, self._show_panel)
         self._over = OverMaps(self.layers, self.turns, lambda: self._cells, self._is_seen, self._settle_over)
         self._placement: Placement | None = None
@@ -124,6 +126,7 @@ class Canvas:
     def close(self) -> None:
         """Stop listening; the layers stay."""
         self.turns.forget()
+        self._drawing.close()
         self._letters.forget()
         self._reader.close()
         self.layers.close()
@@ -145,6 +148,7 @@ class Canvas:
             if cell.slide is None:
                 cell.slide = self.layers.add(slide)
                 self.layers.lower(cell.slide, next(iter(cell.over_slide), None))
+                self.turns.add(partial(self.layers.select_first, cell.slide))
             else:
                 cell.fill_slide(slide)
             set_visible([cell.slide], is_visible=cell is self._first or self._pair.is_parted)

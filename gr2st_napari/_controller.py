@@ -104,7 +104,7 @@ class Controller:
         self._pointer = Pointer(viewer, self.describe)
         self._divider = Divider(viewer, self.state)
         self._flicker = Flicker(self.state, self.canvas.take_turns)
-        self._groundwork = Groundwork(self.state)
+        self._groundwork = Groundwork(self.state, self.canvas.turns)
         self._ground: Ground | None = None
         self._lost: set[str] = set()
         self._is_closed = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
@@ -12,7 +12,8 @@ from psygnal import Signal
 from gr2st_napari._layers import DROPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     import numpy as np
     import numpy.typing as npt
@@ -26,7 +27,7 @@ MAPS = ("colormap", "face_colormap")
 
 
 class LayerList:
-    """The layer list of a viewer, seen by one who owns only some of the layers."""
+    """The layer list of a viewer, seen by one who owns only some of the layers; what comes in is drawn `late`."""
 
     removed = Signal(object)
     """A layer that somebody else took away."""
@@ -37,8 +38,8 @@ class LayerList:
     disturbed = Signal()
     """Somebody else put a layer in, or moved one."""
 
-    def __init__(self, viewer: Viewer) -> None:
-        self._layers = viewer.layers
+    def __init__(self, viewer: Viewer, late: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        self._layers, self._late = viewer.layers, late
         self._is_ours = False
         self._layers.events.removed.connect(self._on_removed)
         self._layers.events.inserted.connect(self._on_inserted)
@@ -82,11 +83,8 @@ class LayerList:
 
     def put(self, made: Layer, *, over: Layer | None = None) -> Any:
         """Put a layer in that was made, on top or over another one, and leave the user's selection as it is."""
-        selected = set(self._layers.selection)
-        with self._changing():
+        with self._changing(), self._keeping_selection(), self._late():
             self._layers.insert(self._layers.index(over) + 1 if over in self._layers else len(self._layers), made)
-        if selected:
-            self._layers.selection = selected
         return made
 
     def remove(self, layers: Collection[Layer]) -> None:
@@ -127,6 +125,11 @@ class LayerList:
         if layer in self._layers:
             self._layers.selection = {layer}
 
+    def select_first(self, layer: Layer) -> None:
+        """Make one layer the active one, where the user has none."""
+        if not self._layers.selection:
+            self.select(layer)
+
     def take_dropped(self) -> list[Opened]:
         """Remove the layers our reader made and return what they show."""
         dropped = [layer for layer in self._layers if DROPPED in layer.metadata]
@@ -142,6 +145,18 @@ class LayerList:
             yield
         finally:
             self._is_ours = before
+
+    @contextmanager
+    def _keeping_selection(self) -> Iterator[None]:
+        """A layer that comes in is not selected: to show its controls and go back to others takes napari 30 ms."""
+        selected = set(self._layers.selection)
+        self._layers._activate_on_insert = False
+        try:
+            yield
+        finally:
+            self._layers._activate_on_insert = True
+        if set(self._layers.selection) != selected:  # napari has changed
+            self._layers.selection = selected
 
     def _on_removed(self, event: Any) -> None:
         if not self._is_ours:
