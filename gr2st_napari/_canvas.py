@@ -146,8 +146,7 @@ class Canvas:
         for cell in self._cells:
             slide = _layers.picture_layer(self._picture, self._placement, name=f"slide{cell.suffix}")
             if cell.slide is None:
-                cell.slide = self.layers.add(slide)
-                self.layers.lower(cell.slide, next(iter(cell.over_slide), None))
+                cell.slide = self.layers.add(slide, under=next(iter(cell.over_slide), None))
                 self.turns.add(partial(self.layers.select_first, cell.slide))
             else:
                 cell.fill_slide(slide)
@@ -218,9 +217,7 @@ class Canvas:
 
     def put_under_spots(self, layer: Layer) -> Any:
         """Put a layer that was made between slide and spots, which stay to be seen."""
-        self.layers.put(layer)
-        self.layers.lower(layer, None if self._first.spots is None else self._first.spots.layers[0])
-        return layer
+        return self.layers.put(layer, under=None if self._first.spots is None else self._first.spots.layers[0])
 
     def drop_second(self) -> None:
         """Take the second cell away for good."""

@@ -52,7 +52,7 @@ class LateDrawing(QObject):
         self._timer.stop()
         getattr(self._widget, "__dict__", {}).pop("_vispy_update", None)
 
-    def eventFilter(self, _widget: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+    def eventFilter(self, _widget: QObject, event: QEvent) -> bool:
         if event.type() in UNDER_THE_MOUSE and self._timer.isActive():
             self._timer.stop()
             self._draw()
@@ -61,7 +61,7 @@ class LateDrawing(QObject):
     def _ask(self) -> None:
         if self._is_late:
             self._is_asked = True
-        elif self._widget.testAttribute(Qt.WA_WState_InPaintEvent):
+        elif self._widget is not None and self._widget.testAttribute(Qt.WA_WState_InPaintEvent):
             self._timer.start()
         else:
             self._draw()

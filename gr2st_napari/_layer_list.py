@@ -60,9 +60,9 @@ class LayerList:
         found: npt.NDArray[np.float64] = self._layers.extent.world[:, -2:]
         return found
 
-    def add(self, layer: LayerTuple, *, over: Layer | None = None) -> Any:
-        """Add a layer on top, or right over another one, and leave the user's selection as it is."""
-        return self.put(self.made(layer), over=over)
+    def add(self, layer: LayerTuple, *, over: Layer | None = None, under: Layer | None = None) -> Any:
+        """Add a layer where `put` puts it, and leave the user's selection as it is."""
+        return self.put(self.made(layer), over=over, under=under)
 
     @staticmethod
     def made(layer: LayerTuple) -> Layer:
@@ -81,10 +81,13 @@ class LayerList:
         """Have napari's triangulation loaded, which the first Shapes layer of a process waits for; in a thread."""
         Layer.create(None, {"ndim": 2}, "shapes")
 
-    def put(self, made: Layer, *, over: Layer | None = None) -> Any:
-        """Put a layer in that was made, on top or over another one, and leave the user's selection as it is."""
+    def put(self, made: Layer, *, over: Layer | None = None, under: Layer | None = None) -> Any:
+        """Put a layer in that was made, and leave the user's selection as it is.
+
+        On top of all, or right over or under another one, where that is there.
+        """
         with self._changing(), self._keeping_selection(), self._late():
-            self._layers.insert(self._layers.index(over) + 1 if over in self._layers else len(self._layers), made)
+            self._layers.insert(self._place(over, under), made)
         return made
 
     def remove(self, layers: Collection[Layer]) -> None:
@@ -109,12 +112,6 @@ class LayerList:
                 if self._layers.index(layer) != self._layers.index(base) + 1:
                     self._layers.move(self._layers.index(layer), self._layers.index(base) + 1)
 
-    def lower(self, layer: Layer, below: Layer | None) -> None:
-        """Move a layer under another one, where that is there."""
-        if below in self._layers:
-            with self._changing():
-                self._layers.move(self._layers.index(layer), self._layers.index(below))
-
     def lift(self, layer: Layer) -> None:
         """Move a layer above all others."""
         with self._changing():
@@ -136,6 +133,11 @@ class LayerList:
         found = {id(opened): opened for opened in (layer.metadata[DROPPED] for layer in dropped)}
         self.remove(dropped)
         return list(found.values())
+
+    def _place(self, over: Layer | None, under: Layer | None) -> int:
+        if over in self._layers:
+            return int(self._layers.index(over)) + 1
+        return int(self._layers.index(under)) if under in self._layers else len(self._layers)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
