@@ -89,6 +89,11 @@ class Canvas:
         """How many of the user's own layers are hidden while two maps stand side by side."""
         return self._pair.hidden_layers
 
+    @property
+    def has_map(self) -> bool:
+        """Whether there are layers for spots."""
+        return self._first.spots is not None
+
     def take_dropped(self) -> list[Opened]:
         """What our reader has put into the viewer; its layers are taken away."""
         return self.layers.take_dropped()

@@ -321,9 +321,17 @@ class Controller:
         if is_drawn(opened, self.state.expression):
             self._opener.arrive()
         else:
-            self._groundwork.lay(opened, self.canvas.look_first, self._stand_on, lambda _ground: self._opener.arrive())
+            pieces = (self.canvas.look_first, self._draw_first, self._stand_on, lambda _ground: self._opener.arrive())
+            self._groundwork.lay(opened, *pieces)
         if is_new_picture and opened.picture is not None and opened.picture.is_preview:
             self._make_pyramid(opened.picture)
+
+    def _draw_first(self, ground: Ground) -> None:
+        """Layers have to be made for the first map: that takes a turn, before the docks fill with what it shows."""
+        opened, expression = self.state.opened, ground.expression
+        if opened is not None and not self.canvas.has_map:
+            shown = resolve(first_wish(self.state.wish, self.state.expression, expression), expression, None)
+            self.canvas.show(shown, ground, self.state.divider, {"opened": opened, "gene": shown.gene})
 
     def _stand_on(self, ground: Ground) -> None:
         expression, placement = ground.expression, ground.placement

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
+LATE_MS = 5
+"""Timers that are due come first; at 0 ms drawing would come before some of them, and the mouse."""
 UNDER_THE_MOUSE = (QEvent.MouseMove, QEvent.MouseButtonPress, QEvent.MouseButtonRelease, QEvent.Wheel)
 
 
@@ -26,7 +28,7 @@ class LateDrawing(QObject):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self._is_late = self._is_asked = False
-        self._timer = QTimer(self, interval=0, singleShot=True)
+        self._timer = QTimer(self, interval=LATE_MS, singleShot=True)
         canvas = getattr(getattr(viewer.window, "_qt_viewer", None), "canvas", None)
         self._widget = getattr(canvas, "native", None)
         draw = getattr(self._widget, "_vispy_update", None)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer
 
+from gr2st_napari._late_drawing import LATE_MS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
@@ -27,7 +29,7 @@ class Turns(QObject):
         self._timer = QTimer(self, interval=BREATH_MS, singleShot=True)
         self._timer.timeout.connect(self._next)
         # Where the end of a piece took long in the window, the next one would come before it is drawn.
-        self._after = QTimer(self, interval=0, singleShot=True)
+        self._after = QTimer(self, interval=LATE_MS, singleShot=True)
         self._after.timeout.connect(self._timer.start)
 
     @property
