@@ -89,10 +89,9 @@ class Canvas:
         """How many of the user's own layers are hidden while two maps stand side by side."""
         return self._pair.hidden_layers
 
-    @property
-    def has_map(self) -> bool:
-        """Whether there are layers for spots."""
-        return self._first.spots is not None
+    def has_map(self, ground: Ground) -> bool:
+        """Whether there are layers for spots that lie so."""
+        return any(spots is not None and spots.fits(ground) for spots in (self._first.spots, self._first.spare))
 
     def take_dropped(self) -> list[Opened]:
         """What our reader has put into the viewer; its layers are taken away."""
@@ -261,6 +260,7 @@ class Canvas:
         spots = cell.spots
         if spots is None:
             cell.spots = spots = heatmap(self.layers, panel, ground, self._source, cell.suffix)
+            self.turns.add_next(partial(self._complete, cell, spots))
             self.turns.add(spots.show_title, spots.show_colorbar)
             self._arrange()
         elif spots.stands_on(ground):
@@ -268,6 +268,11 @@ class Canvas:
         else:
             spots.move(panel, ground, self._source)
         return spots
+
+    def _complete(self, cell: Cell, spots: Heatmap) -> None:
+        if cell.spots is spots:
+            spots.complete(self.layers)
+            self._arrange()
 
     def _size_titles(self, size_pt: int) -> None:
         for spots in (cell.spots for cell in self._cells):

@@ -327,9 +327,9 @@ class Controller:
             self._make_pyramid(opened.picture)
 
     def _draw_first(self, ground: Ground) -> None:
-        """Layers have to be made for the first map: that takes a turn, before the docks fill with what it shows."""
+        """A map for which layers have to be made takes a turn, before the docks fill with what it shows."""
         opened, expression = self.state.opened, ground.expression
-        if opened is not None and not self.canvas.has_map:
+        if opened is not None and not self.canvas.has_map(ground):
             shown = resolve(first_wish(self.state.wish, self.state.expression, expression), expression, None)
             self.canvas.show(shown, ground, self.state.divider, {"opened": opened, "gene": shown.gene})
 

@@ -45,6 +45,11 @@ class Turns(QObject):
         self._waiting.extend(pieces)
         self._go_on()
 
+    def add_next(self, piece: Callable[[], None]) -> None:
+        """Do this too, before those that wait."""
+        self._waiting.appendleft(piece)
+        self._go_on()
+
     def add_once(self, piece: Callable[[], None]) -> None:
         """Do this too, where it does not wait yet."""
         if piece not in self._waiting:
