@@ -118,9 +118,9 @@ class Canvas:
         if opened.is_slide_alone:
             self._drop_all_but_slide()
         elif spots is not None and spots.for_many != is_large(opened):
-            self._pair.leave_at_once()
+            self._pair.leave()
         for cell in self._cells:
-            cell.rest()
+            self.turns.add(cell.rest)
             if opened.picture is None and cell.slide is not None:
                 self.layers.remove([cell.slide])
                 cell.slide = None
@@ -151,7 +151,7 @@ class Canvas:
             slide = _layers.picture_layer(self._picture, self._placement, name=f"slide{cell.suffix}")
             if cell.slide is None:
                 cell.slide = self.layers.add(slide, under=next(iter(cell.over_slide), None))
-                self.turns.add(partial(self.layers.select_first, cell.slide))
+                self.turns.add_next(partial(self.layers.select_first, cell.slide))
             else:
                 cell.fill_slide(slide)
             set_visible([cell.slide], is_visible=cell is self._first or self._pair.is_parted)
@@ -206,13 +206,15 @@ class Canvas:
             return
         wanted = [] if neighbours is None else edges_of(neighbours, xy, self._placement, kinds)
         self._over.edges.want(wanted, self._placement)
-        self._over.bring(self._over.edges)
+        with self._drawing.late():
+            self._over.bring(self._over.edges)
 
     def show_marks(self, mark: Mark, xy: Float64) -> None:
         """Mark these spots in every cell, and no others."""
         if self._placement is not None:
             self._over.marks.want(mark, xy, self._placement)
-            self._over.bring(self._over.marks)
+            with self._drawing.late():
+                self._over.bring(self._over.marks)
 
     def drop_mark(self, mark: Mark) -> None:
         """Take a mark away for good."""

@@ -41,6 +41,9 @@ class LateDrawing(QObject):
     def late(self) -> Iterator[None]:
         """What is asked to be drawn inside is drawn in another turn."""
         before, self._is_late = self._is_late, True
+        if self._timer.isActive():  # it would go off right after the work, not a turn later
+            self._timer.stop()
+            self._is_asked = True
         try:
             yield
         finally:
