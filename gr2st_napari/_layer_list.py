@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +41,12 @@ class LayerList:
     def __init__(self, viewer: Viewer, late: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self._layers, self._late = viewer.layers, late
         self._is_ours = False
-        # Python's sweeps of its memory, and napari wants one whenever a layer goes, hold the window for 0.2 s and more
-        # where they go over all that was loaded to open it.
-        gc.freeze()
         self._layers.events.removed.connect(self._on_removed)
         self._layers.events.inserted.connect(self._on_inserted)
         self._layers.events.moved.connect(self._on_moved)
 
     def close(self) -> None:
         """Stop listening; the layers stay."""
-        gc.unfreeze()
         self._layers.events.removed.disconnect(self._on_removed)
         self._layers.events.inserted.disconnect(self._on_inserted)
         self._layers.events.moved.disconnect(self._on_moved)
