@@ -61,12 +61,12 @@ class Beside:
         else:
             self._take_turns(self._make_slide, self._make_map, self._line_up, self._part)
         if is_new or not self._pair.is_parted:
-            self._take_turns(self._reveal_slide, self._reveal_map)
+            self._take_turns(self._reveal_slide, self._reveal_map, self._tell)
 
     def leave(self) -> None:
         """Give the first map the whole canvas, and the user's layers back."""
         self._forget()
-        self._take_turns(self._hide_second, self._join, self._give_back)
+        self._take_turns(self._hide_over, self._hide_second, self._join, self._give_back)
 
     def leave_at_once(self) -> None:
         """Leave without taking turns: the second cell is going, or will show something else."""
@@ -111,6 +111,9 @@ class Beside:
     def _reveal_map(self) -> None:
         if self._pair.is_parted and self._cells is not None and self._cells[1].spots is not None:
             self._cells[1].spots.set_visible(is_visible=True)
+
+    def _tell(self) -> None:
+        if self._pair.is_parted:
             self.parted.emit()
 
     def _forget(self) -> None:
@@ -118,6 +121,10 @@ class Beside:
         if self._wanted is not None and self._cells is not None:
             self._cells[1].wait()
         self._wanted = None
+
+    def _hide_over(self) -> None:
+        if self._wanted is None and self._pair.is_parted and self._cells is not None:
+            set_visible(self._cells[1].over_map, is_visible=False)
 
     def _hide_second(self) -> None:
         if self._wanted is None and self._pair.is_parted and self._cells is not None:

@@ -15,6 +15,7 @@ from gr2st_napari._cell import SECOND_SUFFIX, Cell
 from gr2st_napari._edges import edges_of
 from gr2st_napari._ground import is_large
 from gr2st_napari._heatmaps import heatmap
+from gr2st_napari._late_drawing import LateDrawing
 from gr2st_napari._layer_list import LayerList
 from gr2st_napari._letters import draw_letters
 from gr2st_napari._marks import mark_of
@@ -59,12 +60,13 @@ class Canvas:
 
     def __init__(self, viewer: Viewer) -> None:
         keep_programs()
-        self.layers = LayerList(viewer)
+        self._drawing = LateDrawing(viewer)
+        self.layers = LayerList(viewer, self._drawing.late)
         self.view = View(viewer)
         self._first = Cell()
         self._second: Cell | None = None
         self._swipe = Swipe(self.layers)
-        self.turns = Turns()
+        self.turns = Turns(self._drawing.late)
         self._pair = Beside(viewer, self.layers, self.turns, self._show_panel)
         self._over = OverMaps(self.layers, self.turns, lambda: self._cells, self._is_seen, self._settle_over)
         self._placement: Placement | None = None
@@ -86,6 +88,10 @@ class Canvas:
     def hidden_layers(self) -> int:
         """How many of the user's own layers are hidden while two maps stand side by side."""
         return self._pair.hidden_layers
+
+    def has_map(self, ground: Ground) -> bool:
+        """Whether there are layers for spots that lie so."""
+        return any(spots is not None and spots.fits(ground) for spots in (self._first.spots, self._first.spare))
 
     def take_dropped(self) -> list[Opened]:
         """What our reader has put into the viewer; its layers are taken away."""
@@ -112,9 +118,9 @@ class Canvas:
         if opened.is_slide_alone:
             self._drop_all_but_slide()
         elif spots is not None and spots.for_many != is_large(opened):
-            self._pair.leave_at_once()
+            self._pair.leave()
         for cell in self._cells:
-            cell.rest()
+            self.turns.add(cell.rest)
             if opened.picture is None and cell.slide is not None:
                 self.layers.remove([cell.slide])
                 cell.slide = None
@@ -124,6 +130,7 @@ class Canvas:
     def close(self) -> None:
         """Stop listening; the layers stay."""
         self.turns.forget()
+        self._drawing.close()
         self._letters.forget()
         self._reader.close()
         self.layers.close()
@@ -143,8 +150,8 @@ class Canvas:
         for cell in self._cells:
             slide = _layers.picture_layer(self._picture, self._placement, name=f"slide{cell.suffix}")
             if cell.slide is None:
-                cell.slide = self.layers.add(slide)
-                self.layers.lower(cell.slide, next(iter(cell.over_slide), None))
+                cell.slide = self.layers.add(slide, under=next(iter(cell.over_slide), None))
+                self.turns.add_next(partial(self.layers.select_first, cell.slide))
             else:
                 cell.fill_slide(slide)
             set_visible([cell.slide], is_visible=cell is self._first or self._pair.is_parted)
@@ -199,13 +206,15 @@ class Canvas:
             return
         wanted = [] if neighbours is None else edges_of(neighbours, xy, self._placement, kinds)
         self._over.edges.want(wanted, self._placement)
-        self._over.bring(self._over.edges)
+        with self._drawing.late():
+            self._over.bring(self._over.edges)
 
     def show_marks(self, mark: Mark, xy: Float64) -> None:
         """Mark these spots in every cell, and no others."""
         if self._placement is not None:
             self._over.marks.want(mark, xy, self._placement)
-            self._over.bring(self._over.marks)
+            with self._drawing.late():
+                self._over.bring(self._over.marks)
 
     def drop_mark(self, mark: Mark) -> None:
         """Take a mark away for good."""
@@ -214,9 +223,7 @@ class Canvas:
 
     def put_under_spots(self, layer: Layer) -> Any:
         """Put a layer that was made between slide and spots, which stay to be seen."""
-        self.layers.put(layer)
-        self.layers.lower(layer, None if self._first.spots is None else self._first.spots.layers[0])
-        return layer
+        return self.layers.put(layer, under=None if self._first.spots is None else self._first.spots.layers[0])
 
     def drop_second(self) -> None:
         """Take the second cell away for good."""
@@ -255,6 +262,7 @@ class Canvas:
         spots = cell.spots
         if spots is None:
             cell.spots = spots = heatmap(self.layers, panel, ground, self._source, cell.suffix)
+            self.turns.add_next(partial(self._complete, cell, spots))
             self.turns.add(spots.show_title, spots.show_colorbar)
             self._arrange()
         elif spots.stands_on(ground):
@@ -262,6 +270,11 @@ class Canvas:
         else:
             spots.move(panel, ground, self._source)
         return spots
+
+    def _complete(self, cell: Cell, spots: Heatmap) -> None:
+        if cell.spots is spots:
+            spots.complete(self.layers)
+            self._arrange()
 
     def _size_titles(self, size_pt: int) -> None:
         for spots in (cell.spots for cell in self._cells):

@@ -41,9 +41,12 @@ class Cell:
     @property
     def over_slide(self) -> list[Layer]:
         """All but the slide."""
-        spots = [] if self.spots is None else self.spots.layers
-        marks = [self.marks[mark] for mark in MARKS if mark in self.marks]
-        return [*spots, *marks, *self.edges]
+        return [*([] if self.spots is None else self.spots.layers), *self.over_map]
+
+    @property
+    def over_map(self) -> list[Layer]:
+        """Marks and edges."""
+        return [*(self.marks[mark] for mark in MARKS if mark in self.marks), *self.edges]
 
     @property
     def all_layers(self) -> list[Layer]:
@@ -64,7 +67,7 @@ class Cell:
 
     def rest(self) -> None:
         """Hide what lies on the slide, until it is filled anew."""
-        set_visible([*self.marks.values(), *self.edges], is_visible=False)
+        set_visible(self.over_map, is_visible=False)
         if self.spots is not None:
             self.spots.rest()
 

@@ -104,7 +104,7 @@ class Controller:
         self._pointer = Pointer(viewer, self.describe)
         self._divider = Divider(viewer, self.state)
         self._flicker = Flicker(self.state, self.canvas.take_turns)
-        self._groundwork = Groundwork(self.state)
+        self._groundwork = Groundwork(self.state, self.canvas.turns)
         self._ground: Ground | None = None
         self._lost: set[str] = set()
         self._is_closed = False
@@ -328,9 +328,17 @@ class Controller:
         if is_drawn(opened, self.state.expression):
             self._opener.arrive()
         else:
-            self._groundwork.lay(opened, self.canvas.look_first, self._stand_on, lambda _ground: self._opener.arrive())
+            pieces = (self.canvas.look_first, self._draw_first, self._stand_on, lambda _ground: self._opener.arrive())
+            self._groundwork.lay(opened, *pieces)
         if is_new_picture and opened.picture is not None and opened.picture.is_preview:
             self._make_pyramid(opened.picture)
+
+    def _draw_first(self, ground: Ground) -> None:
+        """A map for which layers have to be made takes a turn, before the docks fill with what it shows."""
+        opened, expression = self.state.opened, ground.expression
+        if opened is not None and not self.canvas.has_map(ground):
+            shown = resolve(first_wish(self.state.wish, self.state.expression, expression), expression, None)
+            self.canvas.show(shown, ground, self.state.divider, {"opened": opened, "gene": shown.gene})
 
     def _stand_on(self, ground: Ground) -> None:
         expression, placement = ground.expression, ground.placement

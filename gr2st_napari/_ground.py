@@ -14,7 +14,6 @@ from gr2st_napari._expression import Expression
 from gr2st_napari._opening import placement_of
 from gr2st_napari._raster import POINTS_UP_TO, Raster, raster_of
 from gr2st_napari._telling import hand_on, tell
-from gr2st_napari._turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from gr2st_napari._layers import Placement
     from gr2st_napari._opening import Opened
     from gr2st_napari._state import State
+    from gr2st_napari._turns import Turns
 
 
 ROOM = 0.1
@@ -75,14 +75,14 @@ def is_large(opened: Opened) -> bool:
 class Groundwork:
     """Lays the ground under what was opened; returns at once."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, state: State, turns: Turns) -> None:
+        self._state, self._turns = state, turns
         self._background = Background()
-        self._turns = Turns()
+        self._pieces: tuple[Callable[[], None], ...] = ()
 
     @property
     def is_busy(self) -> bool:
-        return self._background.is_busy or self._turns.is_busy
+        return self._background.is_busy or self._turns.has_any(self._pieces)
 
     def lay(self, opened: Opened, *pieces: Callable[[Ground], None]) -> None:
         """Work the ground out beside the window; then do each of the pieces with it, in a turn of its own."""
@@ -91,14 +91,15 @@ class Groundwork:
             tell(self._state, f"Laying out {opened.n_spots:,} spots")
 
         def take(ground: Ground) -> None:
-            self._turns.add(*(partial(piece, ground) for piece in pieces))
+            self._pieces = tuple(partial(piece, ground) for piece in pieces)
+            self._turns.add(*self._pieces)
 
         self._background.run(lambda: ground_of(opened), lambda future: hand_on(self._state, future, take))
 
     def stop(self) -> None:
         """Let go of what is being laid."""
         self._background.forget()
-        self._turns.forget()
+        self._turns.forget(self._pieces)
 
     def close(self) -> None:
         """Lay nothing any more."""

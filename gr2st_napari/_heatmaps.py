@@ -92,6 +92,10 @@ class Heatmap(ABC):
         self.main.name_overlay.position = f"top_{side}"
         self._colorbar.position = f"bottom_{side}"
 
+    @abstractmethod
+    def complete(self, layers: LayerList) -> None:
+        """Make what is lacking of the layers: each takes a turn of the window."""
+
     def show_title(self) -> None:
         """Say on the canvas what is shown."""
         self.main.name_overlay.visible = True
@@ -142,6 +146,9 @@ class Discs(Heatmap):
 
     main: Points
     for_many = False
+
+    def complete(self, layers: LayerList) -> None:
+        """Its one layer is there."""
 
     @property
     def _colorbar(self) -> Any:
@@ -195,6 +202,7 @@ class Pixels(Heatmap):
     """An Image, and below it another one for spots without a value: no value must look other than no spot."""
 
     main: Image
+    _gaps: Image | None
     for_many = True
     _colours_of = staticmethod(see_through_nan)
 
@@ -212,7 +220,15 @@ class Pixels(Heatmap):
 
     def set_visible(self, *, is_visible: bool) -> None:
         set_visible([self.main], is_visible=is_visible)
-        set_visible([self._gaps], is_visible=is_visible and bool(self._gaps.data.any()))
+        self._reveal_gaps()
+
+    def complete(self, layers: LayerList) -> None:
+        if self._gaps is None:
+            data, keywords, kind = _layers.gaps_layer(self._panel, self._ground, suffix=self._suffix)
+            self._gaps = layers.add((data, {**keywords, "visible": False}, kind), under=self.main)
+            self.layers = [self._gaps, self.main]
+            self._mask_gaps()
+            self._reveal_gaps()
 
     @property
     def _raster(self) -> Raster:
@@ -220,13 +236,13 @@ class Pixels(Heatmap):
         return self._ground.raster
 
     def _make(self, layers: LayerList, source: Mapping[str, Any]) -> None:
-        self._gaps: Image = layers.add(_layers.gaps_layer(self._panel, self._ground, suffix=self._suffix))
+        self._gaps = None
         self.main = layers.add(_layers.pixels_layer(self._panel, self._ground, source=source))
-        self.layers = [self._gaps, self.main]
-        set_visible([self._gaps], is_visible=bool(self._gaps.data.any()))
+        self.layers = [self.main]
 
     def _fill(self) -> None:
-        self._gaps.data = self._raster.gaps(self._panel.values)
+        if self._gaps is not None:
+            self._gaps.data = self._raster.gaps(self._panel.values)
         self.main.data = self._raster.picture(self._panel.values)
         for layer in self.layers:
             layer.affine = _layers.raster_affine(self._ground)
@@ -235,9 +251,7 @@ class Pixels(Heatmap):
 
     def _set_colours(self) -> None:
         super()._set_colours()
-        colours = self._panel.colormap
-        shows_gaps = not isinstance(colours, ClassColours) or colours.shows_rest
-        set_visible([self._gaps], is_visible=self.main.visible and shows_gaps and bool(self._gaps.data.any()))
+        self._reveal_gaps()
 
     def _recolour(self) -> None:
         self._mask()
@@ -253,10 +267,22 @@ class Pixels(Heatmap):
     def _mask(self) -> None:
         np.copyto(self.main.data, self._raster.picture(self._panel.values, self._shown))
         self.main.refresh(extent=False)
+        self._mask_gaps()
+
+    def _mask_gaps(self) -> None:
+        if self._gaps is None:
+            return
         gaps = self._raster.gaps(self._panel.values, self._shown)
         if not np.array_equal(gaps, self._gaps.data):
             np.copyto(self._gaps.data, gaps)
             self._gaps.refresh(extent=False)
+
+    def _reveal_gaps(self) -> None:
+        """Gaps are seen with the map, where there are any and the colours have a place for them."""
+        colours = self._panel.colormap
+        shows_gaps = not isinstance(colours, ClassColours) or colours.shows_rest
+        if self._gaps is not None:
+            set_visible([self._gaps], is_visible=self.main.visible and shows_gaps and bool(self._gaps.data.any()))
 
 
 def heatmap(layers: LayerList, panel: Panel, ground: Ground, source: Mapping[str, Any], suffix: str = "") -> Heatmap:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ from psygnal import Signal
 from gr2st_napari._layers import DROPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     import numpy as np
     import numpy.typing as npt
@@ -30,7 +31,7 @@ _UNITS = Lock()
 
 
 class LayerList:
-    """The layer list of a viewer, seen by one who owns only some of the layers."""
+    """The layer list of a viewer, seen by one who owns only some of the layers; what comes in is drawn `late`."""
 
     removed = Signal(object)
     """A layer that somebody else took away."""
@@ -41,8 +42,8 @@ class LayerList:
     disturbed = Signal()
     """Somebody else put a layer in, or moved one."""
 
-    def __init__(self, viewer: Viewer) -> None:
-        self._layers = viewer.layers
+    def __init__(self, viewer: Viewer, late: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        self._layers, self._late = viewer.layers, late
         self._is_ours = False
         self._layers.events.removed.connect(self._on_removed)
         self._layers.events.inserted.connect(self._on_inserted)
@@ -63,9 +64,9 @@ class LayerList:
         found: npt.NDArray[np.float64] = self._layers.extent.world[:, -2:]
         return found
 
-    def add(self, layer: LayerTuple, *, over: Layer | None = None) -> Any:
-        """Add a layer on top, or right over another one, and leave the user's selection as it is."""
-        return self.put(self.made(layer), over=over)
+    def add(self, layer: LayerTuple, *, over: Layer | None = None, under: Layer | None = None) -> Any:
+        """Add a layer where `put` puts it, and leave the user's selection as it is."""
+        return self.put(self.made(layer), over=over, under=under)
 
     @staticmethod
     def made(layer: LayerTuple) -> Layer:
@@ -90,13 +91,13 @@ class LayerList:
         LayerList.learn_units()
         Layer.create(None, {"ndim": 2}, "shapes")
 
-    def put(self, made: Layer, *, over: Layer | None = None) -> Any:
-        """Put a layer in that was made, on top or over another one, and leave the user's selection as it is."""
-        selected = set(self._layers.selection)
-        with self._changing():
-            self._layers.insert(self._layers.index(over) + 1 if over in self._layers else len(self._layers), made)
-        if selected:
-            self._layers.selection = selected
+    def put(self, made: Layer, *, over: Layer | None = None, under: Layer | None = None) -> Any:
+        """Put a layer in that was made, and leave the user's selection as it is.
+
+        On top of all, or right over or under another one, where that is there.
+        """
+        with self._changing(), self._keeping_selection(), self._late():
+            self._layers.insert(self._place(over, under), made)
         return made
 
     def remove(self, layers: Collection[Layer]) -> None:
@@ -121,12 +122,6 @@ class LayerList:
                 if self._layers.index(layer) != self._layers.index(base) + 1:
                     self._layers.move(self._layers.index(layer), self._layers.index(base) + 1)
 
-    def lower(self, layer: Layer, below: Layer | None) -> None:
-        """Move a layer under another one, where that is there."""
-        if below in self._layers:
-            with self._changing():
-                self._layers.move(self._layers.index(layer), self._layers.index(below))
-
     def lift(self, layer: Layer) -> None:
         """Move a layer above all others."""
         with self._changing():
@@ -137,12 +132,22 @@ class LayerList:
         if layer in self._layers:
             self._layers.selection = {layer}
 
+    def select_first(self, layer: Layer) -> None:
+        """Make one layer the active one, where the user has none."""
+        if not self._layers.selection:
+            self.select(layer)
+
     def take_dropped(self) -> list[Opened]:
         """Remove the layers our reader made and return what they show."""
         dropped = [layer for layer in self._layers if DROPPED in layer.metadata]
         found = {id(opened): opened for opened in (layer.metadata[DROPPED] for layer in dropped)}
         self.remove(dropped)
         return list(found.values())
+
+    def _place(self, over: Layer | None, under: Layer | None) -> int:
+        if over in self._layers:
+            return int(self._layers.index(over)) + 1
+        return int(self._layers.index(under)) if under in self._layers else len(self._layers)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -152,6 +157,18 @@ class LayerList:
             yield
         finally:
             self._is_ours = before
+
+    @contextmanager
+    def _keeping_selection(self) -> Iterator[None]:
+        """A layer that comes in is not selected: to show its controls and go back to others takes napari 30 ms."""
+        selected = set(self._layers.selection)
+        self._layers._activate_on_insert = False
+        try:
+            yield
+        finally:
+            self._layers._activate_on_insert = True
+        if set(self._layers.selection) != selected:  # napari has changed
+            self._layers.selection = selected
 
     def _on_removed(self, event: Any) -> None:
         if not self._is_ours:

@@ -43,9 +43,9 @@ class OverMaps:
         self.marks.forget()
 
     def bring_all(self) -> None:
-        """Bring all cells up to date."""
-        for kind in self._making:
-            self.bring(kind)
+        """Bring all cells up to date, one in a turn."""
+        for making in self._making.values():
+            self._turns.add_once(making)
 
     def bring(self, kind: Kind) -> None:
         """Fill the layers of edges, or of marks, anew; those that are lacking are made before, one in a turn."""

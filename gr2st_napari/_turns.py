@@ -3,52 +3,72 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer
 
+from gr2st_napari._late_drawing import LATE_MS
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+    from contextlib import AbstractContextManager
 
 
 BREATH_MS = 10
-"""From the end of a piece to the next one: Qt draws 5 ms after it was asked to."""
+"""From when a piece was to be drawn to the next one: Qt draws 5 ms after it was asked to."""
 
 
 class Turns(QObject):
-    """Does what it is given piece by piece, in order."""
+    """Does what it is given piece by piece, in order, each inside of `around`."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, around: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        super().__init__()
+        self._around = around
         self._waiting: deque[Callable[[], None]] = deque()
         self._timer = QTimer(self, interval=BREATH_MS, singleShot=True)
         self._timer.timeout.connect(self._next)
+        # Where the end of a piece took long in the window, the next one would come before it is drawn.
+        self._after = QTimer(self, interval=LATE_MS, singleShot=True)
+        self._after.timeout.connect(self._timer.start)
 
     @property
     def is_busy(self) -> bool:
         return bool(self._waiting)
 
+    def has_any(self, pieces: Collection[Callable[[], None]]) -> bool:
+        """Whether one of these waits."""
+        return any(piece in self._waiting for piece in pieces)
+
     def add(self, *pieces: Callable[[], None]) -> None:
         """Do these too, after those that wait."""
         self._waiting.extend(pieces)
-        if self._waiting:
-            self._timer.start()
+        self._go_on()
+
+    def add_next(self, piece: Callable[[], None]) -> None:
+        """Do this too, before those that wait."""
+        self._waiting.appendleft(piece)
+        self._go_on()
 
     def add_once(self, piece: Callable[[], None]) -> None:
         """Do this too, where it does not wait yet."""
         if piece not in self._waiting:
             self.add(piece)
 
-    def forget(self) -> None:
-        """Do none of those that wait."""
-        self._waiting.clear()
-        self._timer.stop()
+    def forget(self, pieces: Collection[Callable[[], None]] | None = None) -> None:
+        """Do none of those that wait, or none of these."""
+        self._waiting = deque() if pieces is None else deque(one for one in self._waiting if one not in pieces)
 
     def _next(self) -> None:
         if not self._waiting:
             return  # forgotten since the timer went off
         try:
-            self._waiting.popleft()()
+            with self._around():
+                self._waiting.popleft()()
         finally:
-            if self._waiting:
-                self._timer.start()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._waiting:
+            self._timer.stop()
+            self._after.start()

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.window, pytest.mark.usefixtures("only_new_garbage")]
 
 HELD_S = 0.1
-BESIDE_S = 0.2
-"""When two maps come to stand beside each other; 0.06 to 0.1 on an idle machine."""
 COMPILED_S = 0.5
 """Where programs for the graphics are compiled, and layers made: at first."""
 ROUNDS = 2
@@ -64,7 +62,7 @@ def _look_through(controller: Controller, study: Path, names: tuple[str, ...], t
     for spot in (3, 4, 5):
         step("click", partial(setattr, controller.state, "spot", spot))
     assert max(longest["first"]) < COMPILED_S
-    assert _usual(longest["beside"]) < BESIDE_S
+    assert _usual(longest["beside"]) < HELD_S
     assert _usual(longest["section"]) < HELD_S
     assert _usual(longest["gene"]) < HELD_S
     assert longest["click"][0] < COMPILED_S, "layers for the edges are made, one in a turn"

@@ -122,7 +122,7 @@ def test_the_view_keeps_its_centre_when_the_canvas_is_cut_in_two(viewer, filled)
     assert camera.zoom == pytest.approx(4.0)
 
 
-@pytest.mark.parametrize("turns", (0, 1, 2, 4))
+@pytest.mark.parametrize("turns", (0, 1, 2, 3, 5))
 def test_a_mind_changed_while_two_maps_come_or_go_ends_in_what_was_wished_last(viewer, filled, turns):
     settle(filled)
     beside, order = _seen(viewer), shown_names(viewer)

@@ -91,7 +91,10 @@ def is_prediction_of(prediction: Prediction, section: Section) -> bool:
     """
     import pandas as pd
 
-    here = pd.Index(section.table.obs_names).get_indexer(prediction.table.obs_names)
+    names, predicted_names = (pd.Index(table.obs_names) for table in (section.table, prediction.table))
+    # To look half a million names up takes a fifth of a second the first time, to compare them none.
+    is_same = names.equals(predicted_names)
+    here = np.arange(len(names)) if is_same else names.get_indexer(predicted_names)
     found = here >= 0
     if not found.any():
         return False
