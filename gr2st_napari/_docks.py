@@ -12,6 +12,7 @@ from gr2st_napari._attention import PLAIN
 from gr2st_napari._classes import CLUSTERS, legend_lines, offers
 from gr2st_napari._controller import MODE_KEYS, controller_of
 from gr2st_napari._export import file_stem, why_not_export
+from gr2st_napari._listening import listen
 from gr2st_napari._neighbours import EDGE_KINDS, neighbours_of
 from gr2st_napari._resolve import available_modes
 from gr2st_napari._results_words import ranking_words
@@ -89,10 +90,7 @@ class GenesDock(GenesView):
 
     def _listen(self) -> None:
         """The state's news, until the dock is destroyed."""
-        listeners = self._listeners()
-        for signal, listener in listeners:
-            signal.connect(listener)
-        self.destroyed.connect(lambda: [signal.disconnect(listener) for signal, listener in listeners])
+        listen(*self._listeners())
 
     def refresh_all(self) -> None:
         """Show the whole state, as a dock that was just opened must."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gr2st import ABLATIONS
 from gr2st_napari import _evaluation
@@ -25,6 +25,7 @@ from gr2st_napari._evaluate_words import (
     why_not_start,
 )
 from gr2st_napari._evaluation import predictions_of
+from gr2st_napari._listening import listen
 from gr2st_napari._options import SectionOption, encoder_options, titled
 from gr2st_napari._results import boxes, dots, model_scores, patient_dots
 from gr2st_napari._results_words import model_lines, warnings_of
@@ -66,14 +67,9 @@ class EvaluateDock(EvaluateView):
     def _listen(self) -> None:
         """The state's news, until the dock is destroyed."""
         events = self._controller.state.events
-        listeners: list[tuple[Any, Any]] = [
-            (events.desk, self._on_desk),
-            (events.evaluating, self.foot.show_job),
-            (events.training, self._on_training),
-        ]
-        for signal, listener in listeners:
-            signal.connect(listener)
-        self.destroyed.connect(lambda: [signal.disconnect(listener) for signal, listener in listeners])
+        listen(
+            (events.desk, self._on_desk), (events.evaluating, self.foot.show_job), (events.training, self._on_training)
+        )
 
     def _send(self) -> None:
         """The user's acts, to the evaluator."""

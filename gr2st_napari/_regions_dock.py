@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QApplication
 
 from gr2st_napari._controller import controller_of
+from gr2st_napari._listening import listen
 from gr2st_napari._regions_words import NAME, card_of, clipboard_text, columns, heading, region_lines, why_not_compare
 from gr2st_napari._state import Job
 from gr2st_napari.views.regions import RegionsView
@@ -31,10 +32,8 @@ class RegionsDock(RegionsView):
         self._compared: object = None
         self._send()
         self._controller.regions.get_ready()
-        events, listener = self._state.events, self._show
-        for signal in (events.sheet, events.expression, events.opened):
-            signal.connect(listener)
-            self.destroyed.connect(lambda _dock=None, signal=signal: signal.disconnect(listener))
+        events = self._state.events
+        listen(*((signal, self._show) for signal in (events.sheet, events.expression, events.opened)))
         self._show()
 
     @property

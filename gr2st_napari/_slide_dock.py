@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gr2st_napari._controller import controller_of
+from gr2st_napari._listening import listen
 from gr2st_napari._slides import places
 from gr2st_napari._slides_words import CARD_WORDS, can_start, card_of, expected, job_of, scale_words, why_not
 from gr2st_napari.views.slide import SlideView
@@ -27,10 +28,8 @@ class SlideDock(SlideView):
         self._controller = controller_of(napari_viewer)
         self._placed: object = None
         self._send()
-        events, listener = self._state.events, self._show
-        for signal in (events.slide, events.opened, events.sheet):
-            signal.connect(listener)
-            self.destroyed.connect(lambda _dock=None, signal=signal: signal.disconnect(listener))
+        events = self._state.events
+        listen(*((signal, self._show) for signal in (events.slide, events.opened, events.sheet)))
         self._show()
 
     @property

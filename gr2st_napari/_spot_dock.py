@@ -10,6 +10,7 @@ from gr2st_napari import _spot_words as words
 from gr2st_napari import _trust_words as trust_words
 from gr2st_napari._attention import line_colours, top_of
 from gr2st_napari._controller import controller_of
+from gr2st_napari._listening import listen
 from gr2st_napari._neighbours import EDGE_KINDS, graph_of, neighbours_of
 from gr2st_napari._spot import correlation, pairs_of
 from gr2st_napari._state import MEASURES
@@ -51,14 +52,8 @@ class SpotDock(SpotView):
     def _listen(self) -> None:
         """The state's news, until the dock is destroyed."""
         events = self._state.events
-        listeners: list[tuple[Any, Any]] = [
-            (signal, self._on_news)
-            for signal in (events.why, events.shown, events.expression, events.opened, events.sheet, events.problem)
-        ]
-        listeners.append((events.job, self._on_job))
-        for signal, listener in listeners:
-            signal.connect(listener)
-        self.destroyed.connect(lambda: [signal.disconnect(listener) for signal, listener in listeners])
+        news = (events.why, events.shown, events.expression, events.opened, events.sheet, events.problem)
+        listen(*((signal, self._on_news) for signal in news), (events.job, self._on_job))
 
     def _send(self) -> None:
         """What the card and the dock itself ask for."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gr2st_napari import _study
 from gr2st_napari._controller import controller_of
+from gr2st_napari._listening import listen
 from gr2st_napari._state import Job
 from gr2st_napari._study_words import (
     PATIENT,
@@ -37,10 +38,7 @@ class StudyDock(StudyView):
         self._viewer = napari_viewer
         self._controller = controller_of(napari_viewer)
         self._send()
-        signal = self._controller.state.events.draft
-        listener = self._show
-        signal.connect(listener)
-        self.destroyed.connect(lambda: signal.disconnect(listener))
+        listen((self._controller.state.events.draft, self._show))
         self._show(self._controller.state.draft)
 
     def _send(self) -> None:

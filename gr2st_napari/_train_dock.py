@@ -12,6 +12,7 @@ from qtpy.QtCore import QTimer
 from gr2st import MODELS, keys
 from gr2st_napari import _training
 from gr2st_napari._controller import controller_of
+from gr2st_napari._listening import listen
 from gr2st_napari._options import CELL_TYPE_OPTIONS, DEVICE_OPTIONS, encoder_options, model_options
 from gr2st_napari._run_words import (
     run_line,
@@ -136,7 +137,7 @@ class TrainDock(TrainView):
     def _listen(self) -> None:
         """The state's news, until the dock is destroyed."""
         events = self._state.events
-        listeners = [
+        listen(
             (events.train_draft, self._show_draft),
             (events.training, self._show_training),
             (events.runs, self._show_runs),
@@ -145,13 +146,8 @@ class TrainDock(TrainView):
             (events.opened, self._show_sketched),
             (events.sketched, self._show_sketched),
             (events.runs, self._show_sketched),
-        ]
-        for signal, listener in listeners:
-            signal.connect(listener)
-        theme = self._viewer.events.theme
-        theme.connect(self._show_theme)
-        for signal, listener in (*listeners, (theme, self._show_theme)):
-            self.destroyed.connect(lambda _gone, signal=signal, listener=listener: signal.disconnect(listener))
+            (self._viewer.events.theme, self._show_theme),
+        )
 
     def _on_seen(self, is_seen: bool) -> None:
         """Look at the runs while the dock can be seen."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from itertools import cycle
 from pathlib import Path
 from types import SimpleNamespace
@@ -351,12 +352,19 @@ def test_the_pyramid_replaces_the_preview_in_place(viewer, controller, section, 
     slide = PaperSlide()
     preview = Picture(levels=(slide.pixels[::4, ::4],), path=Path("big.jpg"), shrink=(4.0, 4.0), is_preview=True)
     pyramid = Picture(levels=(slide.pixels, slide.pixels[::2, ::2]), path=Path("big.jpg"))
-    monkeypatch.setattr(_controller, "display_pyramid", lambda path: Path("cached.tif"))
+    looked_at = threading.Event()
+
+    def cached_once_looked_at(path: Path) -> Path:
+        assert looked_at.wait(20)
+        return Path("cached.tif")
+
+    monkeypatch.setattr(_controller, "display_pyramid", cached_once_looked_at)
     monkeypatch.setattr(_controller, "pyramid_picture", lambda found, image: pyramid)
     controller.take(Opened(section=section, picture=preview))
     qtbot.waitUntil(lambda: "slide" in viewer.layers, timeout=20_000)
     layer = viewer.layers["slide"]
     extent = layer.extent.world.copy()
+    looked_at.set()
     qtbot.waitUntil(lambda: len(layer.data) == 2, timeout=20_000)
     assert viewer.layers["slide"] is layer
     # Centres of the outermost pixels, 4 times as wide before.
