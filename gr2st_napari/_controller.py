@@ -14,7 +14,7 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMainWindow, QWidget
 
-from gr2st import cache_dir, display_pyramid
+from gr2st import cache_dir
 from gr2st_napari._canvas import Canvas
 from gr2st_napari._class_keeper import ClassKeeper
 from gr2st_napari._closing import Closing
@@ -28,10 +28,11 @@ from gr2st_napari._gene_facts import FactsKeeper
 from gr2st_napari._ground import Ground, Groundwork
 from gr2st_napari._marks import MARKS
 from gr2st_napari._opener import Opener
-from gr2st_napari._opening import Opened, placement_of, pyramid_picture
+from gr2st_napari._opening import Opened, placement_of
 from gr2st_napari._pairing import belongs, is_drawn, same_spots
 from gr2st_napari._pointer import Pointer
 from gr2st_napari._preferences import PreferenceKeeper
+from gr2st_napari._pyramids import Pyramids
 from gr2st_napari._region_keeper import RegionKeeper
 from gr2st_napari._reporter import Reporter
 from gr2st_napari._resolve import first_wish, resolve
@@ -42,6 +43,7 @@ from gr2st_napari._slide_keeper import SlideKeeper
 from gr2st_napari._spot_keeper import SpotKeeper
 from gr2st_napari._state import MODES, Job, Problem, State
 from gr2st_napari._study_builder import StudyBuilder
+from gr2st_napari._sweeps import spare_what_is_loaded
 from gr2st_napari._trainer import Trainer
 from gr2st_napari._trust import TRUST_MEASURES
 from gr2st_napari._worker import WorkerProcess
@@ -51,7 +53,6 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
-    from gr2st_napari._opening import Picture
     from gr2st_napari._state import Unfinished
 
 MODE_KEYS = {mode: f"Control-{number}" for number, mode in enumerate(MODES, start=1)}
@@ -83,6 +84,7 @@ class Controller:
     """How many genes further down the list the user wants to be."""
 
     def __init__(self, viewer: Viewer, worker: WorkerProcess | None = None) -> None:
+        spare_what_is_loaded(viewer)
         self.state = State()
         self._preferences = PreferenceKeeper(lambda changes: self.wish(**changes))
         self.state.wish = replace(self.state.wish, **asdict(self._preferences.preferences))
@@ -100,6 +102,7 @@ class Controller:
         self._viewer = viewer
         self._opener = Opener(self.state)
         self._errands = Errands(self.state, self.worker, self.scribe)
+        self._pyramids = Pyramids(self.state, self.worker, self._errands)
         self.exporter = Exporter(self.state, self.canvas, self.scribe, self._errands)
         self._pointer = Pointer(viewer, self.describe)
         self._divider = Divider(viewer, self.state)
@@ -330,8 +333,8 @@ class Controller:
         else:
             pieces = (self.canvas.look_first, self._draw_first, self._stand_on, lambda _ground: self._opener.arrive())
             self._groundwork.lay(opened, *pieces)
-        if is_new_picture and opened.picture is not None and opened.picture.is_preview:
-            self._make_pyramid(opened.picture)
+        if is_new_picture:
+            self._pyramids.make(opened.picture)
 
     def _draw_first(self, ground: Ground) -> None:
         """A map for which layers have to be made takes a turn, before the docks fill with what it shows."""
@@ -391,14 +394,3 @@ class Controller:
         if "edges" in lost:
             self.canvas.drop_edges()
             self.state.spot = None
-
-    # -- the slide -------------------------------------------------------------------------------------------------
-
-    def _make_pyramid(self, picture: Picture) -> None:
-        request = self.worker.build_pyramid(picture.path)
-        self._errands.send(request, "Preparing the slide for zooming", lambda _files: self._swap_picture(picture))
-
-    def _swap_picture(self, preview: Picture) -> None:
-        opened, pyramid = self.state.opened, display_pyramid(preview.path)
-        if opened is not None and opened.picture is preview and pyramid is not None:
-            self.state.opened = replace(opened, picture=pyramid_picture(pyramid, preview.path))

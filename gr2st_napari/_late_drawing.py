@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 
+from gr2st_napari._turns import LATE_MS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari import Viewer
 
-LATE_MS = 5
-"""Timers that are due come first; at 0 ms drawing would come before some of them, and the mouse."""
 UNDER_THE_MOUSE = (QEvent.MouseMove, QEvent.MouseButtonPress, QEvent.MouseButtonRelease, QEvent.Wheel)
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer
 
-from gr2st_napari._late_drawing import LATE_MS
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
 
+
+LATE_MS = 5
+"""From work to drawing what it asked for. Timers that are due come first; at 0 ms it would come before some of them."""
 
 BREATH_MS = 10
 """From when a piece was to be drawn to the next one: Qt draws 5 ms after it was asked to."""

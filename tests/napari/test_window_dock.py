@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from itertools import cycle
 from pathlib import Path
 from types import SimpleNamespace
@@ -346,25 +345,21 @@ def test_closing_the_window_leaves_no_process(fake_worker, tmp_path, qtbot):
 
 
 def test_the_pyramid_replaces_the_preview_in_place(viewer, controller, section, qtbot, monkeypatch):
-    from gr2st_napari import _controller
+    from gr2st_napari import _pyramids
     from gr2st_napari._opening import Picture
 
     slide = PaperSlide()
     preview = Picture(levels=(slide.pixels[::4, ::4],), path=Path("big.jpg"), shrink=(4.0, 4.0), is_preview=True)
     pyramid = Picture(levels=(slide.pixels, slide.pixels[::2, ::2]), path=Path("big.jpg"))
-    looked_at = threading.Event()
-
-    def cached_once_looked_at(path: Path) -> Path:
-        assert looked_at.wait(20)
-        return Path("cached.tif")
-
-    monkeypatch.setattr(_controller, "display_pyramid", cached_once_looked_at)
-    monkeypatch.setattr(_controller, "pyramid_picture", lambda found, image: pyramid)
+    monkeypatch.setattr(_pyramids, "display_pyramid", lambda path: Path("cached.tif"))
+    monkeypatch.setattr(_pyramids, "pyramid_picture", lambda found, image: pyramid)
+    asked, make = [], controller._pyramids.make
+    monkeypatch.setattr(controller._pyramids, "make", asked.append)
     controller.take(Opened(section=section, picture=preview))
     qtbot.waitUntil(lambda: "slide" in viewer.layers, timeout=20_000)
     layer = viewer.layers["slide"]
     extent = layer.extent.world.copy()
-    looked_at.set()
+    make(asked.pop())
     qtbot.waitUntil(lambda: len(layer.data) == 2, timeout=20_000)
     assert viewer.layers["slide"] is layer
     # Centres of the outermost pixels, 4 times as wide before.

@@ -20,7 +20,7 @@ from torch.nn import functional
 from gr2st.graph.masks import mask_of, sparse_mask
 
 if TYPE_CHECKING:
-    from gr2st.types import Int64
+    import numpy.typing as npt
 
 
 @torch.no_grad()
@@ -167,7 +167,7 @@ def _pairs_within(position: Tensor, radius: float, asked: Tensor | None) -> csr_
     return _ordered(np.concatenate([one, other, itself]), np.concatenate([other, one, itself]), (tree.n, tree.n))
 
 
-def _ordered(row: Int64, column: Int64, shape: tuple[int, int]) -> csr_array:
+def _ordered(row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], shape: tuple[int, int]) -> csr_array:
     near = csr_array((np.ones(len(row)), (row, column)), shape=shape)
     near.sort_indices()
     return near
