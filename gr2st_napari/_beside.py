@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from psygnal import Signal
 
 from gr2st_napari._cell import twin
-from gr2st_napari._side_by_side import SideBySide, set_visible
+from gr2st_napari._side_by_side import SideBySide
+from gr2st_napari._visibility import set_visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -22,10 +22,10 @@ from gr2st_napari._marks import mark_of
 from gr2st_napari._neighbours import EDGE_KINDS
 from gr2st_napari._opening import placement_of
 from gr2st_napari._over_maps import OverMaps
-from gr2st_napari._side_by_side import set_visible
 from gr2st_napari._swipe import Swipe
 from gr2st_napari._turns import Turns
 from gr2st_napari._view import View
+from gr2st_napari._visibility import set_visible
 from gr2st_napari._vispy_programs import keep_programs
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gr2st_napari._marks import MARKS
-from gr2st_napari._side_by_side import set_visible
+from gr2st_napari._visibility import set_visible
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer, Vectors

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gr2st_napari import _layers
 from gr2st_napari._attention import graph_colours, whole_graph
 from gr2st_napari._graph_picture import GraphLook, empty_picture
+from gr2st_napari._visibility import set_visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ class DrawnGraph:
     def empty(self) -> None:
         """Hide a picture and forget what it shows, until another graph takes its layer."""
         assert self.look is not None, "lines are not emptied"
-        self.layer.visible = False
+        set_visible([self.layer], is_visible=False)
         self.layer.data, self.window = empty_picture(self.look, 1.0).pixels, None
 
     def takes_after(self, other: DrawnGraph) -> bool:

@@ -8,7 +8,7 @@ from gr2st_napari import _layers
 from gr2st_napari._attention import PLAIN, edge_colours, top_of
 from gr2st_napari._layer_list import put_in_place
 from gr2st_napari._neighbours import EDGE_KINDS
-from gr2st_napari._side_by_side import set_visible
+from gr2st_napari._visibility import set_visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

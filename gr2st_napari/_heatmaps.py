@@ -11,7 +11,7 @@ from napari.utils.colormaps import Colormap
 from gr2st_napari import _layers
 from gr2st_napari._colours import ClassColours, colormap, see_through_nan
 from gr2st_napari._layer_list import put_in_place
-from gr2st_napari._side_by_side import set_visible
+from gr2st_napari._visibility import set_visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

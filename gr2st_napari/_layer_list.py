@@ -12,6 +12,7 @@ from napari.utils.colormaps import Colormap
 from psygnal import Signal
 
 from gr2st_napari._layers import DROPPED
+from gr2st_napari._visibility import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -44,6 +45,7 @@ class LayerList:
 
     def __init__(self, viewer: Viewer, late: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self._layers, self._late = viewer.layers, late
+        self._rows = Rows(viewer)
         self._is_ours = False
         self._layers.events.removed.connect(self._on_removed)
         self._layers.events.inserted.connect(self._on_inserted)
@@ -51,6 +53,7 @@ class LayerList:
 
     def close(self) -> None:
         """Stop listening; the layers stay."""
+        self._rows.close()
         self._layers.events.removed.disconnect(self._on_removed)
         self._layers.events.inserted.disconnect(self._on_inserted)
         self._layers.events.moved.disconnect(self._on_moved)
@@ -97,6 +100,7 @@ class LayerList:
         On top of all, or right over or under another one, where that is there.
         """
         with self._changing(), self._keeping_selection(), self._late():
+            self._rows.watch(made)
             self._layers.insert(self._place(over, under), made)
         return made
 

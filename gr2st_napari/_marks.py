@@ -11,7 +11,7 @@ import numpy as np
 from gr2st_napari import _layers
 from gr2st_napari._crossed import Crossed
 from gr2st_napari._layer_list import put_in_place
-from gr2st_napari._side_by_side import set_visible
+from gr2st_napari._visibility import set_visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gr2st_napari._visibility import set_visible
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari import Viewer
     from napari.layers import Layer
@@ -106,13 +108,6 @@ class SideBySide:
         room = np.ptp(self._layers.extent(), axis=0)
         size = np.asarray(self._viewer.canvas.viewbox_size(self._viewer.layers))
         return float((size / np.maximum(room, 1e-12)).min())
-
-
-def set_visible(layers: Iterable[Layer], *, is_visible: bool) -> None:
-    """Show or hide layers; napari works as hard where nothing changes, so those are left alone."""
-    for layer in layers:
-        if layer.visible != is_visible:
-            layer.visible = is_visible
 
 
 def set_grid(grid: Any, *, enabled: bool, **layout: Any) -> None:
