@@ -107,9 +107,12 @@ def test_a_graph_of_very_many_edges_is_a_picture_of_the_view_that_is_drawn_anew_
     def is_seen():
         return "functional graph" in layers and layers["functional graph"].visible and controller.is_settled
 
+    def is_of_this_view():
+        return is_seen() and layers["functional graph"].scale[0] == pytest.approx(1 / viewer.scene.camera.zoom)
+
     controller.spot.graphs.show("functional", is_shown=True)
     assert controller.state.why.is_drawing
-    qtbot.waitUntil(is_seen, timeout=PATIENCE_MS)
+    qtbot.waitUntil(is_of_this_view, timeout=PATIENCE_MS)
     assert not controller.state.why.is_drawing
     graph = layers["functional graph"]
     assert "5,460 pairs of spots" in controller.state.why.graph_words["functional"]
