@@ -176,7 +176,7 @@ def test_a_chosen_model_ranks_the_genes_of_the_genes_dock(viewer, dock, qtbot, m
     assert genes.table.isColumnHidden(PCC)
     _open(viewer, dock, qtbot, made, monkeypatch)
     click_cell(qtbot, dock.results.models, 0, 0)
-    qtbot.waitUntil(lambda: genes.model.rowCount() == len(GENES), timeout=LONG_MS)
+    qtbot.waitUntil(lambda: genes.model.rowCount() > 0, timeout=LONG_MS)
     ranked = [genes.model.gene_at(row) for row in range(len(GENES))]
     assert ranked == _genes(dock)
     assert genes.count.text() == "12 genes · PCC of ridge over 3 held-out slides"
