@@ -13,7 +13,7 @@ from gr2st import gene_normalise, keys, mean_z, spot_normalise
 from gr2st_napari._classes import columns_of_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
     from scipy.spatial import cKDTree
@@ -143,9 +143,13 @@ class Expression:
     @property
     def predicted_space(self) -> str:
         """Space of the predicted values: "spot", "gene" or "mixed"; empty without a prediction."""
-        if self.prediction is None:
-            return ""
-        return str(self.prediction.table.uns.get(keys.PROVENANCE, {}).get("space", "mixed"))
+        return "" if self.prediction is None else str(self.provenance.get("space", "mixed"))
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What the prediction tells of itself; empty without one."""
+        found: Mapping[str, Any] = {} if self.prediction is None else self.prediction.table.uns.get(keys.PROVENANCE, {})
+        return found
 
     @property
     def has_measured(self) -> bool:

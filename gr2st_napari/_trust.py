@@ -102,6 +102,8 @@ def no_distance(expression: Expression) -> str:
 def _no_layer(measure: Measure, expression: Expression) -> str:
     assert expression.prediction is not None
     table = expression.prediction.table
+    if keys.REFERENCE not in table.obsm and keys.BANK_SECTION in expression.provenance:
+        return "Not kept in this file: of so many spots it would be larger than the prediction. Predict a region."
     if keys.REFERENCE not in table.obsm:
         return f"{_model_of(expression)} looks up no training spots: this is known for GR2ST."
     if measure == "disagreement" and keys.SPREAD in table.layers:

@@ -36,6 +36,9 @@ def no_graph_sentence(expression: Expression | None, kind: EdgeKind) -> str:
     """Why there is no whole graph."""
     if expression is None or not expression.has_predicted:
         return "Needs a prediction."
+    reason = str(expression.provenance.get("graphs", ""))
+    if reason.startswith("not drawn"):
+        return f"The {kind} graph is {reason}."
     return f"{model_of(expression)} draws no {kind} graph."
 
 

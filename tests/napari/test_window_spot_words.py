@@ -113,10 +113,22 @@ def test_spread_is_told_in_units_of_what_the_gene_varies_by(expression):
     assert "not expression" in shown.notes[0]
 
 
+def test_what_a_large_file_does_not_keep_is_not_said_of_its_model(section, prediction):
+    told = {keys.BANK_SECTION: np.array(["A1"]), "graphs": "not drawn above 5,000 spots"}
+    large = replace(prediction, table=prediction.table.copy())
+    large.table.uns[keys.PROVENANCE] = {**prediction.table.uns[keys.PROVENANCE], **told}
+    expression = Expression(section, large)
+    assert why_not("spread", GENE, expression).startswith("Not kept in this file")
+    assert trust_words.no_graph_sentence(expression, "functional") == (
+        "The functional graph is not drawn above 5,000 spots."
+    )
+
+
 def test_what_is_not_known_says_why_and_the_gene_is_shown_instead(section, prediction):
     old = Expression(section, prediction)
     assert "looks up no training spots" in why_not("spread", GENE, old)
     assert "Train it again" in why_not("distance", GENE, old)
+    assert trust_words.no_graph_sentence(old, "spatial").endswith("draws no spatial graph.")
     assert why_not("spread", GENE, Expression(section, None)).startswith("Needs a prediction")
     shown = resolve(Wish(gene="ERBB2", space="gene", mode="predicted", measure="distance"), old)
     assert shown.panels[0].kind == "predicted"
