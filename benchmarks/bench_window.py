@@ -1,4 +1,4 @@
-"""The window: switching the gene of 5,000 spots and of 500,000, finding one of 20,000, its freedom beside a training.
+"""The window: another gene of 5,000 spots, how long it is held, a gene found, its freedom beside a training.
 
 Software OpenGL. Without a training: process time. With one: wall time, for the window must get its turn.
 """
@@ -50,17 +50,24 @@ class GeneSwitch:
     timeout = 180
 
     def setup(self, view: str) -> None:
+        made = section()
+        self.show(_opened(made, prediction(made)), view)
+
+    def show(self, opened: Opened, view: str = "measured") -> None:
+        """Open a window with this; all its threads are at rest then."""
         self.open_window()
-        self.controller.take(self._opened())
-        while self.controller.state.shown is None:
-            _settle()
+        self.take(opened)
         self.controller.wish(mode=view)
         self.genes = cycle(self.controller.state.expression.genes)
-        while self.controller.facts.is_busy:  # the time of all threads is measured
-            _settle()
-        self.frames = 0
-        _canvas().frameSwapped.connect(self._count_frame)
+        self.frames, self.canvas = 0, _canvas()
+        self.canvas.frameSwapped.connect(self._count_frame)
         self.time_gene_switch(view)
+
+    def take(self, opened: Opened) -> None:
+        """Open another section in the window."""
+        self.controller.take(opened)
+        while not self.controller.is_settled or self.controller.facts.is_busy:  # the time of all threads is measured
+            _settle()
 
     def open_window(self) -> None:
         from gr2st_napari._display import ensure_display
@@ -75,12 +82,6 @@ class GeneSwitch:
         self.viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
         _settle()  # the view is fitted to the canvas beside the dock
         self.controller = controller_of(self.viewer)
-
-    def _opened(self) -> Opened:
-        from gr2st_napari._opening import Opened
-
-        section = _section()
-        return Opened(section=section, prediction=_prediction(section))
 
     def teardown(self, _view: str) -> None:
         from qtpy.QtWidgets import QApplication
@@ -102,20 +103,6 @@ class GeneSwitch:
         self.frames += 1
 
 
-class BinSwitch(GeneSwitch):
-    """The same for half a million bins."""
-
-    params = (["measured", "side by side"],)
-
-    def __init__(self) -> None:
-        self._bins = _bins()
-
-    def _opened(self) -> Opened:
-        from gr2st_napari._opening import Opened
-
-        return Opened(section=self._bins, prediction=_prediction(self._bins, genes=3))
-
-
 class Holding:
     """How long the window is held at a time, at most; time of its thread.
 
@@ -131,8 +118,9 @@ class Holding:
     def track_longest_hold(self, what: str) -> float:
         bench = GeneSwitch()
         bench.open_window()
-        controller, first, second = bench.controller, bench._opened(), bench._opened()
-        many = BinSwitch()._opened()
+        controller, made = bench.controller, [section(name) for name in ("one", "other")]
+        first, second = (_opened(one, prediction(one)) for one in made)
+        many = _opened(bins(), prediction(bins(), genes=3))
         steps = {
             "first slide": lambda: controller.take(first),
             "another slide": lambda: controller.take(second),
@@ -317,7 +305,13 @@ def _canvas() -> QOpenGLWidget:
     return next(widget for widget in QApplication.allWidgets() if widget.inherits("QOpenGLWidget"))
 
 
-def _section() -> Section:
+def _opened(made: Section, predicted: Prediction) -> Opened:
+    from gr2st_napari._opening import Opened
+
+    return Opened(section=made, prediction=predicted)
+
+
+def section(name: str = "bench") -> Section:
     """A hexagonal array of spots, 100 um apart."""
     random = np.random.default_rng(0)
     row, column = np.divmod(np.arange(SPOTS), 71)
@@ -327,7 +321,7 @@ def _section() -> Section:
     table.obs_names = [f"spot{at}" for at in range(SPOTS)]
     table.obsm[keys.SPATIAL] = xy
     return Section(
-        name="bench",
+        name=name,
         patient=None,
         table=table,
         slide=None,
@@ -341,16 +335,16 @@ def _section() -> Section:
 
 
 @cache
-def _bins() -> Section:
-    """Square bins of 8 um, turned a little, with a hole; each gene in as many of them."""
+def bins(side: int = BINS, name: str = "bins") -> Section:
+    """Square bins of 8 um, turned a little, with a hole; each gene in as many of them, or in half of all."""
     random = np.random.default_rng(0)
-    row, column = (index.ravel() for index in np.indices((BINS, BINS)))
-    kept = np.hypot(row - 300, column - 350) > 20
+    row, column = (index.ravel() for index in np.indices((side, side)))
+    kept = np.hypot(row - 0.42 * side, column - side / 2) > 20
     row, column = row[kept], column[kept]
     turn = np.deg2rad(3.7)
     xy = 29.0 * np.column_stack([column, row]) @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    where = random.integers(0, len(row), (BIN_GENES, BIN_COUNTS))
-    genes = np.repeat(np.arange(BIN_GENES), BIN_COUNTS)
+    where = random.integers(0, len(row), (BIN_GENES, min(BIN_COUNTS, len(row) // 2)))
+    genes = np.repeat(np.arange(BIN_GENES), where.shape[1])
     counts = csr_matrix((random.integers(1, 9, where.size), (where.ravel(), genes)), dtype=np.float32)
     counts.resize(len(row), BIN_GENES)
     table = AnnData(counts, var=pd.DataFrame(index=[f"GENE{at}" for at in range(BIN_GENES)]))
@@ -358,7 +352,7 @@ def _bins() -> Section:
     table.obs[keys.ARRAY_ROW], table.obs[keys.ARRAY_COL] = row, column
     table.obsm[keys.SPATIAL] = xy + 2000
     return Section(
-        name="bins",
+        name=name,
         patient=None,
         table=table,
         slide=None,
@@ -371,7 +365,7 @@ def _bins() -> Section:
     )
 
 
-def _prediction(section: Section, genes: int | None = None) -> Prediction:
+def prediction(section: Section, genes: int | None = None) -> Prediction:
     """Of all genes, or of the first ones."""
     counts = section.table.X[:, :genes]
     table = AnnData(obs=section.table.obs.copy(), var=section.table.var.iloc[:genes].copy())
