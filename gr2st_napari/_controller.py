@@ -43,7 +43,7 @@ from gr2st_napari._slide_keeper import SlideKeeper
 from gr2st_napari._spot_keeper import SpotKeeper
 from gr2st_napari._state import MODES, Job, Problem, State
 from gr2st_napari._study_builder import StudyBuilder
-from gr2st_napari._sweeps import spare_what_is_loaded
+from gr2st_napari._sweeps import SPARED
 from gr2st_napari._trainer import Trainer
 from gr2st_napari._trust import TRUST_MEASURES
 from gr2st_napari._worker import WorkerProcess
@@ -84,7 +84,7 @@ class Controller:
     """How many genes further down the list the user wants to be."""
 
     def __init__(self, viewer: Viewer, worker: WorkerProcess | None = None) -> None:
-        spare_what_is_loaded(viewer)
+        SPARED.watch(viewer)
         self.state = State()
         self._preferences = PreferenceKeeper(lambda changes: self.wish(**changes))
         self.state.wish = replace(self.state.wish, **asdict(self._preferences.preferences))
@@ -242,6 +242,7 @@ class Controller:
             self._viewer.bind_key(key, None)
         self._window = None
         _CONTROLLERS.pop(self._viewer, None)
+        SPARED.let_go(self._viewer)
 
     @property
     def _parts(self) -> tuple[Any, ...]:

@@ -6,22 +6,52 @@ napari asks for one whenever a layer goes, Python makes others by itself.
 from __future__ import annotations
 
 import gc
-from functools import cache
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari import Viewer
 
 
-def spare_what_is_loaded(viewer: Viewer) -> None:
-    """Leave what is in memory by now out of all sweeps, once in a process.
+class Spared:
+    """What is in memory is left out of all sweeps, until something of it goes.
 
-    What is left out is never swept away: a viewer that shows something already, which may be large, is waited with.
+    A viewer, or a layer it showed before, may hold gigabytes in a ring that only a sweep takes apart: when one goes,
+    nothing is left out until a whole sweep has freed it.
     """
-    if not viewer.layers:
-        _spare()
+
+    def __init__(self) -> None:
+        self._layers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._going: list[weakref.ref[Any]] = []
+        gc.callbacks.append(self._on_sweep)
+
+    def watch(self, viewer: Viewer) -> None:
+        """Leave out what is loaded by now, the layers of the viewer among it, but nothing that is waste already."""
+        gc.collect()
+        self._layers.update(viewer.layers)
+        viewer.layers.events.removing.connect(self._on_removing)
+        self._freeze_if_none_goes()
+
+    def let_go(self, thing: Any) -> None:
+        """It is no longer in use: nothing is left out until it is gone."""
+        self._going.append(weakref.ref(thing))
+        gc.unfreeze()
+
+    def _on_removing(self, event: Any) -> None:
+        layer = event.source[event.index]
+        if layer in self._layers:
+            self._layers.discard(layer)
+            self.let_go(layer)
+
+    def _on_sweep(self, phase: str, info: dict[str, int]) -> None:
+        if self._going and phase == "stop" and info["generation"] == 2:
+            self._freeze_if_none_goes()
+
+    def _freeze_if_none_goes(self) -> None:
+        self._going = [thing for thing in self._going if thing() is not None]
+        if not self._going:
+            gc.freeze()
 
 
-@cache
-def _spare() -> None:
-    gc.freeze()
+SPARED = Spared()
+"""Python has one such list in a process."""

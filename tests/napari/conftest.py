@@ -53,6 +53,20 @@ def viewer(window: Viewer, qapp: QApplication) -> Iterator[Viewer]:
     qapp.processEvents()
 
 
+@pytest.fixture(autouse=True)
+def _sweeps_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suite says by itself what sweeps leave out: its window outlives all its controllers."""
+    from gr2st_napari import _controller
+
+    monkeypatch.setattr(_controller, "SPARED", _NoOneSpared())
+
+
+class _NoOneSpared:
+    def watch(self, viewer: Viewer) -> None: ...
+
+    def let_go(self, thing: object) -> None: ...
+
+
 @pytest.fixture
 def only_new_garbage() -> Iterator[None]:
     """Let the garbage collector pass over what earlier tests of this process left: its sweeps run in any thread."""

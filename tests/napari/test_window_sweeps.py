@@ -1,33 +1,101 @@
-"""What is left out of Python's sweeps of its memory, and what never is."""
+"""What is left out of Python's sweeps of its memory, and what never stays because of that."""
 
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from gr2st_napari import _sweeps
+from gr2st_napari import _controller
+from gr2st_napari._sweeps import Spared
 
 
 @pytest.fixture
-def frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Tells how often what is in memory was left out."""
-    told: list[str] = []
-    _sweeps._spare.cache_clear()
-    monkeypatch.setattr(gc, "freeze", lambda: told.append("freeze"))
-    yield told
-    _sweeps._spare.cache_clear()
+def spared() -> Iterator[Spared]:
+    """One of its own, which leaves nothing behind."""
+    made = Spared()
+    yield made
+    gc.callbacks.remove(made._on_sweep)
+    gc.unfreeze()
 
 
-def test_what_was_loaded_for_an_empty_window_is_left_out_once(viewer, frozen) -> None:
-    for _ in range(2):
-        _sweeps.spare_what_is_loaded(viewer)
-    assert frozen == ["freeze"]
-
-
-def test_layers_that_are_there_already_may_be_swept_away(viewer, frozen) -> None:
+def test_what_was_loaded_before_a_dock_is_left_out(viewer, spared) -> None:
     viewer.add_image(np.zeros((4, 4)))
-    _sweeps.spare_what_is_loaded(viewer)
-    assert not frozen
+    gc.unfreeze()
+    spared.watch(viewer)
+    assert gc.get_freeze_count() > 100_000
+
+
+def test_a_layer_that_was_there_before_is_freed_when_it_goes_and_the_rest_is_left_out_again(viewer, spared) -> None:
+    data = np.zeros((400, 400))
+    gone = weakref.ref(viewer.add_image(data))
+    viewer.add_image(np.zeros((4, 4)))
+    spared.watch(viewer)
+    viewer.layers.remove(viewer.layers[0])
+    assert gc.get_freeze_count() == 0
+    gc.collect()
+    gc.collect()
+    assert gone() is None
+    assert gc.get_freeze_count() > 100_000
+
+
+def test_a_layer_of_later_changes_nothing_when_it_goes(viewer, spared) -> None:
+    spared.watch(viewer)
+    viewer.add_image(np.zeros((4, 4)))
+    viewer.layers.remove(viewer.layers[0])
+    assert gc.get_freeze_count() > 100_000
+
+
+def test_what_is_kept_elsewhere_keeps_everything_in_the_sweeps(viewer, spared) -> None:
+    layer = viewer.add_image(np.zeros((4, 4)))
+    spared.watch(viewer)
+    viewer.layers.remove(layer)
+    gc.collect()
+    assert gc.get_freeze_count() == 0
+
+
+def test_waste_of_before_is_swept_away_first(viewer, spared) -> None:
+    waste = _Ring()
+    gone = weakref.ref(waste)
+    del waste
+    spared.watch(viewer)
+    assert gone() is None
+
+
+def test_what_a_closed_window_held_is_freed(viewer, spared) -> None:
+    spared.watch(viewer)
+    held = _Ring()
+    gone = weakref.ref(held)
+    gc.freeze()
+    spared.let_go(held)
+    del held
+    gc.collect()
+    assert gone() is None
+    assert gc.get_freeze_count() > 100_000
+
+
+def test_the_first_dock_begins_it_and_the_end_of_the_window_ends_it(viewer, monkeypatch) -> None:
+    told: list[tuple[str, object]] = []
+    monkeypatch.setattr(_controller, "SPARED", _Recorder(told))
+    viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
+    assert told == [("watch", viewer)]
+    _controller.controller_of(viewer).close()
+    assert told[1:] == [("let_go", viewer)]
+
+
+class _Ring:
+    """What only a sweep frees."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+class _Recorder:
+    def __init__(self, told: list[tuple[str, object]]) -> None:
+        self._told = told
+
+    def __getattr__(self, name: str):
+        return lambda thing: self._told.append((name, thing))
