@@ -16,6 +16,7 @@ from gr2st.encoder_specs import HANDCRAFTED
 from gr2st.models.gr2st import Gr2st
 from gr2st.registry import MODELS
 from gr2st.training.fit import optimiser_of
+from gr2st.training.memory import reuse_freed_memory
 
 TURNS = 3
 OURS_PER_TURN = 8
@@ -33,6 +34,7 @@ class AgainstPublished:
 
     def setup(self, spots: int, model: str, features: int) -> None:
         torch.manual_seed(0)
+        reuse_freed_memory()  # As a training does first.
         spec = MODELS[f"gr2st-{model}"]
         self.training = spec.training
         self.batch = section(spots, n_features=features)

@@ -8,6 +8,7 @@ from gr2st.models.base import Batch
 from gr2st.models.gr2st import Gr2st
 from gr2st.registry import MODELS
 from gr2st.training.fit import optimiser_of
+from gr2st.training.memory import reuse_freed_memory
 
 N_FEATURES, N_GENES, GRID = 1024, 785, 64
 
@@ -21,6 +22,7 @@ class TrainingStep:
 
     def setup(self, spots: int, model: str) -> None:
         torch.manual_seed(0)
+        reuse_freed_memory()  # As a training does first.
         spec = MODELS[f"gr2st-{model}"]
         self.batch = section(spots)
         self.module = Gr2st(spec.config, n_genes=N_GENES, n_features=N_FEATURES, grid_size=GRID).train()

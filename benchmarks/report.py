@@ -14,7 +14,9 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
 from rich.console import Console
@@ -67,15 +69,25 @@ def suites(module: Any) -> list[type]:
 
 
 def run_benchmark(suite: type, method: str, name: str) -> Iterator[Result]:
-    """One result for each combination of the suite's parameters."""
+    """One result for each combination of the suite's parameters, each in a process of its own as in asv.
+
+    What one leaves behind, memory in pieces above all, would weigh on the next.
+    """
+    spawned = get_context("spawn")
     for setting in settings(suite):
-        bench = suite()
-        call(bench, "setup", setting)
-        try:
-            value, unit = measure(bench, method, setting)
-        finally:
-            call(bench, "teardown", setting)
+        with ProcessPoolExecutor(max_workers=1, mp_context=spawned) as process:
+            value, unit = process.submit(run_setting, suite, method, setting).result()
         yield Result(name, described(suite, setting), value, unit)
+
+
+def run_setting(suite: type, method: str, setting: Sequence[Any]) -> tuple[float, str]:
+    """What one combination gives, with its unit."""
+    bench = suite()
+    call(bench, "setup", setting)
+    try:
+        return measure(bench, method, setting)
+    finally:
+        call(bench, "teardown", setting)
 
 
 def settings(suite: Any) -> Iterator[tuple[Any, ...]]:

@@ -20,7 +20,7 @@ from gr2st.training.facts import Facts, Places
 from gr2st.training.fit import fit
 from gr2st.training.inner import best_choice, inner_folds
 from gr2st.training.keeper import Keeper
-from gr2st.training.memory import free_bytes, refuse_too_large
+from gr2st.training.memory import free_bytes, refuse_too_large, reuse_freed_memory
 from gr2st.training.precision import check_precision
 from gr2st.training.watch import SketchBook, Watch, Watched, answers_to, scores_of
 from gr2st.types import Progress, under_stage
@@ -93,6 +93,7 @@ def train(  # noqa: PLR0913
     refuse_mixing(config, training.batch_spots)
     device = pick_device(training.device)
     check_precision(training.precision, device)
+    reuse_freed_memory()
     with limited_threads(training.threads), torch.random.fork_rng(devices=cuda_devices(device)):
         keeper = None if keep_in is None else Keeper(keep_in, _digest(spec, config, training, recipe, sections))
         setting = _Setting(spec, recipe, training, device, keeper, watched is not None, sketch_in)

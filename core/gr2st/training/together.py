@@ -30,6 +30,7 @@ from gr2st.training.loop import (
     remember,
     trained_model,
 )
+from gr2st.training.memory import reuse_freed_memory
 from gr2st.training.precision import check_precision
 from gr2st.training.recorded import recorded
 from gr2st.training.stack import MOST_SPOTS, Stack
@@ -101,6 +102,7 @@ def train_together(
         raise DataError("Networks are trained together by whole sections; batch_spots mixes their spots: use `train`.")
     class_room = _ClassRoom(spec, config, training, recipe, _sections_of(lessons, recipe), pick_device(training.device))
     check_precision(training.precision, class_room.device)
+    reuse_freed_memory()
     with limited_threads(training.threads), torch.random.fork_rng(devices=cuda_devices(class_room.device)):
         return (yield from _taught(class_room, lessons, at_once))
 
