@@ -114,7 +114,7 @@ class Beside:
             self._cells[1].spots.set_visible(is_visible=True)
 
     def _tell(self) -> None:
-        if self._pair.is_parted:
+        if self._wanted is not None and self._pair.is_parted:
             self.parted.emit()
 
     def _forget(self) -> None:

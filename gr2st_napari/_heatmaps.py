@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from napari.utils.colormaps import Colormap
@@ -28,6 +28,16 @@ Side: TypeAlias = Literal["left", "right"]
 COLORBAR_PX = (18, 180)
 
 
+class Part(NamedTuple):
+    """The spots to one side of `x`, in level-0 pixels."""
+
+    side: Side
+    x: float
+
+
+NOTHING = Part("left", -_layers.FAR)
+
+
 class Heatmap(ABC):
     """One map of the canvas; `layers` are what it consists of, bottom first, `main` the one with the values."""
 
@@ -41,7 +51,7 @@ class Heatmap(ABC):
         self, layers: LayerList, panel: Panel, ground: Ground, source: Mapping[str, Any], suffix: str = ""
     ) -> None:
         self._panel, self._ground, self._suffix = panel, ground, suffix
-        self._shown: Bool | None = None
+        self._part: Part | None = None
         self._is_resting = False
         self._make(layers, source)
         self.main.editable = False
@@ -66,22 +76,22 @@ class Heatmap(ABC):
     def move(self, panel: Panel, ground: Ground, source: Mapping[str, Any]) -> None:
         """Show other spots in the same layers."""
         self._panel, self._ground = panel, ground
-        self._shown, self._is_resting = None, False
+        self._part, self._is_resting = None, False
         # A layer that is hidden does not look at what it is given.
         self.set_visible(is_visible=True)
         self._fill()
         self._label(source)
 
-    def show_only(self, shown: Bool | None) -> None:
-        """Show some of the spots (n,), or all of them."""
-        if shown is not self._shown:
-            self._shown = shown
+    def show_part(self, part: Part | None) -> None:
+        """Show the spots of a part, or all of them."""
+        if part != self._part:
+            self._part = part
             self._mask()
 
     def rest(self) -> None:
         """Show no spot, until `move`: a third of the work of hiding the layers."""
         self._is_resting = True
-        self.show_only(np.zeros(len(self._panel.values), bool))
+        self.show_part(NOTHING)
 
     def set_visible(self, *, is_visible: bool) -> None:
         """Show or hide the whole map."""
@@ -171,10 +181,10 @@ class Discs(Heatmap):
         spots = self.main
         spots.selected_data = set()
         spots.data = _layers.rows_columns(xy)
-        spots.shown = True
         spots.size = placement.spot_diameter_px
         spots.antialiasing = _layers.smoothing(len(xy))
         put_in_place(spots, placement)
+        self._mask()
         self._recolour()
 
     def _recolour(self) -> None:
@@ -195,7 +205,10 @@ class Discs(Heatmap):
         spots.events.face_color()
 
     def _mask(self) -> None:
-        self.main.shown = True if self._shown is None else self._shown
+        # napari 0.9.2 draws all points of a flat picture, whatever `shown` says.
+        side, x = self._part or Part("right", -_layers.FAR)
+        (plane,) = self.main.experimental_clipping_planes
+        plane.update(_layers.clipping(self._ground.placement.scale * x, towards=1 if side == "right" else -1))
 
 
 class Pixels(Heatmap):
@@ -229,6 +242,14 @@ class Pixels(Heatmap):
             self.layers = [self._gaps, self.main]
             self._mask_gaps()
             self._reveal_gaps()
+
+    @property
+    def _shown(self) -> Bool | None:
+        """Spots of the part, each by its centre."""
+        if self._part is None:
+            return None
+        is_left = self._ground.expression.xy[:, 0] <= self._part.x
+        return is_left if self._part.side == "left" else ~is_left
 
     @property
     def _raster(self) -> Raster:

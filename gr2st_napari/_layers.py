@@ -28,6 +28,9 @@ DROPPED = "gr2st_dropped"
 FEATURE = "expr"
 """The one feature column: its name never changes, only its values do."""
 
+FAR = 1e9
+"""Farther than any slide reaches, in whatever unit."""
+
 SMOOTH_UP_TO = 2000
 """Spots with smooth rims; more are drawn without, which is faster and gives small discs their exact colours."""
 
@@ -106,10 +109,17 @@ def spots_layer(panel: Panel, ground: Ground, *, source: Mapping[str, Any]) -> L
         "border_width": 0,
         "antialiasing": smoothing(len(xy)),
         "canvas_size_limits": (0, 10000),
+        # One that cuts nothing: a first one would have the program of the graphics built anew.
+        "experimental_clipping_planes": [clipping(-FAR, towards=1)],
         **placement.place,
         "metadata": {METADATA: {"role": "spots", **source}},
     }
     return rows_columns(xy), keywords, "points"
+
+
+def clipping(x: float, *, towards: int) -> dict[str, Any]:
+    """Plane that leaves what lies to the right of `x`, towards 1, or to the left, -1; on the canvas, not in pixels."""
+    return {"position": (0.0, 0.0, x), "normal": (0.0, 0.0, float(towards))}
 
 
 def smoothing(n_spots: int) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gr2st_napari import _layers
+from gr2st_napari._heatmaps import Part
 from gr2st_napari._layer_list import put_in_place
 from gr2st_napari._visibility import set_visible
 
@@ -25,7 +26,7 @@ WIDTH = 2.0
 
 
 class Swipe:
-    """Shows each spot in one of two maps, by the side of the line on which its centre lies."""
+    """Shows one map to the left of the line and the other to the right of it."""
 
     def __init__(self, layers: LayerList) -> None:
         self._layers = layers
@@ -62,9 +63,8 @@ class Swipe:
         xy = self._ground.expression.xy
         low, high = span_of(xy[:, 0])
         x = low + divider * (high - low)
-        is_left = xy[:, 0] <= x
-        self._maps[0].show_only(is_left)
-        self._maps[1].show_only(~is_left)
+        self._maps[0].show_part(Part("left", x))
+        self._maps[1].show_part(Part("right", x))
         self._draw(line_at(x, xy), self._ground)
 
     def leave(self) -> None:
@@ -76,7 +76,7 @@ class Swipe:
         right.set_visible(is_visible=False)
         right.stand("left")
         for one in (left, right):
-            one.show_only(None)
+            one.show_part(None)
         self._layers.order([*self._lines, *right.layers])
 
     def forget(self) -> None:

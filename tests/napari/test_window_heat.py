@@ -16,6 +16,7 @@ from window_builders import make_bins, make_prediction, make_section, settle, ta
 from gr2st import keys
 from gr2st_napari._colours import NOT_MEASURED, class_colours, colormap
 from gr2st_napari._opening import Opened, opened_of
+from gr2st_napari._swipe import span_of
 
 pytestmark = pytest.mark.window
 
@@ -59,6 +60,12 @@ def _near(viewer, section, radius_px):
     away = np.abs(world - np.asarray(viewer.scene.camera.center)[-2:]).max(axis=1) * viewer.scene.camera.zoom
     rows = np.flatnonzero(away < radius_px)
     return world[rows], rows
+
+
+def _is_whole(spots) -> bool:
+    """Whether nothing is cut off."""
+    [plane] = spots.experimental_clipping_planes
+    return plane.position[2] * plane.normal[2] < -1e6
 
 
 def _bare(viewer) -> None:
@@ -144,7 +151,6 @@ def test_discs_and_pixels_wait_for_each_other_and_no_layer_is_taken_away(viewer,
         take(controller, few)
         assert all(layer in viewer.layers and layer.visible for layer in discs)
         assert viewer.canvas.grid.stride == 2
-        assert discs[0].shown.all()
     viewer.layers.remove(seen[0])
     assert controller.state.shown is not None
 
@@ -156,10 +162,10 @@ def test_a_slide_that_is_opened_again_shows_all_its_spots_in_both_maps(viewer, c
         section = make_section()
         take(controller, opened_of(section, make_prediction(section)))
         maps = [layer for layer in viewer.layers if isinstance(layer, Points)]
-        assert [(layer.visible, int(layer.shown.sum())) for layer in maps] == [(True, 48), (True, 48)]
+        assert [(layer.visible, len(layer.data), _is_whole(layer)) for layer in maps] == [(True, 48, True)] * 2
         take(controller, opened_of(make_section(name, shape=shape), None))
         seen = [layer for layer in viewer.layers if isinstance(layer, Points) and layer.visible]
-        assert [int(layer.shown.sum()) for layer in seen] == [shape[0] * shape[1]]
+        assert [(len(layer.data), _is_whole(layer)) for layer in seen] == [(shape[0] * shape[1], True)]
 
 
 def test_swipe_shows_each_spot_in_one_of_two_maps(viewer, dock, filled, section, qtbot):
@@ -168,19 +174,42 @@ def test_swipe_shows_each_spot_in_one_of_two_maps(viewer, dock, filled, section,
     assert _names(viewer) == ["slide", MEASURED, PREDICTED, "divider"]
     assert not viewer.canvas.grid.enabled
     left, right = viewer.layers[MEASURED], viewer.layers[PREDICTED]
-    assert not (left.shown & right.shown).any()
-    assert (left.shown | right.shown).all()
-    np.testing.assert_array_equal(left.shown, section.table.obsm["spatial"][:, 0] < 600)
     assert (str(left.name_overlay.position), str(right.name_overlay.position)) == ("top_left", "top_right")
     assert (str(left.face_colorbar.position), str(right.face_colorbar.position)) == ("bottom_left", "bottom_right")
-    dock.modes.divider.setValue(0)
-    assert not left.shown.any()
-    dock.modes.divider.setValue(dock.modes.divider.maximum())
-    assert left.shown.all()
     filled.wish(mode="measured")
     settle(filled)
     assert _names(viewer) == ["slide", MEASURED]
-    assert left.shown.all()
+    assert _is_whole(left)
+
+
+@pytest.mark.parametrize("divider", [0.0, 0.5, 1.0])
+def test_left_of_the_line_the_canvas_shows_one_map_and_right_of_it_the_other(viewer, filled, section, divider):
+    _bare(viewer)
+    world = viewer.layers["slide"].scale * section.table.obsm[keys.SPATIAL][:, ::-1]
+    drawn = {}
+    for mode in ("measured", "predicted", "swipe"):
+        filled.wish(mode=mode, limits=(0.0, 5.0))
+        settle(filled)
+        filled.state.divider = divider
+        _bare(viewer)
+        drawn[mode] = _colours_at(viewer, world)
+    low, high = span_of(section.table.obsm[keys.SPATIAL][:, 0])
+    is_left = section.table.obsm[keys.SPATIAL][:, 0] <= low + divider * (high - low)
+    differs = np.abs(drawn["measured"] - drawn["predicted"]).max(axis=1) > 0.02
+    assert differs.sum() > 10
+    np.testing.assert_allclose(drawn["swipe"][is_left], drawn["measured"][is_left], atol=0.01)
+    np.testing.assert_allclose(drawn["swipe"][~is_left], drawn["predicted"][~is_left], atol=0.01)
+
+
+def test_a_way_of_looking_that_is_left_before_it_stands_leaves_the_title_as_large_as_ever(viewer, filled, qtbot):
+    filled.wish(mode="measured")
+    settle(filled)
+    size = viewer.layers[MEASURED].name_overlay.font_size
+    filled.wish(mode="side by side")
+    qtbot.waitUntil(lambda: viewer.canvas.grid.enabled)
+    filled.wish(mode="measured")
+    settle(filled)
+    assert viewer.layers[MEASURED].name_overlay.font_size == size
 
 
 def test_the_line_of_a_swipe_is_dragged_while_the_slide_stays(viewer, dock, filled, section):
@@ -197,7 +226,7 @@ def test_the_line_of_a_swipe_is_dragged_while_the_slide_stays(viewer, dock, fill
     event.type, event.position = "mouse_move", (100.0, x + 60)
     next(steps)
     assert 0.5 * line.data[0, 0, 1] == pytest.approx(x + 60)
-    assert viewer.layers[MEASURED].shown.sum() > 24
+    assert viewer.layers[MEASURED].experimental_clipping_planes[0].position[2] == pytest.approx(x + 60)
     assert dock.modes.divider.value() == pytest.approx(1000 * filled.state.divider, abs=1)
     event.type = "mouse_release"
     assert next(steps, None) is None

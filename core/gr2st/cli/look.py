@@ -61,6 +61,8 @@ class ModeName(StrEnum):
     predicted = "predicted"
     side_by_side = "side by side"
     difference = "difference"
+    swipe = "swipe"
+    flicker = "flicker"
 
 
 def view_command(
