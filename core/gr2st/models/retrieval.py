@@ -13,6 +13,8 @@ from gr2st.errors import DataError
 from gr2st.models.base import Bank
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gr2st.models.base import Batch
 
 CHUNK = 64
@@ -50,12 +52,11 @@ class Retrieved:
 
     def spread(self, bank: Bank) -> Tensor:
         """Weighted standard deviation of the values of the rows found: (n, genes)."""
-        parts = (torch.split(tensor, FEW) for tensor in (self.row, self.weight, self.value))
-        square = [
-            torch.einsum("nk,nkg->ng", weight, (bank.value[row] - value[:, None]).square_())
-            for row, weight, value in zip(*parts, strict=True)
-        ]
-        return torch.cat(square).sqrt_()
+        square = torch.empty_like(self.value)
+        parts = (torch.split(tensor, FEW) for tensor in (square, self.row, self.weight, self.value))
+        for out, row, weight, value in zip(*parts, strict=True):
+            out.copy_(torch.einsum("nk,nkg->ng", weight, (bank.value[row] - value[:, None]).square_()))
+        return square.sqrt_()
 
 
 @torch.no_grad()
@@ -81,7 +82,7 @@ def retrieve(bank: Bank, query: Tensor, *, k: int, distance: Literal["l1", "l2"]
     """
     cosine = F.normalize(query, dim=1) @ F.normalize(bank.key, dim=1).T
     similarity, row = cosine.topk(min(k, len(bank.key)), dim=1)
-    apart = torch.cat([_distances(q, bank.key[r], distance) for q, r in _chunked(query, row)])
+    apart = _by_chunk(lambda q, r: _distances(q, bank.key[r], distance), query, row)
     weight = _shares(apart.square().add_(epsilon))
     value = F.embedding_bag(row, bank.value.to(weight.dtype), mode="sum", per_sample_weights=weight)
     return Retrieved(value, row, weight, similarity, apart)
@@ -89,7 +90,7 @@ def retrieve(bank: Bank, query: Tensor, *, k: int, distance: Literal["l1", "l2"]
 
 def similarities(query: Tensor, key: Tensor, row: Tensor) -> Tensor:
     """Cosine similarity (n, k) of each query (n, width) and its own rows (n, k) of the keys (m, width)."""
-    return torch.cat([F.cosine_similarity(q[:, None], key[r], dim=2) for q, r in _chunked(query, row)])
+    return _by_chunk(lambda q, r: F.cosine_similarity(q[:, None], key[r], dim=2), query, row)
 
 
 def appended(bank: Bank | None, batch: Batch, key: Tensor, value: Tensor) -> Bank:
@@ -127,8 +128,15 @@ def filled(bank: Bank | None, model: str) -> Bank:
     return bank
 
 
-def _chunked(query: Tensor, row: Tensor) -> zip[tuple[Tensor, Tensor]]:
-    return zip(torch.split(query, CHUNK), torch.split(row, CHUNK), strict=True)
+def _by_chunk(compute: Callable[[Tensor, Tensor], Tensor], query: Tensor, row: Tensor) -> Tensor:
+    """A number (n, k) for each query (n, width) and each of its rows (n, k), worked out by some queries at once.
+
+    Each result goes to its place: kept until the end, in pieces, it would lie where the next chunk's differences fit.
+    """
+    out = query.new_empty(row.shape)
+    for place, q, r in zip(*(torch.split(tensor, CHUNK) for tensor in (out, query, row)), strict=True):
+        place.copy_(compute(q, r))
+    return out
 
 
 def _distances(query: Tensor, key: Tensor, distance: Literal["l1", "l2"]) -> Tensor:
