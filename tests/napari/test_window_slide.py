@@ -16,7 +16,7 @@ from gr2st_napari._opening import open_path, opened_of
 from gr2st_napari._slide_habits import habits_path
 from gr2st_napari._slide_keeper import SlideKeeper
 from gr2st_napari._slides import ALL_REGIONS, REGION, WHOLE, SlideSheet, changed, chosen_regions, places
-from gr2st_napari._slides_words import can_start, card_of, expected
+from gr2st_napari._slides_words import can_start, card_of, expected, scale_words
 from gr2st_napari._state import State, Unfinished
 
 window = pytest.mark.window
@@ -53,6 +53,17 @@ def test_a_fault_found_ahead_is_told_and_stands_in_the_way(tmp_path) -> None:
     assert card_of(state).sentence == "No tissue was found."
     assert not can_start(state)
     assert expected(state) == ""
+
+
+def test_what_was_found_of_a_slide_is_not_told_of_the_section_that_follows(tmp_path) -> None:
+    state = State()
+    state.opened = open_path(make_slide(tmp_path / "S1.tif"))
+    found = Preflight((Finding("good", "slide", "64 spots, 100 µm apart."),), 10.0, 0)
+    state.slide = SlideSheet(model=Path("model"), preflight=found)
+    assert expected(state) == "64 spots, 100 µm apart."
+    state.opened = opened_of(make_section(), None)
+    assert expected(state) == ""
+    assert scale_words(state) == "as the file tells"
 
 
 @pytest.fixture
