@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hands import choose
 from qtpy.QtCore import QEvent, QPoint, Qt
 from qtpy.QtGui import QFocusEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
@@ -119,6 +120,17 @@ def test_a_picked_gene_is_shown_and_a_redrawn_region_outdates_the_table(viewer, 
     _draw(viewer, regions, qtbot, [[100, 610], [100, 690], [700, 690], [700, 610]])
     assert "compare again" in regions.heading.text()
     assert _lines(regions)[1] == ("Region 2", "", 6)
+
+
+def test_arrow_keys_reach_every_region_that_a_can_be_compared_with(regions, qtbot):
+    squares = [((np.array(corners, float)[:, ::-1],),) for corners in (LEFT, RIGHT, LEFT)]
+    regions._controller.regions.put(
+        tuple(Region(name, "", square) for name, square in zip("xyz", squares, strict=True))
+    )
+    choose(qtbot, regions.a, "y")
+    for key in [Qt.Key.Key_Down] * 4:
+        qtbot.keyClick(regions.b, key)
+    assert (regions.a.currentText(), regions.b.currentText()) == ("y", "z")
 
 
 def test_a_table_that_takes_over_the_focus_changes_no_gene(viewer, regions, qtbot):
