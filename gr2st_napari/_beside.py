@@ -51,7 +51,7 @@ class Beside:
     @property
     def hidden_layers(self) -> int:
         """How many of the user's own layers are hidden meanwhile."""
-        return self._pair.hidden_layers
+        return 0 if self._wanted is None else self._pair.hidden_layers
 
     def show(self, first: Cell, second: Cell, panel: Panel, ground: Ground) -> None:
         """Show this panel in the second cell, beside the first."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
 
+    from gr2st import Slide
     from gr2st_napari._expression import Float64
     from gr2st_napari._ground import Ground
     from gr2st_napari._heatmaps import Heatmap
@@ -155,6 +156,11 @@ class Canvas:
             else:
                 cell.fill_slide(slide)
             set_visible([cell.slide], is_visible=cell is self._first or self._pair.is_parted)
+
+    def look_at_slide(self, slide: Slide, placement: Placement) -> None:
+        """Show all of a slide that has just been opened by itself."""
+        self._stand(placement)
+        self.view.look_at((0.0, 0.0, float(slide.width), float(slide.height)))
 
     def look_first(self, ground: Ground) -> None:
         """Show all of a section that has just been opened: it is often a small part of its slide."""

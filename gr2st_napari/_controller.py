@@ -329,6 +329,8 @@ class Controller:
             self.canvas.show_picture(opened.picture, placement_of(opened))
         if opened.is_slide_alone:
             self.state.expression, self.state.shown = None, None
+            if is_new_picture and opened.slide is not None:
+                self.canvas.look_at_slide(opened.slide, placement_of(opened))
         if is_drawn(opened, self.state.expression):
             self._opener.arrive()
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,6 +99,7 @@ class GenesDock(GenesView):
         self._on_opened()
         self._on_expression()
         self._on_shown()
+        self._on_notes()
         self._on_spot()
         self._on_job()
 
@@ -116,6 +118,7 @@ class GenesDock(GenesView):
             (self._controller.stepped, self.genes.step),
             (self._controller.shelf.opened, self.lists.choose),
             (events.shown, self._on_shown),
+            (events.notes, self._on_notes),
             (events.spot, self._on_spot),
             (events.saved, self.foot.show_saved),
             (events.divider, self.modes.show_divider),
@@ -196,8 +199,13 @@ class GenesDock(GenesView):
         self.modes.show_flicker(wish.flicker_s)
         self.modes.show_divider(self._state.divider)
         self._show_classes()
-        self.look.show_wish(wish, (0.0, 1.0) if shown is None else shown.panels[0].limits, shown is not None)
+        if shown is None:
+            self.look.show_wish(wish, (0.0, 1.0), False)
+        else:
+            self.look.show_wish(replace(wish, mode=shown.mode), shown.panels[0].limits, True)
         self.genes.show_gene("" if shown is None else shown.gene)
+
+    def _on_notes(self) -> None:
         self.show_notes(self._state.notes)
 
     def _show_exports(self) -> None:
@@ -241,7 +249,8 @@ class GenesDock(GenesView):
         self._controller.wish(log=is_on, limits=limits, bound=None)
 
     def _choose_limits(self, limits: Limits | None) -> None:
-        if self._state.wish.mode == "difference":
+        shown = self._state.shown
+        if shown is not None and shown.mode == "difference":
             self._controller.wish(bound=None if limits is None else max(map(abs, limits)))
         else:
             self._controller.wish(limits=limits)

@@ -152,8 +152,14 @@ class RegionKeeper:
             self._try(lambda: write_csv(_with_suffix(path, ".csv"), table))
 
     def put_away(self) -> None:
-        """Hide the layer before others are drawn, perhaps on another scale; the regions stay."""
-        if self._layer is not None:
+        """Hide the layer before others are drawn, or take it away where they are on another scale; the regions stay.
+
+        napari warns of layers on two scales, hidden ones too.
+        """
+        opened = self._state.opened
+        if opened is not None and placement_of(opened).units != self._units:
+            self._remove()
+        elif self._layer is not None:
             self._layer.visible = False
             self._is_away = True
 

@@ -159,4 +159,8 @@ class SketchKeeper:
         assert expression is not None, "a sketch is of what is open"
         placement = placement_of(opened)
         ground = Ground(expression, placement, raster_of(expression, placement.spot_diameter_px))
-        return heatmap(self._canvas.layers, panel, ground, SOURCE)
+        made = heatmap(self._canvas.layers, panel, ground, SOURCE)
+        made.complete(self._canvas.layers)
+        made.show_title()
+        made.show_colorbar()
+        return made

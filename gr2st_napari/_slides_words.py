@@ -56,7 +56,7 @@ def scale_words(state: State) -> str:
     """What the file tells of its scale, for an empty field."""
     slide = None if state.opened is None else state.opened.slide
     if slide is None:
-        return "0"
+        return "as the file tells"
     return "unknown" if slide.um_per_px is None else f"{slide.um_per_px:.4g} (file)"
 
 
@@ -65,7 +65,7 @@ def expected(state: State) -> str:
     sheet = state.slide
     if sheet.phase == "checking":
         return "Counting spots and timing a few patches…"
-    if sheet.preflight is None or not sheet.preflight.can_start:
+    if state.opened is None or state.opened.slide is None or sheet.preflight is None or not sheet.preflight.can_start:
         return ""
     findings = sheet.preflight.findings
     return " ".join(one.sentence for one in findings if one.kind == "good" and one.subject in ("slide", "time"))

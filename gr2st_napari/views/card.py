@@ -75,7 +75,10 @@ class StatusCard(QFrame):
         while (item := self._buttons.takeAt(0)) is not None:
             old = item.widget()
             if old is not None:
+                # Hidden before it goes: Qt still has to show what was laid out in this turn, and without a parent that
+                # is a window of its own.
                 old.setParent(None)
+                old.hide()
                 old.deleteLater()
         buttons = [self._action_button(action, words[action]) for action in card.actions]
         if card.details:

@@ -106,6 +106,8 @@ class GeneList(QWidget):
     def _show_count(self) -> None:
         total, shown = len(self.model._genes), self.model.rowCount()
         words = "" if not total else f"{total:,} genes" if shown == total else f"{shown:,} of {total:,} genes"
+        if total and not shown and self.line.text():
+            words = f'No gene here has "{self.line.text()}" in its name. Empty the line above to see the others.'
         self.count.setText(" · ".join(filter(None, (words, self._source))))
 
     def _on_click(self, index: QModelIndex) -> None:

@@ -169,7 +169,8 @@ class ComparedTable(QTableView):
         _set_up(self)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setMinimumHeight(130)
-        self.selectionModel().currentRowChanged.connect(self._on_row)
+        # Not the current row: a table that takes over the focus makes its first row that, and nobody has picked it.
+        self.selectionModel().selectionChanged.connect(lambda *_: self._on_selected())
 
     def show_columns(self, genes: Sequence[str], tips: Sequence[str], columns: Sequence[Column]) -> None:
         """Show genes; a first table is sorted by its q, the smallest first."""
@@ -181,9 +182,9 @@ class ComparedTable(QTableView):
         for column in range(self.genes.columnCount()):
             self.horizontalHeader().resizeSection(column, 76 if column == GENE else 68)
 
-    def _on_row(self, current: QModelIndex, _previous: QModelIndex) -> None:
-        if current.isValid():
-            self.picked.emit(self.genes.data(self.genes.index(current.row(), GENE)))
+    def _on_selected(self) -> None:
+        for row in self.selectionModel().selectedRows(GENE):
+            self.picked.emit(self.genes.data(row))
 
 
 def _set_up(table: QTableView) -> None:

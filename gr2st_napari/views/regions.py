@@ -131,10 +131,10 @@ class RegionsView(QWidget):
             button.setChecked(name == tool)
 
     def show_sides(self, choices: Sequence[str], a: str, b: str) -> None:
-        """What can be compared, and what is chosen."""
+        """What can be compared, and what is chosen; A is not offered as B, where arrow keys could not go past it."""
         entries = [(choice, choice) for choice in choices]
         _fill(self.a, entries, a)
-        _fill(self.b, [(REST_WORDS, REST), *entries], b)
+        _fill(self.b, [(REST_WORDS, REST), *(entry for entry in entries if entry[1] != a)], b)
 
     def show_regions(self, lines: Sequence[RegionLine], *, is_open: bool) -> None:
         """The list; without an open slide there is nothing to draw on."""

@@ -64,6 +64,9 @@ class SlideView(QWidget):
         self.scale.setToolTip(
             "Micrometres per pixel, where the file does not tell or tells wrong; 0: as the file tells"
         )
+        for box in (self.pitch, self.scale):
+            # What is half typed is no wish: the field would be filled with it before the next key.
+            box.setKeyboardTracking(False)
         self.place = QComboBox(objectName="gr2st_slide_place")
         self.place.setToolTip("Draw regions in the Regions dock to predict only these")
         self.place.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -86,7 +89,7 @@ class SlideView(QWidget):
             ("Slide", self.slide),
             ("Model", self.model),
             ("Spots every", self.pitch),
-            ("um per pixel", self.scale),
+            ("µm per pixel", self.scale),
             ("Where", self.place),
         ):
             form.addRow(words, part)

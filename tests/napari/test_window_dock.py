@@ -117,6 +117,15 @@ def test_buttons_that_need_a_prediction_are_off_and_say_why(dock, controller, se
     assert dock.modes.buttons["measured"].isEnabled()
 
 
+def test_colours_can_be_chosen_where_a_difference_was_asked_for_and_cannot_be_shown(viewer, dock, controller, section):
+    take(controller, opened_of(section, None))
+    controller.wish(mode="difference")
+    settle(controller)
+    assert dock.look.colormap.isEnabled()
+    dock.look.high.setValue(3.5)
+    assert shown_map(viewer, "measured").face_contrast_limits[1] == 3.5
+
+
 def test_missing_values_are_drawn_light_grey(viewer, controller, section):
     take(controller, opened_of(section, make_prediction(section, keep=slice(5, None))))
     controller.wish(mode="predicted", gene="ERBB2")
@@ -257,6 +266,14 @@ def test_a_prediction_of_another_section_is_refused_in_a_sentence(viewer, dock, 
     assert controller.state.opened.prediction is None
     dock.card.button("dismiss").click()
     assert dock.card.sentence.text().startswith("C4: 48 spots")
+
+
+def test_a_card_that_changes_twice_in_a_turn_leaves_no_window_of_its_own(dock, controller, qapp):
+    controller.state.problem = Problem("The counts file is empty.", "line 1")
+    buttons = dock.card.button("details").parentWidget()
+    controller.state.problem = None
+    qapp.processEvents()
+    assert not buttons.isVisible()
 
 
 def test_an_error_keeps_its_details_behind_a_button(dock, controller):

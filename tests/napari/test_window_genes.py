@@ -87,6 +87,8 @@ def test_typing_picks_nothing_and_enter_takes_the_first(qtbot):
     assert view.count.text() == "1 of 3 genes"
     qtbot.keyClick(view.line, Qt.Key.Key_Return)
     assert picked == ["ERBB2"]
+    view.line.setText("xyz")
+    assert view.count.text() == 'No gene here has "xyz" in its name. Empty the line above to see the others.'
 
 
 def test_the_shown_gene_stays_marked_while_typing(qtbot):

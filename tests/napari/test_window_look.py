@@ -107,6 +107,18 @@ def test_a_layer_drawn_while_two_maps_stand_side_by_side_stays(viewer, filled):
     assert shown_names(viewer) == ["slide", "ACTB · predicted · gene-normalised", "drawn meanwhile"]
 
 
+def test_the_dock_tells_of_hidden_layers_as_long_as_they_are_hidden(viewer, dock, filled):
+    filled.wish(mode="measured")
+    settle(filled)
+    viewer.add_shapes(name="mine")
+    filled.wish(mode="side by side")
+    settle(filled)
+    assert dock.notes.text() == "1 of your own layers hidden while two maps stand side by side."
+    filled.wish(mode="difference")
+    settle(filled)
+    assert dock.notes.text() == ""
+
+
 def test_the_view_keeps_its_centre_when_the_canvas_is_cut_in_two(viewer, filled):
     camera = viewer.scene.camera
     filled.wish(mode="measured")

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from hands import choose
+from qtpy.QtCore import QEvent, QPoint, Qt
+from qtpy.QtGui import QFocusEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
 from window_builders import UM_PER_PX, empty_viewer, make_prediction, make_section, make_slide, settle, take
 
@@ -118,6 +120,27 @@ def test_a_picked_gene_is_shown_and_a_redrawn_region_outdates_the_table(viewer, 
     _draw(viewer, regions, qtbot, [[100, 610], [100, 690], [700, 690], [700, 610]])
     assert "compare again" in regions.heading.text()
     assert _lines(regions)[1] == ("Region 2", "", 6)
+
+
+def test_arrow_keys_reach_every_region_that_a_can_be_compared_with(regions, qtbot):
+    squares = [((np.array(corners, float)[:, ::-1],),) for corners in (LEFT, RIGHT, LEFT)]
+    regions._controller.regions.put(
+        tuple(Region(name, "", square) for name, square in zip("xyz", squares, strict=True))
+    )
+    choose(qtbot, regions.a, "y")
+    for key in [Qt.Key.Key_Down] * 4:
+        qtbot.keyClick(regions.b, key)
+    assert (regions.a.currentText(), regions.b.currentText()) == ("y", "z")
+
+
+def test_a_table_that_takes_over_the_focus_changes_no_gene(viewer, regions, qtbot):
+    _draw(viewer, regions, qtbot, LEFT)
+    regions.compare.click()
+    qtbot.waitUntil(regions.compared.isVisible, timeout=20_000)
+    regions._controller.wish(gene="FASN")
+    QApplication.sendEvent(regions.compared, QFocusEvent(QEvent.Type.FocusIn))
+    assert regions.compared.currentIndex().isValid()
+    assert regions._controller.state.wish.gene == "FASN"
 
 
 def test_regions_of_qupath_come_in_with_holes_and_go_out_as_they_were(viewer, regions, tmp_path, monkeypatch):

@@ -83,6 +83,8 @@ def test_the_gene_in_view_is_drawn_in_the_place_of_the_map_and_its_eye_brings_th
     assert _maps(viewer) == {MEASURED: False, SO_FAR: True}
     assert train.progress.sketched.text() == "ERBB2 lies on A1 as it is predicted at epoch 3 of 9."
     np.testing.assert_array_equal(viewer.layers[SO_FAR].features["expr"], kept.values[::-1, 0])
+    assert viewer.layers[SO_FAR].name_overlay.visible
+    assert viewer.layers[SO_FAR].face_colorbar.visible
     viewer.layers[SO_FAR].visible = False
     assert _maps(viewer) == {MEASURED: True, SO_FAR: False}
     viewer.layers[SO_FAR].visible = True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hands import drop, press
+from hands import drop, press, type_over
 from qtpy.QtWidgets import QApplication, QFileDialog
 from window_builders import UM_PER_PX, make_section, make_slide, make_slide_prediction, settle, take
 
@@ -16,7 +16,7 @@ from gr2st_napari._opening import open_path, opened_of
 from gr2st_napari._slide_habits import habits_path
 from gr2st_napari._slide_keeper import SlideKeeper
 from gr2st_napari._slides import ALL_REGIONS, REGION, WHOLE, SlideSheet, changed, chosen_regions, places
-from gr2st_napari._slides_words import can_start, card_of, expected
+from gr2st_napari._slides_words import can_start, card_of, expected, scale_words
 from gr2st_napari._state import State, Unfinished
 
 window = pytest.mark.window
@@ -53,6 +53,17 @@ def test_a_fault_found_ahead_is_told_and_stands_in_the_way(tmp_path) -> None:
     assert card_of(state).sentence == "No tissue was found."
     assert not can_start(state)
     assert expected(state) == ""
+
+
+def test_what_was_found_of_a_slide_is_not_told_of_the_section_that_follows(tmp_path) -> None:
+    state = State()
+    state.opened = open_path(make_slide(tmp_path / "S1.tif"))
+    found = Preflight((Finding("good", "slide", "64 spots, 100 µm apart."),), 10.0, 0)
+    state.slide = SlideSheet(model=Path("model"), preflight=found)
+    assert expected(state) == "64 spots, 100 µm apart."
+    state.opened = opened_of(make_section(), None)
+    assert expected(state) == ""
+    assert scale_words(state) == "as the file tells"
 
 
 @pytest.fixture
@@ -212,6 +223,31 @@ def test_a_slide_and_a_section_take_each_others_place(viewer, controller, slide_
     assert controller.state.opened.prediction is None
     assert controller.state.opened.slide is None
     assert controller.state.problem is None
+
+
+@window
+def test_a_slide_is_seen_whole_whatever_was_looked_at_before_and_no_layer_is_left_on_another_scale(
+    viewer, controller, tmp_path, qtbot
+) -> None:
+    take(controller, opened_of(make_section(), None))
+    controller.regions.put((Region("tumour", "", ((np.array([[250, 150], [650, 150], [650, 650.0]]),),)),))
+    viewer.scene.camera.zoom, viewer.scene.camera.center = 40, (5, 5)
+    controller.open(make_slide(tmp_path / "S1.tif", um_per_px=None))
+    qtbot.waitUntil(lambda: controller.state.opened.is_slide_alone)
+    settle(controller)
+    assert [layer.name for layer in viewer.layers] == ["slide"]
+    left, top, right, bottom = controller.canvas.view.window
+    assert max(left, top) <= 0
+    assert right >= 1200
+    assert bottom >= 900
+    assert min((right - left) / 1200, (bottom - top) / 900) < 1.5
+
+
+@window
+def test_a_scale_is_typed_key_by_key(controller, slide_dock, tmp_path, qtbot) -> None:
+    _opened(qtbot, controller, slide_dock, make_slide(tmp_path / "S1.tif", um_per_px=None))
+    type_over(qtbot, slide_dock.scale.lineEdit(), "0.69")
+    assert controller.state.slide.um_per_px == 0.69
 
 
 def test_a_prediction_whose_slide_is_gone_or_another_is_shown_without_it(slide_file, tmp_path) -> None:
