@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.window, pytest.mark.usefixtures("only_new_garbage")]
 
 HELD_S = 0.1
-COMPILED_S = 0.5
-"""Where programs for the graphics are compiled, and layers made: at first."""
+COMPILED_S = 0.3
+"""At first, where programs for the graphics are compiled and layers made: below 0.1 too where the machine is idle."""
 ROUNDS = 2
 
 
