@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata
 
 from gr2st import keys
 from gr2st.evaluation.metrics import Matrix, Vector, gene_spearman, mean_score
@@ -144,6 +143,8 @@ def _tenths(values: AnyVector) -> Int64:
     """Tenth (1 to 10) of each value by its rank, equal values in one; of a yes or no, no is the first, yes the last."""
     if values.dtype == bool:
         return np.where(values, np.int64(TENTHS), np.int64(1))
+    from scipy.stats import rankdata
+
     place = (rankdata(values) - 0.5) / len(values)
     return np.int64(1) + (TENTHS * place).astype(np.int64)
 

@@ -30,7 +30,8 @@ def reuse_freed_memory() -> None:
 
     glibc gives freed memory back to the system where more of it lies together than twice the largest block that was
     ever freed; asking for it again, page by page, took up to a fifth of a step. One large block freed is all it takes
-    (mallopt(3), M_MMAP_THRESHOLD). Other allocators do not mind.
+    (mallopt(3), M_MMAP_THRESHOLD). Other allocators do not mind, nor does glibc where its switches are set by the user,
+    or by dask for its workers.
     """
     torch.empty(LARGEST_KEPT, dtype=torch.uint8)
 
