@@ -47,6 +47,8 @@ CELL_WORDS = {
     "no-neo": "non-neoplastic epithelial",
 }
 """The classes of nuclei as a pathologist calls them; what is not here is no class."""
+NO_CLASSES = (keys.ARRAY_ROW, keys.ARRAY_COL, keys.OUTSIDE, "in_tissue")
+"""Columns of spots that tell something else; spots unlike the training are crossed out."""
 MOST_CLASSES = 60
 CLUSTERED_GENES = 1000
 NO_CLASS = ""
@@ -150,7 +152,7 @@ def columns_of_classes(obs: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def _is_class(column: pd.Series) -> bool:
-    if column.dtype.kind in "fiu" or column.name in (keys.ARRAY_ROW, keys.ARRAY_COL, "in_tissue"):
+    if column.dtype.kind in "fiu" or column.name in NO_CLASSES:
         return False
     # The first thousand tell most columns of names apart, without looking through all.
     if column.iloc[:1000].nunique() > MOST_CLASSES:

@@ -18,7 +18,7 @@ from gr2st_napari._pairing import is_drawn
 from gr2st_napari._problems import problem_of
 from gr2st_napari._region_file import home_of
 from gr2st_napari._region_memory import RegionMemory
-from gr2st_napari._region_merging import meeting_words, merged
+from gr2st_napari._region_merging import meeting_words, merged, not_there
 from gr2st_napari._region_shapes import are_in_order, face_and_edge, regions_of, shapes_of
 from gr2st_napari._regions import Sheet
 
@@ -127,8 +127,14 @@ class RegionKeeper:
         self._set(replace(self._sheet, problem=None))
 
     def read(self, path: Path) -> None:
-        """Add the regions of a GeoJSON file."""
-        self._try(lambda: self._write(_regions.added(self._sheet.regions, read_regions(path))))
+        """Add the regions of a GeoJSON file; those that are there already are left alone."""
+        self._try(lambda: self._add(read_regions(path)))
+
+    def _add(self, more: tuple[Region, ...]) -> None:
+        new = not_there(self._sheet.regions, more)
+        if new:
+            self._write(_regions.added(self._sheet.regions, new))
+        self._set(replace(self._sheet, n_known=len(more) - len(new)))
 
     @property
     def in_view(self) -> tuple[Region, ...]:

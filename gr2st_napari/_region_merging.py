@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gr2st import Region
-from gr2st_napari._regions import added
+from gr2st_napari._regions import added, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,6 +88,11 @@ def _with_names(kept: Sequence[Region], more: Sequence[Region]) -> tuple[Region,
     return added(named, sorted(more, key=lambda region: region.name in taken))
 
 
+def not_there(regions: Sequence[Region], more: Sequence[Region]) -> tuple[Region, ...]:
+    """Those of `more` that are not among the regions: with class, outline and the name they were given there."""
+    return tuple(region for region in more if not any(_came_as(region, known) for known in regions))
+
+
 def are_same(some: Sequence[Region], others: Sequence[Region]) -> bool:
     """Whether these are the same regions in the same order."""
     return len(some) == len(others) and all(map(_is_same, some, others))
@@ -108,6 +113,12 @@ def meeting_words(before: Sequence[Region], after: Sequence[Region]) -> str:
 
 def _is_same(one: Region, other: Region) -> bool:
     return _are_called_alike(one, other) and _are_classed_alike(one, other) and _lie_alike(one, other)
+
+
+def _came_as(region: Region, known: Region) -> bool:
+    """Whether this is the region as `added` has named it: a name that was taken got a number, one without a new one."""
+    is_named_so = not region.name or stem_of(region.name) == stem_of(known.name)
+    return is_named_so and region.kind == known.kind and _lie_alike(region, known)
 
 
 def _are_classed_alike(one: Region, other: Region) -> bool:

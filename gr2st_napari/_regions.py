@@ -61,6 +61,8 @@ class Sheet:
         The spots of each region.
     n_recalled : int
         How many of them came back from an earlier window, until one is changed.
+    n_known : int
+        How many regions of the file read last were there already, until one is changed.
     tool : str
         What the mouse does on the layer; empty where it is none of the dock's tools.
     """
@@ -74,6 +76,7 @@ class Sheet:
     tool: str = ""
     note: str = ""
     n_recalled: int = 0
+    n_known: int = 0
     problem: Problem | None = None
 
     @property
@@ -104,7 +107,7 @@ class Sheet:
 def redrawn(sheet: Sheet, regions: tuple[Region, ...], xy: Float64, note: str = "") -> Sheet:
     """Other regions; a choice that is gone falls back to the first region, or to the rest."""
     inside = tuple(spots_inside(region, xy) for region in regions)
-    after = replace(outdated(sheet), regions=regions, inside=inside, note=note, n_recalled=0)
+    after = replace(outdated(sheet), regions=regions, inside=inside, note=note, n_recalled=0, n_known=0)
     choices = after.choices
     a = sheet.a if sheet.a in choices else next(iter(choices), "")
     return replace(after, a=a, b=sheet.b if sheet.b in choices and sheet.b != a else REST)
@@ -158,8 +161,13 @@ def free_name(region: Region, taken: Sequence[str]) -> str:
     """The name of a region where it is free, else with the next number in the place of its own."""
     if region.name and region.name not in taken:
         return region.name
-    stem = re.sub(r" \d+$", "", region.name) or region.kind or "Region"
+    stem = stem_of(region.name) or region.kind or "Region"
     return next(name for name in (f"{stem} {number}" for number in range(1, len(taken) + 2)) if name not in taken)
+
+
+def stem_of(name: str) -> str:
+    """A name without the number it ends with."""
+    return re.sub(r" \d+$", "", name)
 
 
 def colours(regions: Iterable[Region]) -> tuple[str, ...]:

@@ -63,6 +63,9 @@ def card_of(state: State) -> Card:
     if sheet.n_recalled:
         came = "A region" if sheet.n_recalled == 1 else f"{sheet.n_recalled} regions"
         return Card(f"{came} you drew on this slide before came back. What is drawn here is kept by itself.")
+    if sheet.n_known:
+        were = "One region of the file was" if sheet.n_known == 1 else f"{sheet.n_known} regions of the file were"
+        return Card(f"{were} here already and left alone.")
     if state.expression is None:
         return Card("There are no spots to compare yet. Predict the slide, or these regions of it, in the dock Slide.")
     reason = why_not_compare(sheet)

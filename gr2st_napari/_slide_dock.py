@@ -41,7 +41,7 @@ class SlideDock(SlideView):
         controller, keeper = self._controller, self._controller.slides
         self.path_chosen.connect(controller.open)
         self.shown_in.connect(controller.live_in)
-        self.model_chosen.connect(lambda path: keeper.wish(model=Path(path)))
+        self.model_chosen.connect(lambda path: keeper.choose_model(Path(path)))
         self.pitch_chosen.connect(lambda pitch: keeper.wish(pitch_um=pitch))
         self.scale_chosen.connect(lambda scale: keeper.wish(um_per_px=scale or None))
         self.place_chosen.connect(lambda where: keeper.wish(where=where))

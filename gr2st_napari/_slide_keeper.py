@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from gr2st import Gr2stError, Preflight, SlidePlan, cache_dir, write_regions
+from gr2st import DataError, Gr2stError, Preflight, SlidePlan, cache_dir, keys, write_regions
 from gr2st_napari._problems import problem_in, problem_of
 from gr2st_napari._slide_habits import Habits, read_habits, write_habits
 from gr2st_napari._slides import WHOLE, changed, chosen_regions, places, rested
@@ -69,6 +69,10 @@ class SlideKeeper:
             self._settling.start()
             if fields.keys() & Habits.model_fields.keys():
                 self._try(lambda: write_habits(Habits(model=self._sheet.model, pitch_um=self._sheet.pitch_um)))
+
+    def choose_model(self, folder: Path) -> None:
+        """Predict with the model of a folder; where there is none that is told at once, and the choice before stays."""
+        self._try(lambda: self.wish(model=_with_model(folder)))
 
     def check(self) -> None:
         """Look ahead: how many spots, how long, and what speaks against it."""
@@ -213,3 +217,13 @@ class SlideKeeper:
     def _rest(self, request: int) -> None:
         self._check = None if request == self._check else self._check
         self._request = None if request == self._request else self._request
+
+
+def _with_model(folder: Path) -> Path:
+    """The folder, where it holds a model."""
+    if not (folder / keys.MODEL_CARD).is_file():
+        raise DataError(
+            f"{folder.name} is no model folder: {keys.MODEL_CARD} is not there. Choose one that the dock Train or "
+            "`gr2st train` has made."
+        )
+    return folder

@@ -94,6 +94,7 @@ class PlaceChoice(QWidget):
         self.way = OptionBox("way")
         self.processes = CalmSpinBox(objectName="gr2st_processes", minimum=1, maximum=MOST_PROCESSES)
         self.processes.setSuffix(" processes")
+        self.processes.setToolTip("Trainings done at once, each in a process of its own with memory of its own")
         self.scheduler = QLineEdit(objectName="gr2st_scheduler", placeholderText="tcp://host:8786")
         self.scheduler.setToolTip("Address of a running dask scheduler")
         self._options = tuple(options)

@@ -35,6 +35,7 @@ class Foot(QWidget):
         self.bar.setMaximumHeight(8)
         self.line.linkActivated.connect(lambda _link: self._show_folder())
         self.button = QPushButton("Cancel", objectName="gr2st_cancel")
+        self.button.setToolTip("Stop what is being done; what is shown stays")
         self.button.clicked.connect(self.cancelled)
         row = QHBoxLayout()
         row.addWidget(self.line, 1)

@@ -50,6 +50,8 @@ SPACE_TIPS = {
     "spot": "Spot-normalised: log10(1 + 10,000 x share of this gene in its spot). Depth of the spot is taken out.",
     "gene": "Gene-normalised: log10(1 + 10,000 x share of this spot in its gene). Depth of the spot stays in.",
 }
+CLIP_TIP = "Percent of the spots that may lie beyond the limits, at each end"
+KEPT_TIP = "The limits are kept as they are: untick Keep these limits, and they follow the values again."
 KEEP_TIP = "Keep these limits for every gene, map and slide. Off: they follow the values shown."
 LOG_TIP = (
     "On: log10(1 + parts per 10,000), on which differences between weak genes can be seen and on which models learn. "
@@ -129,11 +131,10 @@ class LookControls(QWidget):
             self.space.setItemData(at, SPACE_TIPS[space], Qt.ItemDataRole.ToolTipRole)
         self.colormap = QComboBox(objectName="gr2st_colormap")
         self.colormap.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.colormap.setToolTip("Colours of the map, from the lowest to the highest value")
         self.log = QCheckBox("Log", objectName="gr2st_log", checked=True, toolTip=LOG_TIP)
         self.keep = QCheckBox("Keep these limits", objectName="gr2st_keep", toolTip=KEEP_TIP)
-        self.clip = _spin(
-            "gr2st_clip", 0, 25, " %", "Percent of the spots that may lie beyond the limits, at each end", decimals=1
-        )
+        self.clip = _spin("gr2st_clip", 0, 25, " %", CLIP_TIP, decimals=1)
         self.clip.setPrefix("clip ")
         self.low = _spin("gr2st_low", -1e6, 1e6, "", "Lowest colour: values below it look the same")
         self.high = _spin("gr2st_high", -1e6, 1e6, "", "Highest colour: values above it look the same")
@@ -178,6 +179,7 @@ class LookControls(QWidget):
         self.keep.setChecked(is_kept)
         self.clip.setValue(wish.clip)
         self.clip.setEnabled(not is_kept)
+        self.clip.setToolTip(KEPT_TIP if is_kept else CLIP_TIP)
         self._shown = limits
         for box, value in zip((self.low, self.high), limits, strict=True):
             box.setDecimals(decimals_for(limits[1] - limits[0]))

@@ -97,8 +97,8 @@ class SectionList(QWidget):
         self.list.setMaximumHeight(TALLEST_PX)
         self.count = QLabel(objectName="gr2st_section_count")
         self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.every = QPushButton("All", objectName="gr2st_all_sections")
-        self.none = QPushButton("None", objectName="gr2st_no_section")
+        self.every = QPushButton("All", objectName="gr2st_all_sections", toolTip="Tick every slide that can be used")
+        self.none = QPushButton("None", objectName="gr2st_no_section", toolTip="Untick all slides")
         self._options: tuple[SectionOption, ...] = ()
         row = QHBoxLayout()
         row.addWidget(self.count, 1)
@@ -156,6 +156,9 @@ class GenesChoice(QWidget):
         super().__init__(parent)
         self.way = CalmComboBox(objectName="gr2st_genes_way")
         self.way.addItems(["Most variable", "From a file…"])
+        self.way.setToolTip(
+            "Which genes are predicted: those that vary most on the training slides, or those of a file"
+        )
         self.number = CalmSpinBox(objectName="gr2st_genes_number")
         self.number.setRange(1, MOST_GENES)
         self.number.setFixedWidth(92)

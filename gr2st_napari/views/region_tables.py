@@ -34,11 +34,29 @@ class RegionModel(QAbstractTableModel):
         self.lines: tuple[RegionLine, ...] = ()
 
     def show_lines(self, lines: Sequence[RegionLine]) -> None:
-        """Replace all regions, where anything is new."""
-        if tuple(lines) != self.lines:
+        """Replace all regions; what is being typed into a line that is as before is left alone."""
+        was, now = self.lines, tuple(lines)
+        others = sum(old.name != new.name for old, new in zip(was, now, strict=False))
+        # One may have been renamed; where more are others, they have moved up or down.
+        if len(now) < len(was) or others > 1:
             self.beginResetModel()
-            self.lines = tuple(lines)
+            self.lines = now
             self.endResetModel()
+            return
+        self.lines = now[: len(was)]
+        self._tell_changes(was)
+        if len(now) > len(was):
+            self.beginInsertRows(_NO_PARENT, len(was), len(now) - 1)
+            self.lines = now
+            self.endInsertRows()
+
+    def _tell_changes(self, was: Sequence[RegionLine]) -> None:
+        """Line by line: news of a line throw away what is being typed into it."""
+        for row, (old, new) in enumerate(zip(was, self.lines, strict=True)):
+            if old.name != new.name or old.kind != new.kind:
+                self.dataChanged.emit(self.index(row, NAME), self.index(row, SPOTS))
+            elif old != new:
+                self.dataChanged.emit(self.index(row, SPOTS), self.index(row, SPOTS))
 
     def rowCount(self, parent: QModelIndex = _NO_PARENT) -> int:
         return 0 if parent.isValid() else len(self.lines)
@@ -91,6 +109,8 @@ class RegionTable(QTableView):
         self.regions.typed.connect(self._on_typed)
         self.selectionModel().selectionChanged.connect(lambda: self.chosen.emit(self.names()))
         self.regions.modelReset.connect(lambda: self.chosen.emit([]))
+        # News of numbers may come with another colour, which stands in the cell that may be typed into.
+        self.regions.dataChanged.connect(lambda *_: self.viewport().update())
 
     def names(self) -> list[str]:
         """The selected regions."""

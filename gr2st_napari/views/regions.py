@@ -115,6 +115,8 @@ class RegionsView(QWidget):
     def _tell(self) -> None:
         for tool, (_, tip) in TOOL_WORDS.items():
             self.tools[tool].setToolTip(tip)
+        self.a.setToolTip("A region, or all regions of a class, whose genes are compared with those of B")
+        self.b.setToolTip("What A is compared with: another region, or all spots that are not in A")
         self.remove.setEnabled(False)
         self.remove.setToolTip("Remove the selected regions")
         self.load.setToolTip("Add regions of a GeoJSON file, as QuPath exports annotations")

@@ -104,6 +104,8 @@ class ResultsPage(QWidget):
         for box in (self.space, self.which, self.section):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.export.setMenu(self._menu())
+        self.export.setToolTip("Write tables, figures or a report of these results")
+        self.which.setToolTip("How the scores are drawn: for each slide, for each patient, or over all genes")
         self.section.setToolTip("Held-out slide on which a clicked gene is shown, as predicted without having seen it")
         for part in (
             self.models,

@@ -77,6 +77,7 @@ class PlanView(QScrollArea):
         self.study = QLabel(objectName="gr2st_train_study", wordWrap=True)
         self.study.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.other = QPushButton("Other study…", objectName="gr2st_other_study")
+        self.other.setToolTip("Train on the slides of another study than the one that is open")
         self.sections = SectionList()
         self.watch = OptionBox("watch")
         self.sketch = QCheckBox("Draw it on the slide", objectName="gr2st_sketch")

@@ -32,6 +32,9 @@ class TrustPage(QWidget):
         super().__init__(parent)
         self.measure = QComboBox(objectName="gr2st_measure")
         self.measure.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.measure.setToolTip(
+            "What the map shows: the gene, or one of the measures of how far its prediction is to be trusted"
+        )
         for at, (measure, words) in enumerate(MEASURE_WORDS.items()):
             self.measure.addItem(words, measure)
             self.measure.setItemData(at, MEASURE_TIPS[measure], Qt.ItemDataRole.ToolTipRole)

@@ -102,6 +102,11 @@ def test_what_is_done_so_far_is_summed_up_on_the_way(
         assert again.drop(columns="seconds", errors="ignore").equals(once.drop(columns="seconds", errors="ignore"))
 
 
+def test_the_first_training_is_summed_up_as_soon_as_it_is_done(study: Study, tmp_path: Path) -> None:
+    told = [gr2st.read_evaluation(tmp_path / "out").summary for _ in evaluate(study, PLAN, tmp_path / "out")]
+    assert next(summary["folds"]["done"] for summary in told if summary is not None) == 1
+
+
 def test_a_summing_up_that_fails_on_the_way_ends_nothing(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,7 @@ from gr2st import (
     sample_study_path,
     save_prediction,
 )
-from gr2st_napari._classes import classes_of, source_of
+from gr2st_napari._classes import classes_of, offers, source_of
 from gr2st_napari._colours import class_colours
 from gr2st_napari._evaluation import Desk
 from gr2st_napari._export import figure_of, file_stem, settings_of, why_not_export
@@ -110,6 +110,12 @@ def _of_classes(section, **wish):
     opened, expression = opened_of(section, None), Expression(section, None)
     wanted = Wish(colour_by=keys.LABEL, **wish)
     return resolve(wanted, expression, classes_of(source_of(expression, wanted))), expression, opened, wanted
+
+
+def test_spots_unlike_the_training_are_crossed_out_and_no_class(section, prediction):
+    prediction.table.obs[keys.OUTSIDE] = np.arange(len(prediction.table)) % 2 == 0
+    prediction.table.obs["niche"] = pd.Categorical(np.arange(len(prediction.table)) % 2)
+    assert list(offers(Expression(section, prediction))) == ["niche", "clusters"]
 
 
 def test_a_figure_of_classes_has_the_colours_and_the_legend_of_the_screen(section):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from npe2 import PluginManifest
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QPushButton, QWidget
 from window_builders import make_evaluation, make_prediction, make_section, settle, take
 
 from gr2st import DataError, UnknownName, keys, read_prediction, save_prediction
@@ -65,6 +65,18 @@ def test_every_widget_opens_in_an_empty_viewer_and_again(viewer, widget):
         made = viewer.window.add_plugin_dock_widget("gr2st-napari", widget)[1]
         assert isinstance(made, QWidget)
         viewer.window.remove_dock_widget(made)
+
+
+@pytest.mark.window
+def test_every_choice_and_number_of_a_dock_says_what_it_is_for(viewer):
+    docks = [
+        viewer.window.add_plugin_dock_widget("gr2st-napari", widget.display_name)[1]
+        for widget in _manifest().contributions.widgets
+    ]
+    parts = [part for dock in docks for kind in (QComboBox, QAbstractSpinBox) for part in dock.findChildren(kind)]
+    stops = [part for dock in docks for part in dock.findChildren(QPushButton, "gr2st_cancel")]
+    assert len(parts) > 30
+    assert [part.objectName() for part in parts + stops if not part.toolTip()] == []
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "points.csv", "picture.tif", "folder"])

@@ -165,6 +165,45 @@ def test_regions_of_qupath_come_in_with_holes_and_go_out_as_they_were(viewer, re
     assert _lines(regions)[0][2] == int(regions._controller.state.sheet.marks("Tumor 1").sum()) == 24 - 8 + 18
 
 
+def test_a_file_that_is_read_twice_adds_nothing_the_second_time_but_what_is_new_in_it(regions, tmp_path, monkeypatch):
+    around = [np.array(corners, float)[:, ::-1] for corners in (LEFT, RIGHT)]
+    in_file = [Region("stroma", "", ((xy,),)) for xy in around] + [Region("", "Tumor", ((around[0],),))]
+    write_regions(tmp_path / "in.geojson", in_file)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(tmp_path / "in.geojson"), ""))
+    regions.load.click()
+    assert [name for name, *_ in _lines(regions)] == ["stroma", "stroma 1", "Tumor 1"]
+    # The layer keeps corners with fewer digits than a file.
+    regions._controller.regions._read_layer()
+    regions.load.click()
+    assert [name for name, *_ in _lines(regions)] == ["stroma", "stroma 1", "Tumor 1"]
+    assert regions.card.sentence.text() == "3 regions of the file were here already and left alone."
+    write_regions(tmp_path / "in.geojson", [in_file[0], Region("stroma", "", ((around[0] + SHIFT,),))])
+    regions.load.click()
+    assert [name for name, *_ in _lines(regions)] == ["stroma", "stroma 1", "Tumor 1", "stroma 2"]
+    assert regions.card.sentence.text() == "One region of the file was here already and left alone."
+
+
+def test_what_is_being_typed_stays_when_news_of_other_regions_come(regions, qtbot):
+    around = [np.array(corners, float)[:, ::-1] for corners in (LEFT, RIGHT)]
+    keeper, table = regions._controller.regions, regions.regions
+    keeper._write(tuple(Region(f"Region {at}", "", ((xy,),)) for at, xy in enumerate(around, start=1)))
+    at = table.visualRect(table.model().index(0, NAME)).center()
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    qtbot.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    editor = next(found for found in table.viewport().findChildren(QLineEdit) if found.isVisible())
+    editor.selectAll()
+    qtbot.keyClicks(editor, "nest")
+    keeper.classify(["Region 2"], "Tumor")
+    keeper._write((*regions._controller.state.sheet.regions, Region("Region 3", "", ((around[1] + SHIFT,),))))
+    assert editor.isVisible()
+    assert editor.text() == "nest"
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    QApplication.processEvents()
+    assert [line[:2] for line in _lines(regions)] == [("nest", ""), ("Region 2", "Tumor"), ("Region 3", "")]
+    keeper.remove(["Region 2"])
+    assert [table.model().index(row, NAME).data() for row in range(2)] == ["nest", "Region 3"]
+
+
 def test_all_regions_of_a_class_are_compared_as_one(regions):
     box = np.array([[200, 100], [290, 100], [290, 700], [200, 700]], float)
     keeper = regions._controller.regions

@@ -85,6 +85,12 @@ def _opened(qtbot, controller, dock, path) -> None:
 
 
 def _with_model(qtbot, dock, folder, monkeypatch) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / keys.MODEL_CARD).write_text("{}")
+    _choose_model(qtbot, dock, folder, monkeypatch)
+
+
+def _choose_model(qtbot, dock, folder, monkeypatch) -> None:
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_args, **_named: str(folder))
     press(qtbot, dock.model)
 
@@ -116,11 +122,19 @@ def test_a_dropped_slide_is_looked_ahead_at_predicted_and_shown(
 
 
 @window
+def test_a_folder_that_holds_no_model_is_told_at_once_and_is_not_chosen(
+    slide_dock, tmp_path, qtbot, monkeypatch
+) -> None:
+    _with_model(qtbot, slide_dock, tmp_path / "model", monkeypatch)
+    _choose_model(qtbot, slide_dock, tmp_path, monkeypatch)
+    assert slide_dock.card.sentence.text().startswith(f"{tmp_path.name} is no model folder: model.json is not there.")
+    assert slide_dock.model.text() == "model"
+
+
+@window
 def test_the_next_window_has_the_model_and_the_distance_that_were_chosen_last(
     controller, slide_dock, slide_file, tmp_path, qtbot, monkeypatch
 ) -> None:
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / keys.MODEL_CARD).write_text("{}")
     _with_model(qtbot, slide_dock, tmp_path / "model", monkeypatch)
     slide_dock.pitch.setValue(50)
     later = State()

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 WORD_S = 0.3
 """Seconds after which an evaluation whose folds run elsewhere says that it is still there."""
 SUM_S, SUM_SHARE = 5.0, 0.05
-"""Between two summings up on the way: at least so many seconds, and so many that they take this share of the time."""
+"""Between two summings up on the way, the first at once: at least so many seconds, and so many that they take this
+share of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def _all_folds(
 
 def _heard(ledger: Ledger, steps: Steps[None], sum_up: Callable[[], Evaluation]) -> Steps[None]:
     """The same steps, each told to the ledger first; now and then, what the folds done so far amount to."""
-    summed, due = 0, time.monotonic() + SUM_S
+    summed, due = 0, time.monotonic()
     with closing(steps):
         for progress in steps:
             ledger.hear(progress)
