@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gr2st import (
     DataError,
     display_pyramid,
+    is_prediction,
     keys,
     needs_pyramid,
     open_slide,
@@ -241,19 +242,6 @@ def placement_of(opened: Opened) -> Placement:
     if section is None:
         return Placement(um_per_px=None, spot_diameter_px=0.5 * _nearest_distance(opened.prediction))
     return Placement(section.um_per_px, section.spot_diameter_px)
-
-
-def is_prediction(path: Path) -> bool:
-    """Whether an .h5ad file holds a prediction; False for any other path, readable or not."""
-    import h5py
-
-    if path.suffix.lower() != ".h5ad" or not h5py.is_hdf5(path):
-        return False
-    try:
-        with h5py.File(path) as file:
-            return f"layers/{keys.PREDICTED}" in file and f"uns/{keys.PROVENANCE}" in file
-    except OSError:
-        return False
 
 
 def _nearest_distance(prediction: Prediction | None) -> float:

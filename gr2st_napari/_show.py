@@ -58,7 +58,7 @@ def show(  # noqa: PLR0913
     size: tuple[int, int] = (1600, 1000),
     model: Path | None = None,
     study: Study | None = None,
-    session: Path | None = None,
+    file: Path | None = None,
     figure: Path | None = None,
 ) -> None:
     """Open a window with the Genes dock; with `screenshot`, save a picture of it and close again.
@@ -68,7 +68,7 @@ def show(  # noqa: PLR0913
     Parameters
     ----------
     section, prediction
-        What to show; at least one of them, or a session.
+        What to show; at least one of them, or a file.
     gene : str, optional
         By default the best predicted one, else the one with the highest mean.
     classes : str, optional
@@ -84,8 +84,9 @@ def show(  # noqa: PLR0913
         A model folder: the section of `study` is predicted in the worker as soon as the window stands.
     study : Study, optional
         The study of the section: its other sections can then be chosen in the dock.
-    session : Path, optional
-        A session file: all that it says is shown, whatever `mode`, `gene` and `classes` say.
+    file : Path, optional
+        A session, of which all that it says is shown, whatever `mode`, `gene` and `classes` say; or a prediction by
+        itself, one on a grid with the slide it was laid on.
     figure : Path, optional
         Where to draw the maps of the whole section, as .png or .svg, its settings beside it. Needs no screen.
 
@@ -98,7 +99,7 @@ def show(  # noqa: PLR0913
     """
     from gr2st_napari._opening import open_path, opened_of
 
-    opened = opened_of(section, prediction, study) if session is None else open_path(session)
+    opened = opened_of(section, prediction, study) if file is None else open_path(file)
     first = First(gene, classes, mode)
     if figure is not None:
         draw_figure(opened, figure, first)

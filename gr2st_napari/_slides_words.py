@@ -27,7 +27,7 @@ def card_of(state: State) -> Card:
     if opened is None or opened.slide is None:
         return Card("Open a slide without spots: a model predicts its genes on a grid laid over the tissue.")
     if sheet.is_finished:
-        return Card(f"{opened.name} is predicted. Choose genes in the Genes dock.", details=_notes(state))
+        return _finished(state)
     missing = why_not(state)
     if missing:
         return Card(f"{opened.name} has no spots. {missing}")
@@ -95,6 +95,15 @@ def _found(state: State) -> Card:
         f"{state.opened.name} can be predicted: scale and colours are like those of the training sections.",
         details=details,
     )
+
+
+def _finished(state: State) -> Card:
+    """What was warned of ahead holds for the prediction, too."""
+    assert state.opened is not None
+    found = () if state.slide.preflight is None else state.slide.preflight.findings
+    warned = [finding.sentence for finding in found if finding.kind == "warning"]
+    words = " ".join([f"{state.opened.name} is predicted. Choose genes in the Genes dock.", *warned[:1]])
+    return Card(words, tone="warning" if warned else "calm", details=_notes(state))
 
 
 def _notes(state: State) -> str:

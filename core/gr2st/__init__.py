@@ -89,6 +89,7 @@ _HOME = {
     "gene_ranking": "gr2st.evaluation.ranking",
     "geojson_of_regions": "gr2st.io.regions",
     "import_checkpoint": "gr2st.training.published",
+    "is_prediction": "gr2st.io.prediction",
     "is_prediction_of": "gr2st.io.prediction",
     "joined_limits": "gr2st.colours",
     "json_of_plan": "gr2st.evaluation.plan",

@@ -99,7 +99,7 @@ class ReferenceTable(QTableView):
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setMinimumSectionSize(24)
-        header.resizeSection(PICTURE, ICON_PX + 10)
+        header.resizeSection(PICTURE, ICON_PX + 4)
         header.setSectionResizeMode(SECTION, QHeaderView.ResizeMode.Stretch)
         for column in (PATIENT, DISTANCE, WEIGHT):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)

@@ -146,6 +146,11 @@ def test_a_slide_is_predicted_on_a_grid_of_its_own(sample: Path, genes: Path, tm
     done = run_here("predict-slide", model, picture, "--pitch", 150, "--um-per-px", 1.9, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "was stated by the user" in done.stderr
+    drawn = run_here("view", out, "--gene", "ERBB2", "--figure", tmp_path / "map.svg")
+    assert drawn.returncode == 0, drawn.stderr
+    assert "ERBB2" in (tmp_path / "map.svg").read_text()
+    refused = run_here("view", out, "--section", "B1", "--figure", tmp_path / "b.svg")
+    assert "is shown by itself: leave out --section, or" in refused.stderr
     assert list(read_h5ad(out).var_names) == ["ERBB2", "COL1A1", "GAPDH"]
 
 

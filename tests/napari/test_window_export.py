@@ -458,13 +458,13 @@ def test_the_figure_of_a_predicted_slide_has_the_slide_and_of_a_bare_one_there_i
 
     slide, prediction = slide_work
     path = _write(Session(slide=slide, section="S1", prediction=prediction), slide.with_name("a.gr2st"))
-    show(None, session=path, figure=tmp_path / "f.svg")
+    show(None, file=path, figure=tmp_path / "f.svg")
     drawn = (tmp_path / "f.svg").read_text(encoding="utf-8")
     assert drawn.count("data:image/png;base64,") == 2, "slide, colour bar"
     assert ">Slide S1</text>" in drawn
     bare = _write(Session(slide=slide, section="S1"), slide.with_name("b.gr2st"))
     with pytest.raises(DataError, match="S1 has no spots, so there is no map to draw"):
-        show(None, session=bare, figure=tmp_path / "g.svg")
+        show(None, file=bare, figure=tmp_path / "g.svg")
 
 
 @pytest.mark.window
@@ -520,7 +520,7 @@ def test_a_session_dropped_on_the_canvas_is_taken_over(viewer, dock, controller,
 def test_the_figure_of_a_session_needs_no_window(session, study, tmp_path):
     from gr2st_napari._show import show
 
-    show(None, session=_write(session, study.parent / "a.gr2st"), figure=tmp_path / "f.svg")
+    show(None, file=_write(session, study.parent / "a.gr2st"), figure=tmp_path / "f.svg")
     told = json.loads((tmp_path / "f.svg.json").read_text())
     assert told["view"]["mode"] == "difference"
     assert told["window_px"] == list(session.window)
@@ -531,7 +531,7 @@ def test_the_figure_of_a_session_shows_the_classes_that_were_in_view(session, st
     from gr2st_napari._show import show
 
     of_clusters = session.model_copy(update={"view": Wish(colour_by="clusters", n_clusters=3), "window": None})
-    show(None, session=_write(of_clusters, study.parent / "a.gr2st"), figure=tmp_path / "f.svg")
+    show(None, file=_write(of_clusters, study.parent / "a.gr2st"), figure=tmp_path / "f.svg")
     assert "Clusters of measured expression" in (tmp_path / "f.svg").read_text(encoding="utf-8")
     assert len(json.loads((tmp_path / "f.svg.json").read_text())["maps"][0]["classes"]) == 3
 

@@ -14,9 +14,9 @@ from npe2 import PluginManifest
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QPushButton, QWidget
 from window_builders import make_evaluation, make_prediction, make_section, settle, take
 
-from gr2st import DataError, UnknownName, keys, read_prediction, save_prediction
+from gr2st import DataError, UnknownName, is_prediction, keys, read_prediction, save_prediction
 from gr2st_napari._controller import controller_of
-from gr2st_napari._opening import Opened, is_prediction, open_path
+from gr2st_napari._opening import Opened, open_path
 from gr2st_napari._reader import get_reader, layers_of, read
 from gr2st_napari._writer import write_prediction
 

@@ -55,6 +55,16 @@ def test_a_fault_found_ahead_is_told_and_stands_in_the_way(tmp_path) -> None:
     assert expected(state) == ""
 
 
+def test_what_was_warned_of_ahead_is_told_of_the_prediction_too(tmp_path) -> None:
+    state = State()
+    state.opened = open_path(make_slide(tmp_path / "S1.tif"))
+    found = Preflight((Finding("warning", "slide", "S1 does not look like H&E."),), 10.0, 0)
+    state.slide = SlideSheet(model=Path("model"), preflight=found, is_finished=True)
+    card = card_of(state)
+    assert card.sentence == "S1 is predicted. Choose genes in the Genes dock. S1 does not look like H&E."
+    assert card.tone == "warning"
+
+
 def test_what_was_found_of_a_slide_is_not_told_of_the_section_that_follows(tmp_path) -> None:
     state = State()
     state.opened = open_path(make_slide(tmp_path / "S1.tif"))

@@ -325,3 +325,13 @@ def test_the_dock_fits_into_three_hundred_pixels(controller, told):
     assert told.minimumSizeHint().width() <= 300
     for page in (CASE, TRUST, SCATTER):
         assert told.pages.widget(page).minimumSizeHint().width() <= 300
+
+
+def test_every_heading_of_the_reference_spots_can_be_read_whole_on_the_narrowest_dock(viewer, told, controller, qtbot):
+    controller.state.spot = 0
+    qtbot.waitUntil(told.case.references.isVisible, timeout=PATIENCE_MS)
+    viewer.window._qt_window.resizeDocks([told.parentWidget()], [told.minimumWidth()], Qt.Orientation.Horizontal)
+    QApplication.processEvents()
+    header = told.case.references.horizontalHeader()
+    cut = [at for at in range(header.count()) if header.sectionSize(at) < header.sectionSizeHint(at)]
+    assert cut == []

@@ -66,7 +66,7 @@ class ModeName(StrEnum):
 
 
 def view_command(
-    study: Annotated[Path, typer.Argument(help="Study, as elsewhere, or a session (.gr2st).")],
+    study: Annotated[Path, typer.Argument(help="Study, as elsewhere, a session (.gr2st) or a prediction (.h5ad).")],
     section: Annotated[str, typer.Option(help="Section to open. Default: the first with an image.")] = "",
     prediction: Annotated[Path | None, typer.Option(help="Prediction file to lay beside the measured values.")] = None,
     gene: Annotated[str | None, typer.Option(help="Gene to show first.")] = None,
@@ -84,16 +84,22 @@ def view_command(
 
     Example: gr2st view sample_data --section B1 --prediction demo/B1.h5ad --gene ERBB2 --figure B1.svg
     """
+    from gr2st.io.prediction import is_prediction
+
     show = viewer()
     if screenshot is not None:
         new_file(screenshot, ".png")
     target: dict[str, Any] = {"screenshot": screenshot, "figure": figure}
+    first: dict[str, Any] = {"gene": gene, "classes": classes, "mode": mode and mode.value}
     if study.suffix == SESSION:
         _check_that_a_session_decides(study, section=section, prediction=prediction, gene=gene, classes=classes)
-        show(None, session=study, **target)
+        show(None, file=study, **target)
+    elif gene is not None and classes is not None:
+        raise DataError("Classes are shown in the place of a gene: give --gene or --classes, not both.")
+    elif is_prediction(study):
+        _check_that_nothing_lies_beside(study, section=section, prediction=prediction)
+        show(None, file=study, **first, **target)
     else:
-        if gene is not None and classes is not None:
-            raise DataError("Classes are shown in the place of a gene: give --gene or --classes, not both.")
         found, read, predicted = _to_be_shown(study, section, prediction)
         _check_gene(gene, {*read.genes, *(predicted.genes if predicted else ())})
         if gene is not None and predicted is not None and gene not in predicted.genes:
@@ -101,7 +107,7 @@ def view_command(
                 f"Note: {gene} is none of the {len(predicted.genes)} predicted genes; only its measure is shown.",
                 err=True,
             )
-        show(read, predicted, gene=gene, classes=classes, mode=mode and mode.value, study=found, **target)
+        show(read, predicted, study=found, **first, **target)
     for path in filter(None, (figure, screenshot)):
         typer.echo(f"Written: {path}")
 
@@ -183,6 +189,16 @@ def _check_that_a_session_decides(session: Path, **options: object) -> None:
         raise DataError(
             f"{session.name} is a session and says itself what is shown: leave out {', '.join(given)}, or give its "
             "study in the place of the session."
+        )
+
+
+def _check_that_nothing_lies_beside(path: Path, **options: object) -> None:
+    """DataError where an option asks for what a prediction by itself does not hold."""
+    given = [f"--{name}" for name, value in options.items() if value]
+    if given:
+        raise DataError(
+            f"{path.name} is a prediction and is shown by itself: leave out {', '.join(given)}, or give its study in "
+            f"its place, with --prediction {path.name}."
         )
 
 

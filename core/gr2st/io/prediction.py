@@ -84,6 +84,19 @@ def _left_in_file(path: Path) -> AnnData:
     return AnnData(**parts, layers=layers)
 
 
+def is_prediction(path: Path) -> bool:
+    """Whether an .h5ad file holds a prediction; False for any other path, readable or not."""
+    import h5py
+
+    if path.suffix.lower() != ".h5ad" or not h5py.is_hdf5(path):
+        return False
+    try:
+        with h5py.File(path) as file:
+            return f"layers/{keys.PREDICTED}" in file and f"uns/{keys.PROVENANCE}" in file
+    except OSError:
+        return False
+
+
 def is_prediction_of(prediction: Prediction, section: Section) -> bool:
     """Whether a prediction was made for this section: its spots are there, in the same places.
 
