@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class PreferenceKeeper:
 
     def __init__(self, changed: Callable[[dict[str, Any]], None]) -> None:
         self._page, self._changed = _page(), changed
+        self._known = self.preferences
         if self._page is not None:
             self._page.events.connect(self._on_changed)
 
@@ -47,10 +48,12 @@ class PreferenceKeeper:
         if self._page is not None:
             self._page.events.disconnect(self._on_changed)
 
-    def _on_changed(self, event: Any) -> None:
-        name = getattr(event, "type", "")
-        if name in _NAMES:
-            self._changed({name: getattr(self._page, name)})
+    def _on_changed(self, _event: Any) -> None:
+        # The dialog writes the whole page at once, and its news name no field.
+        before, self._known = asdict(self._known), self.preferences
+        changes = {name: value for name, value in asdict(self._known).items() if value != before[name]}
+        if changes:
+            self._changed(changes)
 
 
 _NAMES = tuple(field.name for field in fields(Preferences))

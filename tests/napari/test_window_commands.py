@@ -85,6 +85,11 @@ def test_preferences_are_the_first_wish_and_change_what_is_shown(viewer, page):
     assert (controller.state.wish.colormap, controller.state.wish.clip) == ("magma", 5.0)
     page.colormap = "cividis"
     assert controller.state.wish.colormap == "cividis"
+    controller.wish(clip=2.0)
+    # As the dialog of napari does: the whole page at once.
+    page.update({**page.model_dump(), "colormap": "inferno"})
+    assert (controller.state.wish.colormap, controller.state.wish.clip) == ("inferno", 2.0)
+    page.colormap = "cividis"
     controller.close()
     page.colormap = "viridis"
     assert controller.state.wish.colormap == "cividis"
