@@ -184,4 +184,5 @@ def _spots_lie_on_lines(graph, section) -> None:
     assert (high < centres.max(axis=0) + 2 * graph.scale).all()
     assert here.sum() > 10
     assert min(near) > 0
-    assert (graph.data[..., 3] == 0).any()
+    # On a small canvas the fading rims of lines meet, and next to no pixel is quite empty.
+    assert graph.data[..., 3].min() < 128
