@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 class Spared:
     """What is in memory is left out of all sweeps, until something of it goes.
 
-    A viewer, or a layer it showed before, may hold gigabytes in a ring that only a sweep takes apart: when one goes,
-    nothing is left out until a whole sweep has freed it.
+    A viewer, or a layer that it shows by then, may hold gigabytes in a ring that only a sweep takes apart: when one
+    goes, nothing is left out until a whole sweep has freed it.
     """
 
     def __init__(self) -> None:
+        self._viewers: weakref.WeakSet[Viewer] = weakref.WeakSet()
         self._layers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._going: list[weakref.ref[Any]] = []
         gc.callbacks.append(self._on_sweep)
@@ -28,7 +29,7 @@ class Spared:
     def watch(self, viewer: Viewer) -> None:
         """Leave out what is loaded by now, the layers of the viewer among it, but nothing that is waste already."""
         gc.collect()
-        self._layers.update(viewer.layers)
+        self._viewers.add(viewer)
         viewer.layers.events.removing.connect(self._on_removing)
         self._freeze_if_none_goes()
 
@@ -50,6 +51,8 @@ class Spared:
     def _freeze_if_none_goes(self) -> None:
         self._going = [thing for thing in self._going if thing() is not None]
         if not self._going:
+            for viewer in self._viewers:
+                self._layers.update(viewer.layers)
             gc.freeze()
 
 

@@ -42,6 +42,16 @@ def test_a_layer_that_was_there_before_is_freed_when_it_goes_and_the_rest_is_lef
     assert gc.get_freeze_count() > 100_000
 
 
+def test_a_layer_that_came_before_the_rest_was_left_out_again_is_freed_too(viewer, spared, qtbot) -> None:
+    viewer.add_image(np.zeros((4, 4)), name="first")
+    spared.watch(viewer)
+    gone = weakref.ref(viewer.add_image(np.zeros((400, 400)), name="later"))
+    viewer.layers.remove("first")
+    qtbot.waitUntil(lambda: gc.collect() >= 0 and gc.get_freeze_count() > 100_000)
+    viewer.layers.remove("later")
+    qtbot.waitUntil(lambda: gc.collect() >= 0 and gone() is None)
+
+
 def test_a_layer_of_later_changes_nothing_when_it_goes(viewer, spared) -> None:
     spared.watch(viewer)
     viewer.add_image(np.zeros((4, 4)))
