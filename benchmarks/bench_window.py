@@ -79,7 +79,7 @@ class GeneSwitch:
 
         self.viewer = napari.Viewer(show=True)
         self.viewer.window.resize(1400, 900)
-        self.viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
+        self.viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1].filled()
         _settle()  # the view is fitted to the canvas beside the dock
         self.controller = controller_of(self.viewer)
 

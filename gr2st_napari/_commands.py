@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 from napari.viewer import Viewer  # noqa: TC002 - napari reads the annotation to hand its viewer over
 from npe2 import PluginManager
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QMainWindow, QTabWidget
+from qtpy.QtWidgets import QMainWindow
 
-from gr2st_napari._controller import controller_of
+from gr2st_napari._frames import PLUGIN, names_at_the_side
+from gr2st_napari._loading import ask_controller
 
 if TYPE_CHECKING:
     from gr2st_napari._state import Mode
 
-PLUGIN = "gr2st-napari"
 FRONT = "Genes"
 """The dock in front when all are opened."""
 
@@ -27,7 +26,7 @@ def open_all_docks(viewer: Viewer) -> None:
     docks = {name: viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)[0] for name in names}
     main = docks[FRONT].window()
     if isinstance(main, QMainWindow):
-        main.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.East)
+        names_at_the_side(main)
     docks[FRONT].show()
     docks[FRONT].raise_()
 
@@ -64,13 +63,13 @@ def show_flicker(viewer: Viewer) -> None:
 
 def next_gene(viewer: Viewer) -> None:
     """The next gene of the list in the Genes dock."""
-    controller_of(viewer).stepped.emit(1)
+    ask_controller(viewer, lambda controller: controller.stepped.emit(1))
 
 
 def previous_gene(viewer: Viewer) -> None:
     """The gene before in the list of the Genes dock."""
-    controller_of(viewer).stepped.emit(-1)
+    ask_controller(viewer, lambda controller: controller.stepped.emit(-1))
 
 
 def _look(viewer: Viewer, mode: Mode) -> None:
-    controller_of(viewer).wish(mode=mode)
+    ask_controller(viewer, lambda controller: controller.wish(mode=mode))

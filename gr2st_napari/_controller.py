@@ -49,7 +49,7 @@ from gr2st_napari._trust import TRUST_MEASURES
 from gr2st_napari._worker import WorkerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from napari import Viewer
 
@@ -159,6 +159,10 @@ class Controller:
     def open(self, path: Path | str) -> None:
         """Open a section, a study, a prediction or a session beside the window."""
         self._opener.open(path)
+
+    def open_too(self, path: Path | str, failed: Callable[[str], None]) -> None:
+        """Open it after what is being opened; `failed` hears why it cannot be."""
+        self._opener.open_too(path, failed)
 
     def open_sample(self) -> None:
         """Open the sample study."""

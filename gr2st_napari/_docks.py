@@ -1,4 +1,4 @@
-"""What the manifest's widget commands call: a dock joined to the controller of its viewer."""
+"""The Genes dock: joined to the controller of its viewer."""
 
 from __future__ import annotations
 

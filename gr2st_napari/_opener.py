@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from gr2st_napari._telling import hand_on, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
 
     from gr2st import Prediction
     from gr2st_napari._opening import Opened
@@ -28,10 +30,20 @@ class Opener:
         self._background = Background()
         self._stored: tuple[Path, Prediction] | None = None
         self._then: Callable[[], None] | None = None
+        self._waiting: deque[tuple[Path | str, Callable[[str], None]]] = deque()
 
     def open(self, path: Path | str) -> None:
         """Open a section, a study or a prediction."""
         self.read(f"Opening {Path(path).name}", lambda: open_path(path), self.take)
+
+    def open_too(self, path: Path | str, failed: Callable[[str], None]) -> None:
+        """Open a path when those before it are read: a slide and its prediction may be dropped together.
+
+        `failed` hears why it cannot be read: what comes next takes the place of that in the dock.
+        """
+        self._waiting.append((path, failed))
+        if not self._background.is_busy:
+            self._go_on()
 
     def open_sample(self) -> None:
         """Open the sample study."""
@@ -98,14 +110,32 @@ class Opener:
         if then is not None:
             then()
 
-    def read(self, label: str, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def read(
+        self,
+        label: str,
+        work: Callable[[], Any],
+        then: Callable[[Any], None],
+        failed: Callable[[str], None] = lambda _sentence: None,
+    ) -> None:
         """Read something beside the window and hand it to `then`; what goes wrong is told."""
         self._state.problem = None
         tell(self._state, label)
-        self._background.run(work, lambda future: hand_on(self._state, future, then))
+        self._background.run(work, lambda future: self._on_read(future, then, failed))
+
+    def _on_read(self, future: Future[Any], then: Callable[[Any], None], failed: Callable[[str], None]) -> None:
+        hand_on(self._state, future, then)
+        if self._state.problem is not None:
+            failed(self._state.problem.sentence)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._waiting:
+            path, failed = self._waiting.popleft()
+            self.read(f"Opening {Path(path).name}", lambda: open_path(path), self.take, failed)
 
     def stop(self) -> None:
         """Let go of what is being read."""
+        self._waiting.clear()
         self._background.forget()
         self._state.job = Job()
 

@@ -201,7 +201,7 @@ def _still(opened: Opened) -> Opened:
 def _fill(viewer: Viewer, opened: Opened, first: First) -> Controller:
     from gr2st_napari._controller import controller_of
 
-    viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
+    viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1].filled()
     # The canvas must have its final size before a view is fitted to it.
     _settle()
     controller = controller_of(viewer)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gr2st_napari import _study
 from gr2st_napari._controller import controller_of
+from gr2st_napari._frames import show_genes
 from gr2st_napari._listening import listen
 from gr2st_napari._state import Job
 from gr2st_napari._study_words import (
@@ -78,7 +79,5 @@ class StudyDock(StudyView):
 
     def _open(self, path: Path) -> None:
         """Show the study in the viewer, with the Genes dock beside this one."""
-        genes, _ = self._viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes", tabify=True)
-        genes.show()
-        genes.raise_()
+        show_genes(self._viewer)
         self._controller.open(path)

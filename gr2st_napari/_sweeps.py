@@ -27,11 +27,21 @@ class Spared:
         gc.callbacks.append(self._on_sweep)
 
     def watch(self, viewer: Viewer) -> None:
-        """Leave out what is loaded by now, the layers of the viewer among it, but nothing that is waste already."""
-        gc.collect()
+        """Leave out what is loaded by now, the layers of the viewer among it.
+
+        What is waste by now is left out with it: the sweep that would take it away first would hold the window too.
+        """
         self._viewers.add(viewer)
         viewer.layers.events.removing.connect(self._on_removing)
-        self._freeze_if_none_goes()
+        self.leave_out()
+
+    def leave_out(self) -> None:
+        """Leave out what is loaded by now, where nothing is going."""
+        self._going = [thing for thing in self._going if thing() is not None]
+        if not self._going:
+            for viewer in self._viewers:
+                self._layers.update(viewer.layers)
+            gc.freeze()
 
     def let_go(self, thing: Any) -> None:
         """It is no longer in use: nothing is left out until it is gone."""
@@ -46,14 +56,7 @@ class Spared:
 
     def _on_sweep(self, phase: str, info: dict[str, int]) -> None:
         if self._going and phase == "stop" and info["generation"] == 2:
-            self._freeze_if_none_goes()
-
-    def _freeze_if_none_goes(self) -> None:
-        self._going = [thing for thing in self._going if thing() is not None]
-        if not self._going:
-            for viewer in self._viewers:
-                self._layers.update(viewer.layers)
-            gc.freeze()
+            self.leave_out()
 
 
 SPARED = Spared()

@@ -12,6 +12,7 @@ from qtpy.QtCore import QTimer
 from gr2st import MODELS, keys
 from gr2st_napari import _training
 from gr2st_napari._controller import controller_of
+from gr2st_napari._frames import show_genes
 from gr2st_napari._listening import listen
 from gr2st_napari._options import CELL_TYPE_OPTIONS, DEVICE_OPTIONS, encoder_options, model_options
 from gr2st_napari._run_words import (
@@ -288,9 +289,7 @@ class TrainDock(TrainView):
 
     def _predict(self, folder: Path) -> None:
         """Predict the open slide, with the Genes dock beside this one."""
-        genes, _ = self._viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes", tabify=True)
-        genes.show()
-        genes.raise_()
+        show_genes(self._viewer)
         self._controller.predict(folder / keys.RUN_MODEL)
 
 

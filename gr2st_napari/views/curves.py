@@ -133,7 +133,7 @@ class CurvesView(QWidget):
 
 
 def _plot(name: str) -> Any:
-    plot = pg.PlotWidget()
+    plot = pg.PlotWidget(enableMenu=False)
     plot.setObjectName(name)
     plot.setMinimumHeight(100)
     # It would ask for 640 x 480 pixels, and leave the slide none.
@@ -141,7 +141,6 @@ def _plot(name: str) -> Any:
     # Room for the upper half of the highest number.
     plot.getPlotItem().setContentsMargins(0, 7, 6, 0)
     plot.hideButtons()
-    plot.setMenuEnabled(False)
     # The wheel scrolls the dock; what is drawn always fits.
     plot.setMouseEnabled(x=False, y=False)
     plot.getAxis("left").setWidth(42)

@@ -18,7 +18,7 @@ ensure_display()
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp(prefix="gr2st-napari-")) / "settings.yaml")
 sys.path.insert(0, str(Path(__file__).parent))
 
-from window_builders import FAKE_WORKER, empty_viewer, make_prediction, make_section  # noqa: E402
+from window_builders import FAKE_WORKER, SIZE_PX, empty_viewer, make_prediction, make_section, open_dock  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +36,7 @@ def window(qapp: QApplication) -> Iterator[Viewer]:
     import napari
 
     made = napari.Viewer(show=True)
-    # Software drawing takes its time by the pixel.
-    made.window.resize(800, 600)
+    made.window.resize(*SIZE_PX)
     gc.collect()
     gc.freeze()
     yield made
@@ -81,7 +80,7 @@ def only_new_garbage() -> Iterator[None]:
 @pytest.fixture
 def dock(viewer: Viewer) -> GenesDock:
     """The Genes dock, opened as napari's menu does, in an empty viewer."""
-    return viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1]  # type: ignore[return-value]
+    return open_dock(viewer, "Genes")  # type: ignore[return-value]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from hands import choose_in_menu, click_cell, click_tab, press
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox, QWidget
+from window_builders import open_dock
 
 from gr2st import (
     MODELS,
@@ -138,7 +139,7 @@ def test_a_window_at_rest_closes_unasked(qtbot, happened):
 
 
 def test_a_training_at_work_is_what_closing_asks_about(viewer, tmp_path):
-    viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")
+    open_dock(viewer, "Train")
     controller = controller_of(viewer)
     assert controller._unfinished() == []
     controller.trainer._asked = "train"
@@ -190,7 +191,7 @@ def test_a_training_in_the_background_is_found_and_stopped_from_a_new_window(vie
     begin_run(run, TrainPlan.of(**asked, training=LONG, config=SMALL), device="cpu", versions={})
     alone(Unfinished("The training alone", run))
     qtbot.waitUntil(lambda: read_run(run).progress.done > 0, timeout=LONG_MS)
-    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")[1]
+    dock = open_dock(viewer, "Train")
     click_tab(qtbot, dock.pages, RUNS)
     table = dock.runs.table
     qtbot.waitUntil(lambda: table.rowCount() == 1 and table.item(0, 1).text() == "training", timeout=LONG_MS)
@@ -214,7 +215,7 @@ def test_an_evaluation_in_the_background_is_told_of_followed_and_stopped_from_a_
     begun.close()
     alone(Unfinished("The evaluation alone", out))
     qtbot.waitUntil(lambda: read_evaluation(out).state == "running", timeout=LONG_MS)
-    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")[1]
+    dock = open_dock(viewer, "Evaluate")
     qtbot.waitUntil(lambda: "alone goes on in the background: " in dock.card.sentence.text(), timeout=LONG_MS)
     qtbot.waitUntil(lambda: dock.card.button("follow").isVisible(), timeout=LONG_MS)
     choose_in_menu(qtbot, dock.more, "alone: ")

@@ -6,7 +6,7 @@ import pytest
 from napari._app_model import get_app_model
 from napari.settings import get_plugin_settings
 from npe2 import PluginManager
-from window_builders import make_prediction, make_section, take
+from window_builders import make_prediction, make_section, open_dock, take
 
 from gr2st import COLOUR_MAPS
 from gr2st_napari._controller import controller_of
@@ -55,7 +55,7 @@ def test_every_way_of_looking_is_a_command(controller):
 
 
 def test_genes_are_stepped_through_by_command(viewer, controller, qtbot):
-    dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Genes")[1]
+    dock = open_dock(viewer, "Genes")
     first = controller.state.shown.gene
     listed = list(dock.genes.model.genes)
     run("next_gene")

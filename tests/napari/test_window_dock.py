@@ -14,7 +14,7 @@ import pytest
 from on_canvas import click_at, shown_map, shown_names, world_of
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QStyle, QStyleOptionComboBox
-from window_builders import PaperSlide, make_prediction, make_section, settle, take
+from window_builders import PaperSlide, close_dock, make_prediction, make_section, open_dock, settle, take
 
 from gr2st import SectionEntry, Study, sample_study_path
 from gr2st_napari import _vispy_programs as programs
@@ -54,10 +54,10 @@ def test_the_dock_opens_twice_and_both_show_the_same(viewer, dock, controller, s
 def test_a_closed_dock_comes_back_with_the_state_of_the_viewer(viewer, dock, filled):
     filled.wish(gene="FASN", mode="difference")
     settle(filled)
-    viewer.window.remove_dock_widget(dock)
+    close_dock(viewer, dock)
     QApplication.processEvents()
     filled.wish(gene="ACTB")
-    again = viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1]
+    again = open_dock(viewer, "Genes")
     assert again.modes.buttons["difference"].isChecked()
     assert again.genes.model.gene_at(again.genes.table.currentIndex().row()) == "ACTB"
     assert controller_of(viewer) is filled
@@ -347,7 +347,7 @@ def test_a_worker_that_dies_leaves_a_sentence_and_a_working_window(viewer, dock,
 
 def test_closing_the_window_leaves_no_process(fake_worker, tmp_path, qtbot):
     viewer = napari.Viewer(show=True)
-    viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
+    open_dock(viewer, "Genes")
     controller = controller_of(viewer)
     controller.worker._command = (sys.executable, fake_worker)
     take(controller, opened_of(make_section("waits"), None, _study(tmp_path, "waits")))

@@ -14,7 +14,7 @@ import pytest
 from hands import click_cell, press
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
-from window_builders import settle
+from window_builders import open_dock, settle
 
 from gr2st import (
     GeneChoice,
@@ -67,7 +67,7 @@ def made(folder, tmp_path_factory) -> Path:
 @pytest.fixture
 def dock(viewer, qtbot):
     """The Evaluate dock, opened as napari's menu does."""
-    return viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")[1]
+    return open_dock(viewer, "Evaluate")
 
 
 def _desk(viewer):
@@ -172,7 +172,7 @@ def test_a_gene_that_one_fold_does_not_have_is_shown_on_a_slide_of_another(viewe
 
 def test_a_chosen_model_ranks_the_genes_of_the_genes_dock(viewer, dock, qtbot, made, folder, monkeypatch):
     _open_study(viewer, qtbot, folder)
-    genes = viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes", tabify=False)[1].genes
+    genes = open_dock(viewer, "Genes", tabify=False).genes
     assert genes.table.isColumnHidden(PCC)
     _open(viewer, dock, qtbot, made, monkeypatch)
     click_cell(qtbot, dock.results.models, 0, 0)

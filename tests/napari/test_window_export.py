@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from hands import choose_in_menu
 from qtpy.QtWidgets import QApplication, QMenu, QTableView
-from window_builders import make_evaluation, make_prediction, make_slide, make_slide_prediction, settle, take
+from window_builders import make_evaluation, make_prediction, make_slide, make_slide_prediction, open_dock, settle, take
 
 from gr2st import (
     NOT_DRAWN,
@@ -469,7 +469,7 @@ def test_the_figure_of_a_predicted_slide_has_the_slide_and_of_a_bare_one_there_i
 
 @pytest.mark.window
 def test_the_evaluation_that_was_open_comes_back_with_its_dock(viewer, controller, session, study, qtbot):
-    evaluate = viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")[1]
+    evaluate = open_dock(viewer, "Evaluate")
     controller.open(_write(session, study.parent / "first.gr2st"))
     qtbot.waitUntil(lambda: controller.state.shown is not None, timeout=PATIENCE_MS)
     folder = make_evaluation(study.parent / "evaluation", genes=controller.state.expression.genes[:2])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
-from window_builders import empty_viewer
+from window_builders import empty_viewer, holder_of, open_dock
 
 from gr2st import TrainPlan, data_dir, keys, read_evaluation, read_run, sample_study_path
 from gr2st.io.run_writer import begin_run
@@ -87,7 +87,7 @@ def copied_sample(folder: Path) -> Path:
 def made(window, tmp_path_factory) -> Iterator[House]:
     """One window for all tests of this file: every worker takes seconds to start."""
     base = tmp_path_factory.mktemp("faults")
-    train, evaluate = (window.window.add_plugin_dock_widget("gr2st-napari", name)[1] for name in ("Train", "Evaluate"))
+    train, evaluate = (open_dock(window, name) for name in ("Train", "Evaluate"))
     house = House(window, train, evaluate, copied_sample(base / "small"), base / "fault.json")
     house.mend()
     for process in (house.worker, house.controller.scribe):
@@ -172,8 +172,8 @@ def name_run(house: House, qtbot, name: str) -> Path:
 
 
 def show(house: House, dock) -> None:
-    dock.parent().show()
-    dock.parent().raise_()
+    holder_of(dock).show()
+    holder_of(dock).raise_()
     QApplication.processEvents()
 
 
@@ -344,7 +344,7 @@ def test_a_loss_that_is_no_number_ends_the_training_in_a_sentence(house, qtbot):
 
 def test_a_prediction_that_is_cancelled_beside_a_long_step_does_not_end_the_training(house, qtbot):
     folder = name_run(house, qtbot, "long")
-    genes = house.viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes", tabify=True)[1]
+    genes = open_dock(house.viewer, "Genes", tabify=True)
     show(house, genes)
     house.fault("wait", "/.curves.")
     house.train.start.click()

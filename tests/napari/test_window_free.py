@@ -11,6 +11,7 @@ import pytest
 from hands import choose, click_tick, press
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
+from window_builders import open_dock
 
 from gr2st import keys, read_run, sample_study_path
 from gr2st.processes import NICE
@@ -29,7 +30,7 @@ SWITCHES = 12
 def train(viewer, qtbot, tmp_path, monkeypatch):
     """The Train dock, with a slide of the sample open in the viewer."""
     monkeypatch.setenv("GR2ST_DATA", str(tmp_path / "data"))
-    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")[1]
+    dock = open_dock(viewer, "Train")
     controller = controller_of(viewer)
     controller.open(sample_study_path())
     qtbot.waitUntil(lambda: controller.state.shown is not None, timeout=LONG_MS)

@@ -9,7 +9,7 @@ import pytest
 from on_canvas import click_at, mouse_event, shown_map, shown_names, world_of
 from qtpy.QtCore import Qt
 from vispy.visuals.shaders.program import ModularProgram
-from window_builders import empty_viewer, make_prediction, make_section, settle, take
+from window_builders import empty_viewer, make_prediction, make_section, open_dock, settle, take
 
 from gr2st_napari._controller import Controller, controller_of
 from gr2st_napari._opening import opened_of
@@ -40,7 +40,7 @@ class Kept:
 @pytest.fixture(scope="module")
 def kept(window) -> Iterator[Kept]:
     """A section and its prediction side by side: two maps take a second to make, and as long to take away."""
-    dock = window.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1]
+    dock = open_dock(window, "Genes")
     controller, section = controller_of(window), make_section()
     take(controller, opened_of(section, make_prediction(section)))
     camera = window.scene.camera

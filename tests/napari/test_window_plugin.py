@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from npe2 import PluginManifest
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QPushButton, QWidget
-from window_builders import make_evaluation, make_prediction, make_section, settle, take
+from window_builders import close_dock, make_evaluation, make_prediction, make_section, open_dock, settle, take
 
 from gr2st import DataError, UnknownName, is_prediction, keys, read_prediction, save_prediction
 from gr2st_napari._controller import controller_of
@@ -62,17 +62,14 @@ def test_every_menu_entry_names_a_command_or_submenu_that_exists():
 @pytest.mark.parametrize("widget", [widget.display_name for widget in _manifest().contributions.widgets])
 def test_every_widget_opens_in_an_empty_viewer_and_again(viewer, widget):
     for _ in range(2):
-        made = viewer.window.add_plugin_dock_widget("gr2st-napari", widget)[1]
+        made = open_dock(viewer, widget)
         assert isinstance(made, QWidget)
-        viewer.window.remove_dock_widget(made)
+        close_dock(viewer, made)
 
 
 @pytest.mark.window
 def test_every_choice_and_number_of_a_dock_says_what_it_is_for(viewer):
-    docks = [
-        viewer.window.add_plugin_dock_widget("gr2st-napari", widget.display_name)[1]
-        for widget in _manifest().contributions.widgets
-    ]
+    docks = [open_dock(viewer, widget.display_name, tabify=True) for widget in _manifest().contributions.widgets]
     parts = [part for dock in docks for kind in (QComboBox, QAbstractSpinBox) for part in dock.findChildren(kind)]
     stops = [part for dock in docks for part in dock.findChildren(QPushButton, "gr2st_cancel")]
     assert len(parts) > 30
@@ -129,7 +126,7 @@ def test_a_section_of_a_study_is_chosen_by_name(tmp_path, section_file):
 
 
 @pytest.mark.window
-def test_a_file_dropped_into_napari_is_taken_over_by_the_dock(
+def test_what_a_script_opens_comes_as_layers_which_the_dock_takes_over(
     viewer, dock, controller, section, prediction_file, qtbot
 ):
     take(controller, Opened(section=section))
@@ -148,7 +145,7 @@ def test_a_dock_opened_later_takes_over_what_was_read_before(viewer, section):
     for data, keywords, kind in layers_of(Opened(section=section)):
         getattr(viewer, f"add_{kind}")(data, **keywords)
     viewer.add_points(name="mine")
-    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1]
+    dock = open_dock(viewer, "Genes")
     assert dock.card.sentence.text().startswith("C4: 48 spots")
     settle(controller_of(viewer))
     assert viewer.layers[0].name == "mine"
@@ -200,7 +197,7 @@ import napari
 from qtpy.QtWidgets import QApplication
 from gr2st_napari._controller import controller_of
 viewer = napari.Viewer(show=True)
-viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")
+viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1].filled()
 for path in ({str(section_file)!r}, {str(prediction_file)!r}):
     viewer.open(path, plugin="gr2st-napari")
     viewer.window.screenshot(flash=False)
@@ -209,17 +206,17 @@ controller._adopt()
 assert controller.state.opened.prediction is not None
 controller.wish(gene="ACTB", mode="difference")
 controller.state.spot = 3
-viewer.window.add_plugin_dock_widget("gr2st-napari", "Study")
+viewer.window.add_plugin_dock_widget("gr2st-napari", "Study")[1].filled()
 controller.builder.add([{str(section_file)!r}])
 while controller.state.draft.is_reading:
     QApplication.processEvents()
 assert controller.state.draft.rows[0].facts is not None
-_, train = viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")
+train = viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")[1].filled()
 train.sample_wanted.emit()
 while controller.state.train_draft.study is None:
     QApplication.processEvents()
 assert train.start.isEnabled()
-viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")
+viewer.window.add_plugin_dock_widget("gr2st-napari", "Evaluate")[1].filled()
 controller.evaluator.open({str(made)!r})
 while controller.state.desk.results is None:
     QApplication.processEvents()

@@ -12,7 +12,17 @@ from hands import choose
 from qtpy.QtCore import QEvent, QPoint, Qt
 from qtpy.QtGui import QFocusEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
-from window_builders import UM_PER_PX, empty_viewer, make_prediction, make_section, make_slide, settle, take
+from window_builders import (
+    UM_PER_PX,
+    close_dock,
+    empty_viewer,
+    make_prediction,
+    make_section,
+    make_slide,
+    open_dock,
+    settle,
+    take,
+)
 
 from gr2st import Region, read_regions, sample_study_path, write_regions
 from gr2st_napari._controller import controller_of
@@ -33,7 +43,7 @@ SHIFT = np.array([500.0, 0.0])
 @pytest.fixture
 def regions(viewer, controller, section, prediction):
     """The Regions dock over a slide with its prediction."""
-    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Regions")[1]
+    dock = open_dock(viewer, "Regions")
     take(controller, opened_of(section, prediction))
     QApplication.processEvents()
     return dock
@@ -246,10 +256,10 @@ def test_foreign_shapes_a_deleted_layer_and_a_closed_dock_do_no_harm(viewer, reg
     assert _lines(regions) == []
     _draw(viewer, regions, qtbot, RIGHT)
     assert _lines(regions) == [("Region 1", "", 24)]
-    viewer.window.remove_dock_widget(regions.parent())
+    close_dock(viewer, regions)
     _layer(viewer).add(np.array(LEFT, float), shape_type="polygon")
     QApplication.processEvents()
-    again = viewer.window.add_plugin_dock_widget("gr2st-napari", "Regions")[1]
+    again = open_dock(viewer, "Regions")
     assert [line[2] for line in _lines(again)] == [24, 24]
 
 
@@ -335,7 +345,7 @@ def test_a_name_that_is_taken_is_refused_with_the_reason_and_the_line_keeps_its_
 @pytest.fixture
 def on_slide(viewer, controller, tmp_path, qtbot):
     """The Regions dock over a bare slide, which has a file of its own."""
-    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Regions")[1]
+    dock = open_dock(viewer, "Regions")
     controller.open(make_slide(tmp_path / "S1.tif"))
     qtbot.waitUntil(lambda: controller.state.opened is not None and not controller.state.job.is_running)
     QApplication.processEvents()
@@ -349,7 +359,7 @@ def _home(controller):
 def _opened_anew(qtbot, viewer, path):
     """The same slide in a viewer that has never seen it."""
     empty_viewer(viewer)
-    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Regions")[1]
+    dock = open_dock(viewer, "Regions")
     controller_of(viewer).open(path)
     qtbot.waitUntil(lambda: controller_of(viewer).state.opened is not None)
     return dock
@@ -419,7 +429,7 @@ def test_where_nothing_can_be_kept_it_is_told_and_regions_can_be_drawn(
 ):
     (tmp_path / "file").write_text("")
     slide = make_slide(tmp_path / "S1.tif")
-    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Regions")[1]
+    dock = open_dock(viewer, "Regions")
     monkeypatch.setenv("GR2ST_DATA", str(tmp_path / "file"))
     controller.open(slide)
     qtbot.waitUntil(lambda: "GR2ST_DATA" in dock.card.sentence.text())

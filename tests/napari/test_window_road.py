@@ -16,6 +16,7 @@ import pytest
 from hands import choose, choose_in_menu, click_cell, click_tick, drop, press, type_in_cell, type_over
 from qtpy.QtWidgets import QFileDialog
 from superqt import QCollapsible
+from window_builders import holder_of, open_dock
 
 from gr2st import data_dir, list_runs, read_curves, read_study, sample_study_path
 from gr2st_napari._controller import controller_of
@@ -75,7 +76,6 @@ def record(viewer, request) -> Callable[[str], None]:
     folder = Path(os.environ["GR2ST_TOUR"]) / request.node.name
     folder.mkdir(parents=True, exist_ok=True)
     viewer.window.resize(*PICTURE_PX)
-    request.addfinalizer(lambda: viewer.window.resize(800, 600))
 
     def record(name: str) -> None:
         wait_until_drawn(viewer)
@@ -241,9 +241,9 @@ def _report(viewer, qtbot, page: Path, record) -> None:
 
 def _dock(viewer, name: str) -> Any:
     """The dock, opened or brought to the front, as napari's menu does."""
-    holder, dock = viewer.window.add_plugin_dock_widget("gr2st-napari", name, tabify=True)
-    holder.show()
-    holder.raise_()
+    dock = open_dock(viewer, name, tabify=True)
+    holder_of(dock).show()
+    holder_of(dock).raise_()
     return dock
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hands import choose, click_tab, press, type_over
 from test_window_train import FAKE, LONG_MS
-from window_builders import make_prediction, settle, take
+from window_builders import make_prediction, open_dock, settle, take
 
 from gr2st import GeneChoice, Sketch, TrainPlan, data_dir, sample_study_path
 from gr2st.io.run_writer import RunWriter, begin_run
@@ -27,7 +27,7 @@ GENES = ("ERBB2", "COL1A1")
 def train(viewer, qtbot, tmp_path, monkeypatch):
     """The Train dock with A1 open and watched, and a worker that only pretends."""
     monkeypatch.setenv("GR2ST_DATA", str(tmp_path / "data"))
-    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")[1]
+    dock = open_dock(viewer, "Train")
     script = tmp_path / "fake.py"
     script.write_text(FAKE)
     controller = controller_of(viewer)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hands import drop, press, type_over
 from qtpy.QtWidgets import QApplication, QFileDialog
-from window_builders import UM_PER_PX, make_section, make_slide, make_slide_prediction, settle, take
+from window_builders import UM_PER_PX, make_section, make_slide, make_slide_prediction, open_dock, settle, take
 
 from gr2st import Finding, Preflight, Region, keys, read_regions, save_prediction
 from gr2st_napari._opening import open_path, opened_of
@@ -83,7 +83,7 @@ def slide_file(tmp_path):
 
 @pytest.fixture
 def slide_dock(viewer, controller):
-    dock = viewer.window.add_plugin_dock_widget("gr2st-napari", "Slide")[1]
+    dock = open_dock(viewer, "Slide")
     QApplication.processEvents()
     return dock
 

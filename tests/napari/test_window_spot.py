@@ -13,10 +13,12 @@ from qtpy.QtWidgets import QApplication, QLabel
 from window_builders import (
     UM_PER_PX,
     explained,
+    holder_of,
     make_prediction,
     make_section,
     make_slide,
     make_slide_prediction,
+    open_dock,
     settle,
     take,
 )
@@ -34,7 +36,7 @@ PATIENCE_MS = 30_000
 @pytest.fixture
 def spot(viewer, controller):
     """The Spot dock, opened as napari's menu does."""
-    return viewer.window.add_plugin_dock_widget("gr2st-napari", "Spot")[1]
+    return open_dock(viewer, "Spot")
 
 
 @pytest.fixture
@@ -330,7 +332,7 @@ def test_the_dock_fits_into_three_hundred_pixels(controller, told):
 def test_every_heading_of_the_reference_spots_can_be_read_whole_on_the_narrowest_dock(viewer, told, controller, qtbot):
     controller.state.spot = 0
     qtbot.waitUntil(told.case.references.isVisible, timeout=PATIENCE_MS)
-    viewer.window._qt_window.resizeDocks([told.parentWidget()], [told.minimumWidth()], Qt.Orientation.Horizontal)
+    viewer.window._qt_window.resizeDocks([holder_of(told)], [told.minimumWidth()], Qt.Orientation.Horizontal)
     QApplication.processEvents()
     header = told.case.references.horizontalHeader()
     cut = [at for at in range(header.count()) if header.sectionSize(at) < header.sectionSizeHint(at)]

@@ -10,6 +10,7 @@ import pytest
 from hands import drop, editor_of, type_in_cell
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog
+from window_builders import close_dock, open_dock
 
 from gr2st import read_study, sample_study_path
 from gr2st_napari._study_words import PATIENT, SECTION, SPOTS, STATE, UM_PER_PX
@@ -22,7 +23,7 @@ LONG_MS = 60_000
 @pytest.fixture
 def study(viewer, qtbot):
     """The Study dock, opened as napari's menu does."""
-    return viewer.window.add_plugin_dock_widget("gr2st-napari", "Study")[1]
+    return open_dock(viewer, "Study")
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_a_dropped_folder_becomes_a_study_that_opens_in_the_viewer(viewer, study
     assert offered == [str(target)]
     assert read_study(target).names == ("A1", "B1")
     assert study.open.isEnabled()
-    genes = viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1]
+    genes = open_dock(viewer, "Genes")
     assert [genes.sections.itemText(at) for at in range(2)] == ["A1", "B1"]
 
 
@@ -217,9 +218,9 @@ def test_reading_can_be_stopped_and_leaves_out_the_rest(study, data, qtbot, monk
 def test_a_closed_dock_comes_back_with_the_study(viewer, study, data, qtbot):
     drop(study, data)
     _wait_read(study, qtbot, 2)
-    viewer.window.remove_dock_widget(study)
+    close_dock(viewer, study)
     QApplication.processEvents()
-    again = viewer.window.add_plugin_dock_widget("gr2st-napari", "Study")[1]
+    again = open_dock(viewer, "Study")
     assert _column(again, SECTION) == ["A1", "B1"]
 
 

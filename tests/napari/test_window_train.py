@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+from window_builders import close_dock, open_dock
 
 from gr2st import MODELS, Progress, TrainPlan, data_dir, read_run, sample_study_path
 from gr2st.io.run_writer import RunWriter, begin_run
@@ -65,7 +66,7 @@ def runs(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def train(viewer, qtbot):
     """The Train dock, opened as napari's menu does."""
-    return viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")[1]
+    return open_dock(viewer, "Train")
 
 
 @pytest.fixture
@@ -281,9 +282,9 @@ def test_the_settings_of_a_run_come_back_into_the_plan(train, state, runs, qtbot
 
 def test_a_closed_dock_comes_back_with_the_plan(viewer, ready, state, qtbot):
     _choose(ready.plan.model, "ridge")
-    viewer.window.remove_dock_widget(ready)
+    close_dock(viewer, ready)
     QApplication.processEvents()
-    again = viewer.window.add_plugin_dock_widget("gr2st-napari", "Train")[1]
+    again = open_dock(viewer, "Train")
     assert again.plan.model.current == "ridge"
     assert state.train_draft.model == "ridge"
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari import Viewer
+    from qtpy.QtWidgets import QDockWidget, QWidget
 
     from gr2st_napari._controller import Controller
     from gr2st_napari._opening import Opened
@@ -28,6 +29,8 @@ GOOD = Alignment("good", 1.0, 0.98, "98 % of the spots lie on tissue.")
 PITCH = 100.0
 UM_PER_PX = 0.5
 PATIENCE_S = 60
+SIZE_PX = (800, 600)
+"""Of the window: software drawing takes its time by the pixel."""
 
 
 @dataclass(eq=False)
@@ -232,14 +235,30 @@ def _before(size: int) -> Any:
     return (np.arange(size) - 1) % size
 
 
+def open_dock(viewer: Viewer, name: str, *, tabify: bool = False) -> Any:
+    """A dock as napari's menu opens it, once it is filled."""
+    return viewer.window.add_plugin_dock_widget("gr2st-napari", name, tabify=tabify)[1].filled()
+
+
+def holder_of(dock: QWidget) -> QDockWidget:
+    """What napari holds a dock in."""
+    return dock.parentWidget().parentWidget()
+
+
+def close_dock(viewer: Viewer, dock: QWidget) -> None:
+    """As its cross does."""
+    viewer.window.remove_dock_widget(holder_of(dock))
+
+
 def empty_viewer(viewer: Viewer) -> None:
-    """Put a window back as napari opens it."""
+    """Put a window back as napari opens it, in its size: many docks make it grow."""
     from gr2st_napari import _controller
 
     if viewer in _controller._CONTROLLERS:
         _controller._CONTROLLERS[viewer].close()
     viewer.window.remove_dock_widget("all")
     viewer.layers.clear()
+    viewer.window.resize(*SIZE_PX)
     viewer.canvas.grid.reset()
     viewer.status = "Ready"
 
