@@ -7,6 +7,7 @@ from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from gr2st_napari._sweeps import SPARED
@@ -83,11 +84,19 @@ LOADING = Loading(read_all)
 
 
 def ask_controller(viewer: Viewer, act: Callable[[Controller], object]) -> None:
-    """Have the controller of a viewer do something, once it can be made."""
+    """Have the controller of a viewer do something, once it can be made; not where the window is closed by then."""
 
     def act_then() -> None:
         from gr2st_napari._controller import controller_of
 
-        act(controller_of(viewer))
+        if is_open(viewer):
+            act(controller_of(viewer))
 
     LOADING.then(act_then)
+
+
+def is_open(viewer: Viewer) -> bool:
+    """Whether the window of a viewer is still there."""
+    plain = getattr(viewer, "__wrapped__", viewer)  # napari hands plugins a proxy, which hides its widgets
+    widget = getattr(plain.window, "_qt_viewer", None)
+    return widget is not None and isalive(widget)

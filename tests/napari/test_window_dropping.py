@@ -10,6 +10,7 @@ from window_builders import settle
 
 from gr2st import keys, sample_study_path, save_prediction
 from gr2st_napari._controller import controller_of
+from gr2st_napari._loading import ask_controller, is_open
 from gr2st_napari._reader import get_reader
 from gr2st_napari._sample_data import sample_section
 
@@ -87,3 +88,16 @@ def test_a_folder_is_told_by_its_names_before_anything_is_read(viewer, qtbot, tm
     assert asked == [True, False]
     assert "pandas" not in sys.modules
     assert (known / keys.STUDY_FILE).is_file()
+
+
+def test_what_was_asked_of_a_window_that_is_closed_meanwhile_is_not_done(qapp):
+    """It would make a controller that nobody closes."""
+    import napari
+
+    alone = napari.Viewer(show=False)
+    assert is_open(alone)
+    alone.close()
+    assert not is_open(alone)
+    asked: list[object] = []
+    ask_controller(alone, asked.append)
+    assert asked == []
