@@ -21,7 +21,7 @@ WIDTH_PX = 300
 """Of an empty frame, and of a dock at first."""
 COMFORT_PX = 400
 """Height below which a dock is of little use, though it could be as low: a list of genes shows but a few."""
-WORDS = "Getting ready …"
+WORDS = "Getting ready…"
 
 
 class DockFrame(QWidget):
