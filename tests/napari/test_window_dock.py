@@ -141,19 +141,21 @@ def test_a_real_mouse_names_the_spot_it_is_on_and_opens_it_with_a_click(viewer, 
     qtbot.wait(100)
     canvas = next(widget for widget in QApplication.allWidgets() if widget.inherits("QOpenGLWidget"))
     camera = viewer.scene.camera
-    places = np.array([world_of(section, spot) for spot in range(section.n_spots)]) - np.asarray(camera.center)[-2:]
-    spot = int(np.hypot(*places.T).argmin())  # the window of the tests is small
-    row, column = places[spot] * camera.zoom + (canvas.height() / 2, canvas.width() / 2)
-    there = QPoint(round(column), round(row))
+    world = np.array([world_of(section, spot) for spot in range(section.n_spots)])
+    spot = int(np.hypot(*(world - np.asarray(camera.center)[-2:]).T).argmin())  # the window of the tests is small
     words = f"spot {section.table.obs_names[spot]} · ERBB2 measured "
     steps = cycle((QPoint(1, 1), QPoint(0, 0)))
 
+    def there() -> QPoint:
+        place = (world[spot] - np.asarray(camera.center)[-2:]) * camera.zoom
+        return QPoint(round(place[1] + canvas.width() / 2), round(place[0] + canvas.height() / 2))
+
     def is_named() -> bool:
-        qtbot.mouseMove(canvas, there + next(steps))
+        qtbot.mouseMove(canvas, there() + next(steps))
         return str(viewer.status).startswith(words)
 
     qtbot.waitUntil(is_named, timeout=20_000)
-    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=there)
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=there())
     qtbot.waitUntil(lambda: filled.state.spot == spot)
     assert "spatial neighbours" in dock.legend.text()
 
