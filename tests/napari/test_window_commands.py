@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from app_model.types import MenuItem
 from napari._app_model import get_app_model
+from napari._qt.widgets.qt_command_palette import QCommandList
 from napari.settings import get_plugin_settings
 from npe2 import PluginManager
 from window_builders import make_prediction, make_section, take
@@ -52,6 +54,32 @@ def test_every_way_of_looking_is_a_command(controller):
     }.items():
         run(command)
         assert controller.state.shown.mode == mode
+
+
+WORDS = {
+    "measured": "show_measured",
+    "predicted": "show_predicted",
+    "side by side": "show_side_by_side",
+    "difference": "show_difference",
+    "swipe": "show_swipe",
+    "flicker": "show_flicker",
+    "next": "next_gene",
+    "previous": "previous_gene",
+}
+"""What is typed into the palette, mostly the words on the buttons."""
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_the_words_of_a_button_find_its_command_first_whatever_was_used_last(viewer, qtbot, word):
+    menus = get_app_model().menus
+    commands = [item.command for item in menus.get_menu(menus.COMMAND_PALETTE_ID) if isinstance(item, MenuItem)]
+    wanted = f"{PLUGIN}.{WORDS[word]}"
+    # The palette puts what was used before all that it finds as good.
+    commands.sort(key=lambda command: (not command.id.startswith(PLUGIN), command.id == wanted))
+    palette = QCommandList()
+    qtbot.addWidget(palette)
+    palette.extend_command(commands)
+    assert next(iter(palette.iter_top_hits(word))).id == wanted
 
 
 def test_genes_are_stepped_through_by_command(viewer, controller, qtbot):
