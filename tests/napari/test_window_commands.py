@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from app_model.types import MenuItem
 from napari._app_model import get_app_model
+from napari._qt.dialogs.preferences_dialog import PreferencesDialog
 from napari._qt.widgets.qt_command_palette import QCommandList
 from napari.settings import get_plugin_settings
 from npe2 import PluginManager
+from qtpy.QtWidgets import QAbstractSpinBox
 from window_builders import make_prediction, make_section, take
 
 from gr2st import COLOUR_MAPS
@@ -121,6 +123,21 @@ def test_preferences_are_the_first_wish_and_change_what_is_shown(viewer, page):
     controller.close()
     page.colormap = "viridis"
     assert controller.state.wish.colormap == "cividis"
+
+
+def test_a_number_of_two_digits_can_be_typed_into_napari_s_dialog_and_one_too_high_cannot(viewer, page, qtbot):
+    controller = controller_of(viewer)
+    dialog = PreferencesDialog(parent=viewer.window._qt_window)
+    dialog.show()
+    dialog._list.setCurrentRow(dialog._list.count() - 1)
+    clip = dialog._stack.currentWidget().findChild(QAbstractSpinBox)
+    for typed, kept in (("15", 15), ("99", 9), ("x-4", 4)):
+        clip.selectAll()
+        qtbot.keyClicks(clip, typed)
+        assert controller.state.wish.clip == page.clip == kept
+    dialog.reject()
+    assert controller.state.wish.clip == Preferences().clip
+    controller.close()
 
 
 def test_the_page_of_the_preferences_offers_what_there_is(page):
