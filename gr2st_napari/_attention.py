@@ -23,8 +23,12 @@ RAMPS: dict[EdgeKind, str] = {
 PLAIN: dict[EdgeKind, str] = {"spatial": "#1fa2ff", "functional": "#ff7a00"}
 """Colour of edges of which no attention is known."""
 WEAK_ALPHA = 0.55
-WHOLE_WEAK_ALPHA = 0.1
-"""Of the weakest edges of a whole graph: thousands of them would hide the strong ones."""
+BOLD_SHARE = 0.15
+"""Of the tissue under the spots: as much of it the strongest edges of a whole graph may cover together."""
+VEIL = 0.2
+"""How opaque all other edges may be together: thousands of them would hide the slide and the strong ones."""
+LINES_ACROSS = 800
+"""How many lines beside each other are as wide as all spots, in a window that shows the whole slide."""
 MOST_EDGES = 300_000
 """Edges of one graph that are drawn at most; a thread takes a second to draw so many."""
 TOP_PERCENT = 99.0
@@ -42,6 +46,10 @@ class GraphLines:
         Pairs that the graph has; more than m where only the strongest are drawn.
     top : float
         Attention that gets the strongest colour.
+    n_bold : int
+        How many of the strongest stand out; none where no attention is known.
+    depth : float
+        How many of all others lie one on another where there is tissue, on average, with the whole slide in view.
     """
 
     kind: EdgeKind
@@ -49,12 +57,28 @@ class GraphLines:
     attention: Float32 | None
     n_pairs: int
     top: float
+    n_bold: int
+    depth: float
+
+    @property
+    def is_faint(self) -> bool:
+        """Whether the others are fainter than edges of one spot are."""
+        return self.alpha(adds_up=True) < self._most_alpha
+
+    def alpha(self, *, adds_up: bool) -> float:
+        """Opacity of the others; it adds up where lines lie one on another, and not in the pixels of a picture."""
+        together = -np.log(1 - VEIL) / max(self.depth, 1e-6)
+        return float(min(self._most_alpha, together if adds_up else max(VEIL, together)))
+
+    @property
+    def _most_alpha(self) -> float:
+        return 1.0 if self.attention is None else WEAK_ALPHA
 
 
-def ramp(kind: EdgeKind, weak_alpha: float = WEAK_ALPHA) -> npt.NDArray[np.float64]:
+def ramp(kind: EdgeKind) -> npt.NDArray[np.float64]:
     """Colours (6, 4) of a graph, weak to strong, RGBA."""
     rgb = [rgb_of(colour) for colour in RAMPS[kind].split()]
-    return np.column_stack([rgb, np.linspace(weak_alpha, 1.0, len(rgb))])
+    return np.column_stack([rgb, np.linspace(WEAK_ALPHA, 1.0, len(rgb))])
 
 
 def rgb_of(colour: str) -> list[float]:
@@ -67,19 +91,22 @@ def line_colours(kind: EdgeKind, *, is_plain: bool) -> list[str]:
     return [PLAIN[kind]] if is_plain else [f"#{colour}" for colour in RAMPS[kind].split()]
 
 
-def edge_colours(kind: EdgeKind, attention: Float32, top: float, weak_alpha: float = WEAK_ALPHA) -> Float32:
+def edge_colours(kind: EdgeKind, attention: Float32, top: float) -> Float32:
     """Colours (m, 4) of edges by their attention, from 0 to `top`."""
-    stops = ramp(kind, weak_alpha)
+    stops = ramp(kind)
     at = np.clip(attention / top if top > 0 else np.zeros_like(attention), 0, 1) * (len(stops) - 1)
     return np.column_stack([np.interp(at, range(len(stops)), stops[:, band]) for band in range(4)]).astype(np.float32)
 
 
-def graph_colours(lines: GraphLines) -> Float32:
-    """Colours (m, 4) of the edges of a whole graph."""
-    if lines.attention is not None:
-        return edge_colours(lines.kind, lines.attention, lines.top, WHOLE_WEAK_ALPHA)
-    plain = np.array([*rgb_of(PLAIN[lines.kind].lstrip("#")), 1.0], np.float32)
-    return np.broadcast_to(plain, (len(lines.pairs), 4))
+def graph_colours(lines: GraphLines, *, adds_up: bool = True) -> Float32:
+    """Colours (m, 4) of the edges of a whole graph: the strongest stand out, the others let the slide be seen."""
+    if lines.attention is None:
+        colours = np.tile(np.array([*rgb_of(PLAIN[lines.kind].lstrip("#")), 1.0], np.float32), (len(lines.pairs), 1))
+    else:
+        colours = edge_colours(lines.kind, lines.attention, lines.top)
+    others = colours[: len(colours) - lines.n_bold]
+    others[:, 3] = np.minimum(others[:, 3], lines.alpha(adds_up=adds_up))
+    return colours
 
 
 def top_of(attention: Float32 | None) -> float:
@@ -96,7 +123,19 @@ def whole_graph(expression: Expression, kind: EdgeKind, most: int = MOST_EDGES) 
     kept = np.argsort(attention, kind="stable")[-most:]
     told = attention[kept] if tells_attention(expression) else None
     top = float(np.percentile(told, TOP_PERCENT)) if told is not None and told.size else 0.0
-    return GraphLines(kind, pairs[kept], told, len(pairs), top)
+    covered = _covered(expression, pairs[kept])
+    n_bold = 0 if told is None else int((np.cumsum(covered[::-1]) <= BOLD_SHARE).sum())
+    depth = float(covered[: len(covered) - n_bold].sum())
+    return GraphLines(kind, pairs[kept], told, len(pairs), top, n_bold, depth)
+
+
+def _covered(expression: Expression, pairs: Int64) -> npt.NDArray[np.float64]:
+    """Which share of the tissue under the spots each pair's edge (m,) covers, with the whole slide in view."""
+    xy = expression.xy
+    apart = np.median(np.asarray(expression.tree.query(xy, k=2)[0])[:, 1])
+    ends = xy[pairs]
+    lengths = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
+    return np.asarray(lengths * np.ptp(xy, axis=0).max() / LINES_ACROSS / (len(xy) * apart**2))
 
 
 def _pairs(expression: Expression, graph: Any) -> tuple[Int64, Float32]:

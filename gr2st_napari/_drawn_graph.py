@@ -73,8 +73,9 @@ def build_graph(
     """Work a graph out and make its layer; lines are `px` level-0 pixels wide."""
     lines = whole_graph(expression, kind)
     assert lines is not None, "only graphs that are there are asked for"
-    name, xy, colours = f"{kind} graph", expression.xy, graph_colours(lines)
-    look = GraphLook(xy[lines.pairs], colours) if len(lines.pairs) > HEAVY else None
+    name, xy, is_heavy = f"{kind} graph", expression.xy, len(lines.pairs) > HEAVY
+    colours = graph_colours(lines, adds_up=not is_heavy)
+    look = GraphLook(xy[lines.pairs], colours) if is_heavy else None
     if look is None:
         layer = _layers.graph_layer(lines.pairs, colours, xy, placement, name=name, width_px=px)
     else:

@@ -174,6 +174,7 @@ def reference_lines(why: Why) -> list[ReferenceLine]:
         missing = "This prediction does not tell where its reference spots lie: predict again to see them."
         picture = missing if place is None else why.pictures.get(place, "")
         name = f"{reference.section} {reference.spot}".strip() or f"training spot {reference.row}"
+        patient = f"\nPatient {reference.patient}" if reference.patient else ""
         similar = "" if reference.similarity is None else f"\nCosine similarity {reference.similarity:.3f}"
         lines.append(
             ReferenceLine(
@@ -181,7 +182,7 @@ def reference_lines(why: Why) -> list[ReferenceLine]:
                 patient=reference.patient or "?",
                 distance="" if reference.distance is None else f"{reference.distance:.3g}",
                 weight=f"{100 * reference.weight:.1f} %",
-                tip=f"{name}{similar}" + (f"\n{picture}" if isinstance(picture, str) and picture else ""),
+                tip=f"{name}{patient}{similar}" + (f"\n{picture}" if isinstance(picture, str) and picture else ""),
                 picture=picture,
             )
         )

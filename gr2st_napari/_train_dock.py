@@ -106,7 +106,7 @@ class TrainDock(TrainView):
         self.seen.connect(self._on_seen)
         self._looks.timeout.connect(trainer.runs.look)
         self._draws.timeout.connect(self._draw)
-        self.pages.currentChanged.connect(lambda _page: self._draws.start())
+        self.pages.currentChanged.connect(lambda _page: self._draw())
         self.runs.chosen.connect(trainer.runs.choose)
         self.runs.part_chosen.connect(self._on_part)
         self.runs.resume_wanted.connect(lambda folder: self._go(partial(trainer.resume_run, folder)))

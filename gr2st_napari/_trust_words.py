@@ -29,7 +29,15 @@ def graph_sentence(lines: GraphLines) -> str:
     if drawn < lines.n_pairs:
         many = f"the strongest {drawn:,} of {many} (at most {MOST_EDGES:,} are drawn)"
     colour = "" if lines.attention is None else f"; colour is attention, strongest from {lines.top:.2g}"
-    return f"{many}{colour}"
+    return f"{many}{colour}{_faint_words(lines)}"
+
+
+def _faint_words(lines: GraphLines) -> str:
+    """Which edges are hardly seen, and why."""
+    if not lines.is_faint:
+        return ""
+    faint = "faint, so that the slide can be seen"
+    return f"; the strongest {lines.n_bold:,} stand out, the others are {faint}" if lines.n_bold else f"; {faint}"
 
 
 def no_graph_sentence(expression: Expression | None, kind: EdgeKind) -> str:

@@ -19,7 +19,8 @@ COLOUR = "#5b8def"
 LINE_PX = 18
 LEFT_PX = 5
 """Where the theme begins the text of labels."""
-NAME_SHARE = 0.42
+NAME_SHARE, MOST_NAME_SHARE = 0.42, 0.55
+GAP_PX = 6
 NUMBER_PX = 44
 
 
@@ -45,14 +46,19 @@ class Bars(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        name_px = self.name_px()
         for at, bar in enumerate(self.bars):
-            self._paint(painter, bar, at * LINE_PX)
+            self._paint(painter, bar, at * LINE_PX, name_px)
         painter.end()
 
-    def _paint(self, painter: QPainter, bar: Bar, top: int) -> None:
-        name_px = int(NAME_SHARE * self.width())
+    def name_px(self) -> int:
+        """Where the bars begin: at the same place in all charts, unless a name needs more."""
+        needed = max(self.fontMetrics().horizontalAdvance(bar.name) for bar in self.bars) + LEFT_PX + GAP_PX
+        return int(min(max(NAME_SHARE * self.width(), needed), MOST_NAME_SHARE * self.width()))
+
+    def _paint(self, painter: QPainter, bar: Bar, top: int, name_px: int) -> None:
         room = max(0, self.width() - name_px - NUMBER_PX)
-        name = painter.fontMetrics().elidedText(bar.name, Qt.TextElideMode.ElideRight, name_px - LEFT_PX - 6)
+        name = painter.fontMetrics().elidedText(bar.name, Qt.TextElideMode.ElideRight, name_px - LEFT_PX - GAP_PX)
         centre = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(QRectF(LEFT_PX, top, name_px, LINE_PX), centre | Qt.AlignmentFlag.AlignLeft, name)
         painter.fillRect(QRectF(name_px, top + 4, room, LINE_PX - 8), QColor(128, 128, 128, 50))

@@ -116,6 +116,10 @@ def open_menu(parent: QWidget, act: object) -> QMenu:
     return menu
 
 
+NARROWEST_PX = 240
+"""Width down to which a dock can be drawn, where all it says has room in it."""
+
+
 def let_narrow(label: QLabel) -> None:
     """Let a text that wraps narrow with its dock, and be as high as it then needs."""
     policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)

@@ -30,8 +30,6 @@ NAMES = {
 """What columns are called where the wanted ones are remembered."""
 NAME_PX = 96
 """Room that the name of a gene keeps."""
-NARROW_PX = 310
-"""Below this width there is room for the name and one column."""
 
 
 class ColumnChooser(QObject):
@@ -105,10 +103,9 @@ class ColumnChooser(QObject):
         model, room = self._genes.model, self._genes.table.viewport().width()
         by = model.sorted_by[0]
         wanted = sorted(filter(model.knows, self._wanted), key=lambda column: column != by)
-        if room < NARROW_PX:
-            return set(wanted[:1])
         room -= NAME_PX + WIDTHS[STAR]
-        shown = set()
+        # However narrow the list, there is one.
+        shown = set(wanted[:1])
         for column in wanted:
             room -= WIDTHS[column]
             if room >= 0:

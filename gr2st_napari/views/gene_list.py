@@ -35,7 +35,7 @@ class GeneList(QWidget):
         self, parent: QWidget | None = None, *, model: GeneModel | None = None, widths: Mapping[int, int] = WIDTHS
     ) -> None:
         super().__init__(parent)
-        self.model = model or GeneModel(self, formats=FORMATS)
+        self.model = model or GeneModel(self, formats=FORMATS, upward=(VARIABILITY,))
         self.line = QLineEdit(
             objectName="gr2st_search", clearButtonEnabled=True, placeholderText="Find a gene, e.g. ERBB2"
         )
@@ -54,6 +54,7 @@ class GeneList(QWidget):
         self.line.textChanged.connect(self._on_text)
         self.line.returnPressed.connect(lambda: self.table.selectRow(0))
         self.table.clicked.connect(self._on_click)
+        self.table.horizontalHeader().sectionClicked.connect(self.table.scrollToTop)
         QShortcut("F", self.table, self._star_current, context=Qt.ShortcutContext.WidgetShortcut)
         self._shown = ""
         self._source = ""
@@ -75,8 +76,7 @@ class GeneList(QWidget):
 
     def sort_by(self, column: int) -> None:
         """Sort by a column: highest first, but names from A and ranks from 1."""
-        is_upward = column in (GENE, VARIABILITY)
-        self.table.sortByColumn(column, Qt.SortOrder.AscendingOrder if is_upward else Qt.SortOrder.DescendingOrder)
+        self.table.sortByColumn(column, self.model.first_order(column))
 
     def show_source(self, words: str) -> None:
         """Say where the scores are from; without words they are those of this section."""

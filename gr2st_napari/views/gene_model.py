@@ -27,7 +27,8 @@ TIPS = (
     "Upper end of the 95 % interval of the PCC, where an evaluation tells one",
     "Favourites: click the star, or press F",
 )
-WIDTHS = {MEAN: 64, DETECTED: 58, VARIABILITY: 56, MORAN: 60, PCC: 54, LOW: 48, HIGH: 48, STAR: 26}
+WIDTHS = {MEAN: 66, DETECTED: 70, VARIABILITY: 64, MORAN: 72, PCC: 56, LOW: 60, HIGH: 48, STAR: 26}
+"""Room for the title and the arrow that says the list is sorted by it."""
 NO_RANK = 3
 
 
@@ -38,7 +39,7 @@ def two_digits(value: float) -> str:
 
 
 FORMATS: dict[int, Callable[[float], str]] = {
-    DETECTED: "{:.0%}".format,
+    DETECTED: lambda value: f"{100 * value:.0f} %",
     VARIABILITY: "{:,.0f}".format,
     STAR: lambda value: "★" if value else "☆",
 }
@@ -54,9 +55,11 @@ class GeneModel(QAbstractTableModel):
         columns: Sequence[str] = COLUMNS,
         tips: Sequence[str] = TIPS,
         formats: Mapping[int, Callable[[float], str]] = MappingProxyType({}),
+        upward: Collection[int] = (),
     ) -> None:
         super().__init__(parent)
         self._columns, self._tips, self._formats = tuple(columns), tuple(tips), dict(formats)
+        self._upward = frozenset(upward)
         self._genes: tuple[str, ...] = ()
         self._lower: list[str] = []
         self._aliases: list[str] = []
@@ -167,7 +170,14 @@ class GeneModel(QAbstractTableModel):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
             return self._columns[section]
+        if role == Qt.ItemDataRole.InitialSortOrderRole:
+            return self.first_order(section)
         return self._tips[section] if role == Qt.ItemDataRole.ToolTipRole else None
+
+    def first_order(self, column: int) -> Qt.SortOrder:
+        """How a column is sorted at first: highest in front, but names from A."""
+        is_upward = column == GENE or column in self._upward
+        return Qt.SortOrder.AscendingOrder if is_upward else Qt.SortOrder.DescendingOrder
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         self._sort = (column, order)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtCore import QSignalBlocker, QSize, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from gr2st_napari.views.card import StatusCard, open_menu
+from gr2st_napari.views.card import NARROWEST_PX, StatusCard, open_menu
 from gr2st_napari.views.classes import ColourBy, Legend
 from gr2st_napari.views.dialogs import SESSIONS, ask_file, ask_folder, ask_session, ask_target
 from gr2st_napari.views.export_button import ExportButton
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qtpy.QtGui import QShowEvent
+
+
+USUAL_PX = 300
+"""As wide as the dock opens: buttons stand in two rows, and words beside what they are of."""
 
 
 class GenesView(QWidget):
@@ -56,7 +60,7 @@ class GenesView(QWidget):
         self.legend = _text("gr2st_legend")
         self.foot = Foot()
         self._filler = QWidget()
-        self.setMinimumWidth(300)
+        self.setMinimumWidth(NARROWEST_PX)
         # napari puts a stretch under docks that do not ask for height, and it takes half from the second one on.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._lay_out()
@@ -92,6 +96,10 @@ class GenesView(QWidget):
         self.more.setToolTip("Open another section, a prediction or a session, or predict with a model")
         self.card.acted.connect(self._on_action)
         self.sections.textActivated.connect(self.section_chosen)
+
+    def sizeHint(self) -> QSize:
+        hint = super().sizeHint()
+        return QSize(max(USUAL_PX, hint.width()), hint.height())
 
     def show_sections(self, names: Sequence[str], current: str) -> None:
         """Offer the sections of a study; one alone is only named."""

@@ -27,6 +27,8 @@ from gr2st_napari._state import MODES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from qtpy.QtGui import QResizeEvent
+
     from gr2st_napari._state import Limits, Wish
 
 MODE_WORDS = {
@@ -59,6 +61,8 @@ LOG_TIP = (
     "taken back, it is lower than the mean it stands for."
 )
 MODE_COLUMNS = 3
+"""Buttons beside each other; one fewer where their words have no room."""
+SPACING_PX = 3
 ROUND_NAME_PX = 70
 """What a box of colour maps has beside the name: strip, arrow, padding."""
 
@@ -74,22 +78,37 @@ class ModeButtons(QWidget):
         super().__init__(parent)
         self._group = QButtonGroup(self)
         self.buttons: dict[str, QPushButton] = {}
-        layout = QGridLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        for at, mode in enumerate(MODES):
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(SPACING_PX)
+        _let_narrow(self)
+        for mode in MODES:
             button = QPushButton(MODE_WORDS[mode], checkable=True, objectName=f"gr2st_mode_{mode.replace(' ', '_')}")
             button.clicked.connect(lambda _checked, mode=mode: self.chosen.emit(mode))
             self._group.addButton(button)
             self.buttons[mode] = button
-            layout.addWidget(button, at // MODE_COLUMNS, at % MODE_COLUMNS)
         self.divider = QSlider(Qt.Orientation.Horizontal, objectName="gr2st_divider", maximum=1000)
         self.divider.setToolTip("Where the measured map ends and the predicted one begins")
         self.divider.valueChanged.connect(lambda value: self.divider_moved.emit(value / self.divider.maximum()))
         self.flicker = _spin("gr2st_flicker", 0.2, 5, " s each", "How long each of the two maps is shown", decimals=1)
         self.flicker.valueChanged.connect(self.flicker_chosen)
+        self._columns = 0
+        self._lay_out(MODE_COLUMNS)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        widest = max(button.minimumSizeHint().width() for button in self.buttons.values())
+        room = self.width() - (MODE_COLUMNS - 1) * SPACING_PX
+        self._lay_out(MODE_COLUMNS if room >= MODE_COLUMNS * widest else MODE_COLUMNS - 1)
+
+    def _lay_out(self, columns: int) -> None:
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for at, button in enumerate(self.buttons.values()):
+            self._grid.addWidget(button, at // columns, at % columns)
         for part in (self.divider, self.flicker):
-            layout.addWidget(part, 2, 0, 1, MODE_COLUMNS)
+            self._grid.addWidget(part, len(self.buttons) // columns, 0, 1, columns)
 
     def show_divider(self, divider: float) -> None:
         """Show where the line is."""
@@ -139,15 +158,28 @@ class LookControls(QWidget):
         self.low = _spin("gr2st_low", -1e6, 1e6, "", "Lowest colour: values below it look the same")
         self.high = _spin("gr2st_high", -1e6, 1e6, "", "Highest colour: values above it look the same")
         self._shown: Limits = (0.0, 1.0)
-        form = QFormLayout(self)
+        self._form = form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        _let_narrow(self)
         form.addRow("Values", self.space)
         form.addRow("Colours", _row(self.colormap, self.clip))
         form.addRow("Limits", _row(self.low, QLabel("to"), self.high))
         form.addRow("", _row(self.keep, self.log))
         self._connect()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # Not left to the form: one that may put its words above its fields asks for that height in a wide dock, too.
+        widest = sum(map(self._widest, (QFormLayout.ItemRole.LabelRole, QFormLayout.ItemRole.FieldRole)))
+        has_room = self.width() >= widest + self._form.horizontalSpacing()
+        policy = QFormLayout.RowWrapPolicy
+        self._form.setRowWrapPolicy(policy.DontWrapRows if has_room else policy.WrapLongRows)
+
+    def _widest(self, role: QFormLayout.ItemRole) -> int:
+        parts = (self._form.itemAt(row, role) for row in range(self._form.rowCount()))
+        return max(part.minimumSize().width() for part in parts if part is not None)
 
     def _connect(self) -> None:
         self.space.activated.connect(lambda at: self.space_chosen.emit(self.space.itemData(at)))
@@ -208,6 +240,11 @@ def _spin(name: str, low: float, high: float, suffix: str, tip: str, decimals: i
     box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     box.setMinimumWidth(48)
     return box
+
+
+def _let_narrow(part: QWidget) -> None:
+    """Ask for no width: what stands in it is put in other rows where there is little."""
+    part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
 
 def _row(*parts: QWidget) -> QWidget:

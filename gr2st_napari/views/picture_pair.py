@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gr2st_napari._patch_pictures import Pixels
 
 MOST_PX = 160
+FRAME_PX = 12
+"""What the theme leaves free beside the words of a label."""
 
 
 class SpotPicture(QWidget):
@@ -27,7 +29,8 @@ class SpotPicture(QWidget):
         self._pixmap: QPixmap | None = None
         self.picture = QLabel(objectName=name, wordWrap=True, alignment=Qt.AlignmentFlag.AlignCenter)
         self.picture.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.words = QLabel(objectName=f"{name}_words", wordWrap=True, alignment=Qt.AlignmentFlag.AlignCenter)
+        self.words = QLabel(objectName=f"{name}_words", alignment=Qt.AlignmentFlag.AlignCenter)
+        self._words = ""
         let_narrow(self.words)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -37,7 +40,8 @@ class SpotPicture(QWidget):
 
     def show_picture(self, picture: Pixels | str, words: str) -> None:
         """Show pixels, or words in their place."""
-        self.words.setText(words)
+        self._words = words
+        self.words.setToolTip(words)
         if isinstance(picture, str):
             self._pixels = self._pixmap = None
             self.picture.clear()
@@ -51,6 +55,8 @@ class SpotPicture(QWidget):
         self._fit()
 
     def _fit(self) -> None:
+        shortened = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideMiddle, self.width() - FRAME_PX)
+        self.words.setText(shortened)
         side = min(MOST_PX, max(40, self.width()))
         self.picture.setFixedHeight(side)
         if self._pixmap is not None:

@@ -12,6 +12,8 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtpy.QtGui import QResizeEvent
+
     from gr2st_napari._patch_pictures import Pixels
     from gr2st_napari._spot_words import ReferenceLine
 
@@ -101,8 +103,11 @@ class ReferenceTable(QTableView):
         header.setMinimumSectionSize(24)
         header.resizeSection(PICTURE, ICON_PX + 4)
         header.setSectionResizeMode(SECTION, QHeaderView.ResizeMode.Stretch)
-        for column in (PATIENT, DISTANCE, WEIGHT):
+        header.setSectionResizeMode(PATIENT, QHeaderView.ResizeMode.Fixed)
+        for column in (DISTANCE, WEIGHT):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        # Names of slides often begin alike and end in what tells them apart.
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.clicked.connect(lambda index: self.chosen.emit(index.row()))
         self.activated.connect(lambda index: self.chosen.emit(index.row()))
 
@@ -113,6 +118,19 @@ class ReferenceTable(QTableView):
         rows = min(4, len(lines))
         self.setFixedHeight(self.horizontalHeader().sizeHint().height() + rows * (ICON_PX + 4) + 4)
         self.setVisible(bool(lines))
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Give the patient what its names need, and no more than half of what slides and patients have together."""
+        header = self.horizontalHeader()
+        others = sum(header.sectionSize(column) for column in (PICTURE, DISTANCE, WEIGHT))
+        wanted = max(self.sizeHintForColumn(PATIENT), header.sectionSizeHint(PATIENT))
+        half = max((self.viewport().width() - others) // 2, header.sectionSizeHint(PATIENT))
+        header.resizeSection(PATIENT, min(wanted, half))
 
 
 def pixmap_of(picture: Pixels) -> QPixmap:

@@ -42,7 +42,7 @@ class SpotView(QWidget):
         self.case, self.trust, self.scatter = CasePage(GRAPH_TIP), TrustPage(GRAPH_TIP), ScatterPage()
         for page, title in zip((self.case, self.trust, self.scatter), PAGES, strict=True):
             self.pages.addTab(page, title)
-        self.setMinimumWidth(285)
+        self.setMinimumWidth(300)
         # napari puts a stretch under docks that do not ask for height, and it takes half from the second one on.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         layout = QVBoxLayout(self)

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from gr2st_napari._study_words import CARD_WORDS
-from gr2st_napari.views.card import StatusCard, open_menu
+from gr2st_napari.views.card import NARROWEST_PX, StatusCard, open_menu
 from gr2st_napari.views.dialogs import ask_files, ask_folder, ask_picture, ask_saving
 from gr2st_napari.views.foot import Foot
 from gr2st_napari.views.study_table import SIGNS, StudyTable, sign_icon
@@ -67,7 +67,7 @@ class StudyView(QWidget):
         self.foot = Foot()
         self._home = ""
         self._icons = {tone: sign_icon(*sign) for tone, sign in SIGNS.items()}
-        self.setMinimumWidth(285)
+        self.setMinimumWidth(NARROWEST_PX)
         self._lay_out()
         self._connect()
         self._on_chosen([])

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from app_model.types import MenuItem
 from napari._app_model import get_app_model
+from napari._qt.dialogs.preferences_dialog import PreferencesDialog
+from napari._qt.widgets.qt_command_palette import QCommandList
 from napari.settings import get_plugin_settings
 from npe2 import PluginManager
+from qtpy.QtWidgets import QAbstractSpinBox
 from window_builders import make_prediction, make_section, open_dock, take
 
 from gr2st import COLOUR_MAPS
@@ -54,6 +58,32 @@ def test_every_way_of_looking_is_a_command(controller):
         assert controller.state.shown.mode == mode
 
 
+WORDS = {
+    "measured": "show_measured",
+    "predicted": "show_predicted",
+    "side by side": "show_side_by_side",
+    "difference": "show_difference",
+    "swipe": "show_swipe",
+    "flicker": "show_flicker",
+    "next": "next_gene",
+    "previous": "previous_gene",
+}
+"""What is typed into the palette, mostly the words on the buttons."""
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_the_words_of_a_button_find_its_command_first_whatever_was_used_last(viewer, qtbot, word):
+    menus = get_app_model().menus
+    commands = [item.command for item in menus.get_menu(menus.COMMAND_PALETTE_ID) if isinstance(item, MenuItem)]
+    wanted = f"{PLUGIN}.{WORDS[word]}"
+    # The palette puts what was used before all that it finds as good.
+    commands.sort(key=lambda command: (not command.id.startswith(PLUGIN), command.id == wanted))
+    palette = QCommandList()
+    qtbot.addWidget(palette)
+    palette.extend_command(commands)
+    assert next(iter(palette.iter_top_hits(word))).id == wanted
+
+
 def test_genes_are_stepped_through_by_command(viewer, controller, qtbot):
     dock = open_dock(viewer, "Genes")
     first = controller.state.shown.gene
@@ -93,6 +123,21 @@ def test_preferences_are_the_first_wish_and_change_what_is_shown(viewer, page):
     controller.close()
     page.colormap = "viridis"
     assert controller.state.wish.colormap == "cividis"
+
+
+def test_a_number_of_two_digits_can_be_typed_into_napari_s_dialog_and_one_too_high_cannot(viewer, page, qtbot):
+    controller = controller_of(viewer)
+    dialog = PreferencesDialog(parent=viewer.window._qt_window)
+    dialog.show()
+    dialog._list.setCurrentRow(dialog._list.count() - 1)
+    clip = dialog._stack.currentWidget().findChild(QAbstractSpinBox)
+    for typed, kept in (("15", 15), ("99", 9), ("x-4", 4)):
+        clip.selectAll()
+        qtbot.keyClicks(clip, typed)
+        assert controller.state.wish.clip == page.clip == kept
+    dialog.reject()
+    assert controller.state.wish.clip == Preferences().clip
+    controller.close()
 
 
 def test_the_page_of_the_preferences_offers_what_there_is(page):

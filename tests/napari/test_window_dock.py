@@ -21,6 +21,7 @@ from gr2st_napari import _vispy_programs as programs
 from gr2st_napari._controller import controller_of
 from gr2st_napari._opening import Opened, open_section, opened_of
 from gr2st_napari._state import Problem
+from gr2st_napari.views.card import NARROWEST_PX
 
 pytestmark = pytest.mark.window
 
@@ -424,3 +425,15 @@ def test_every_colour_map_can_be_read_whole_on_the_narrowest_dock(viewer, dock, 
     part = QStyle.SubControl.SC_ComboBoxEditField
     room = box.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, box).width()
     assert room - box.iconSize().width() >= longest
+
+
+def test_what_can_be_set_in_the_genes_dock_has_room_on_the_narrowest_dock(viewer, dock, controller, section, qtbot):
+    take(controller, opened_of(section, make_prediction(section)))
+    look, buttons = dock.look, list(dock.modes.buttons.values())
+    for width, columns in ((NARROWEST_PX, 2), (340, 3)):
+        viewer.window._qt_window.resizeDocks([dock.parentWidget()], [width], Qt.Orientation.Horizontal)
+        qtbot.waitUntil(lambda width=width: dock.width() == width)
+        qtbot.waitUntil(lambda columns=columns: len({button.x() for button in buttons}) == columns)
+        for part in (*buttons, look.space, look.clip, look.keep, look.log):
+            assert part.width() >= part.minimumSizeHint().width(), part.objectName()
+            assert part.mapTo(dock, part.rect().topRight()).x() < width, part.objectName()

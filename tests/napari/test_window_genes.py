@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from window_builders import make_section, settle, take
 
 from gr2st.types import Progress
@@ -147,7 +147,7 @@ def test_numbers_are_told_as_shares_places_and_scores(qapp):
     model.set_column(VARIABILITY, np.array([1204.0, np.nan]))
     assert [_cell(model, "A", column) for column in (MEAN, DETECTED, VARIABILITY, MORAN)] == [
         "1,234",
-        "73%",
+        "73 %",
         "1,204",
         "",
     ]
@@ -164,7 +164,7 @@ def test_a_column_that_arrives_later_leaves_the_order_unless_the_list_is_sorted_
 
 
 def test_a_narrow_dock_shows_the_name_and_the_column_it_is_sorted_by(sized):
-    view = sized(280)
+    view = sized(224)
     view.sort_by(MEAN)
     assert _columns(view) == {MEAN}
     view.sort_by(VARIABILITY)
@@ -172,6 +172,39 @@ def test_a_narrow_dock_shows_the_name_and_the_column_it_is_sorted_by(sized):
     assert view.model.sorted_by[1] == Qt.SortOrder.AscendingOrder
     view.sort_by(GENE)
     assert _columns(view) == {PCC}
+
+
+def test_the_title_of_every_column_has_room_beside_the_arrow_that_says_it_is_sorted_by(sized):
+    view = sized(700)
+    header = view.table.horizontalHeader()
+    for column in sorted(_columns(view)):
+        view.sort_by(column)
+        assert header.sectionSizeHint(column) <= header.sectionSize(column), view.model.words_of(column)
+
+
+def test_a_click_on_a_title_shows_the_highest_first_a_rank_from_1_and_the_top_of_the_list(qtbot):
+    view = GeneList()
+    qtbot.addWidget(view)
+    genes = tuple(f"G{at:03}" for at in range(200))
+    view.show_genes(genes, ("",) * 200, np.arange(200.0), None, np.arange(200.0, 0.0, -1))
+    view.resize(500, 300)
+    view.show()
+    view.show_gene("G100")
+    header = view.table.horizontalHeader()
+
+    def click(column: int) -> str:
+        place = QPoint(header.sectionViewportPosition(column) + 20, header.height() // 2)
+        qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        return view.model.gene_at(view.table.rowAt(5))
+
+    assert [click(column) for column in (GENE, MEAN, VARIABILITY, MEAN, MEAN)] == [
+        "G000",
+        "G199",
+        "G199",
+        "G199",
+        "G000",
+    ]
+    assert view.model.gene_at(view.table.currentIndex().row()) == "G100"
 
 
 def test_a_wider_dock_shows_more_columns_and_the_widest_all(sized):
@@ -189,7 +222,7 @@ def test_the_menu_of_the_header_shows_and_hides_columns(sized):
     view = sized(700)
     assert MORAN not in _columns(view)
     moran.setChecked(True)
-    view = sized(280)
+    view = sized(224)
     assert _columns(view) == {MORAN}
     assert view.model.sorted_by == (MORAN, Qt.SortOrder.DescendingOrder)
 
@@ -256,7 +289,7 @@ def test_the_dock_fills_its_columns_with_the_facts_of_the_section(dock, controll
     take(controller, Opened(section=section))
     qtbot.waitUntil(lambda: not controller.facts.is_busy)
     model = dock.genes.model
-    assert _cell(model, "ACTB", DETECTED) == "100%"
+    assert _cell(model, "ACTB", DETECTED) == "100 %"
     assert _cell(model, "ACTB", VARIABILITY) == "1"
     assert float(_cell(model, "ACTB", MORAN)) > 0.5
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
@@ -9,12 +11,13 @@ from window_builders import explained, make_prediction, make_section, settle, ta
 
 from gr2st import keys
 from gr2st_napari import _layers
-from gr2st_napari._attention import graph_colours, whole_graph
+from gr2st_napari._attention import VEIL, WEAK_ALPHA, edge_colours, graph_colours, whole_graph
 from gr2st_napari._drawn_graph import HEAVY
 from gr2st_napari._expression import Expression
 from gr2st_napari._graph_picture import GraphLook, clipped, draw_graph
 from gr2st_napari._layers import Placement
 from gr2st_napari._opening import opened_of
+from gr2st_napari._trust_words import graph_sentence
 
 WEAK, STRONG = (0.0, 0.0, 1.0, 0.2), (1.0, 0.0, 0.0, 1.0)
 ALL = (0.0, 0.0, 100.0, 100.0)
@@ -80,6 +83,29 @@ def test_the_first_pixel_lies_in_the_viewer_where_the_lines_do():
 def test_edges_of_which_no_attention_is_known_have_one_colour(section, prediction):
     colours = graph_colours(whole_graph(Expression(section, prediction), "functional"))
     np.testing.assert_allclose(np.unique(colours, axis=0), [[1, 0x7A / 255, 0, 1]])
+
+
+def test_of_many_edges_the_strongest_stand_out_and_all_others_together_let_the_slide_be_seen():
+    section = make_section("V1", shape=(26, 30))
+    lines = whole_graph(Expression(section, _heavy(section)), "functional")
+    alpha = graph_colours(lines)[:, 3]
+    bold, others = alpha[-lines.n_bold :], alpha[: -lines.n_bold]
+    assert 0 < lines.n_bold < len(others)
+    assert (bold > WEAK_ALPHA).all()
+    assert 1 - np.exp(-lines.depth * others.max()) == pytest.approx(VEIL, abs=0.01)
+    in_a_picture = graph_colours(lines, adds_up=False)[: -lines.n_bold, 3]
+    assert in_a_picture.max() == pytest.approx(VEIL), "there they do not add up"
+    assert graph_sentence(lines).endswith(
+        f"; the strongest {lines.n_bold:,} stand out, the others are faint, so that the slide can be seen"
+    )
+
+
+def test_of_few_edges_none_is_fainter_than_one_of_a_clicked_spot(section):
+    lines = whole_graph(Expression(section, explained(make_prediction(section))), "spatial")
+    few = replace(lines, pairs=lines.pairs[-2:], attention=lines.attention[-2:], n_bold=1, depth=0.1)
+    np.testing.assert_array_equal(graph_colours(few)[-1], edge_colours("spatial", few.attention, few.top)[-1])
+    assert graph_colours(few)[0, 3] == pytest.approx(WEAK_ALPHA)
+    assert "faint" not in graph_sentence(few)
 
 
 # -- in the window -----------------------------------------------------------------------------------------------------

@@ -85,6 +85,13 @@ def ready(viewer, train, state, qtbot, tmp_path):
     return train
 
 
+def test_who_turns_to_the_progress_of_nothing_reads_at_once_that_nothing_is_being_trained(train):
+    train.show_page(PROGRESS)
+    assert train.progress.hint.text().startswith("Nothing is being trained.")
+    assert not train.progress.curves.isVisible()
+    assert not train.progress.findings.isVisible()
+
+
 def _type(form, qtbot, **texts: str) -> None:
     for name, text in texts.items():
         entry = form.editors[name].entry
