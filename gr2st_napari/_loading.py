@@ -56,6 +56,7 @@ class Loading(QObject):
         """Read to the end before anything else is done."""
         self.begin()
         self._thread.join()
+        self._on_read()
 
     def _go_through(self, read: Callable[[], None]) -> None:
         # What cannot be read here cannot be read where it is needed either, and is told there.
@@ -64,8 +65,9 @@ class Loading(QObject):
         self._read.emit()
 
     def _on_read(self) -> None:
-        self.is_done = True
-        self.finished.emit()
+        if not self.is_done:
+            self.is_done = True
+            self.finished.emit()
 
 
 def read_all() -> None:

@@ -130,6 +130,15 @@ def test_what_cannot_be_read_beside_the_window_stops_nothing(qapp, qtbot):
         raise OSError("no room")
 
     loading = Loading(fails)
-    loading.begin()
     loading.wait()
-    qtbot.waitUntil(lambda: loading.is_done)
+    assert loading.is_done
+
+
+def test_who_waited_for_the_loading_finds_it_done_and_it_is_told_once(qapp, qtbot):
+    told: list[str] = []
+    loading = Loading(lambda: None)
+    loading.finished.connect(lambda: told.append("finished"))
+    loading.wait()
+    assert loading.is_done
+    qtbot.wait(50)
+    assert told == ["finished"]
