@@ -119,6 +119,7 @@ class _Folded(torch.autograd.Function):
         third = len(rest) // 3
         values, weights, both = rest[:third], rest[third : 2 * third], rest[2 * third :]
         turned, heads = grad.T.contiguous(), len(by_head)
+        by_head_turned = by_head.transpose(1, 2).contiguous()
         for_both = [_per_head([turned] * heads, value) for value in values]
         for_last = torch.stack(
             [
@@ -128,7 +129,7 @@ class _Folded(torch.autograd.Function):
             dim=1,
         )
         for_values = (_per_head([grad] * heads, map_) for map_ in both)
-        for_weights = (_per_head(by_head.transpose(1, 2), flow) for flow in for_both)
+        for_weights = (_per_head(by_head_turned, flow) for flow in for_both)
         return for_last.flatten(1), None, *for_values, *for_weights
 
 
