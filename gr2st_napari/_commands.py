@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.viewer import Viewer  # noqa: TC002 - napari reads the annotation to hand its viewer over
-from npe2 import PluginManager
 from qtpy.QtWidgets import QMainWindow
 
-from gr2st_napari._frames import PLUGIN, names_at_the_side
+from gr2st_napari._frames import FRAMES, names_at_the_side, open_frame
 from gr2st_napari._loading import ask_controller
 
 if TYPE_CHECKING:
@@ -20,10 +19,7 @@ FRONT = "Genes"
 
 def open_all_docks(viewer: Viewer) -> None:
     """Open every dock, one behind the other, with the genes in front and the names where they can be read."""
-    names = [
-        widget.display_name for widget in PluginManager.instance().get_manifest(PLUGIN).contributions.widgets or ()
-    ]
-    docks = {name: viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)[0] for name in names}
+    docks = {name: open_frame(viewer, name) for name in FRAMES}
     main = docks[FRONT].window()
     if isinstance(main, QMainWindow):
         names_at_the_side(main)

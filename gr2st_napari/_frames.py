@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari import Viewer
 
-PLUGIN = "gr2st-napari"
+TITLE = "GR2ST"
+"""What napari's menu adds to the name of a dock: the name of the plugin for readers."""
 WIDTH_PX = 300
 """Of an empty frame, and of a dock at first."""
 COMFORT_PX = 400
@@ -121,9 +122,33 @@ class EvaluateFrame(DockFrame):
     module, name = "_evaluate_dock", "EvaluateDock"
 
 
+FRAMES: dict[str, type[DockFrame]] = {
+    "Genes": GenesFrame,
+    "Spot": SpotFrame,
+    "Regions": RegionsFrame,
+    "Slide": SlideFrame,
+    "Study": StudyFrame,
+    "Train": TrainFrame,
+    "Evaluate": EvaluateFrame,
+}
+"""By their names in napari's menu."""
+
+
+def open_frame(viewer: Viewer, name: str) -> QDockWidget:
+    """What holds the dock of a name, behind the others: the one that is open, else one as napari's menu opens it.
+
+    napari calls a dock otherwise where a script asks for it than where its menu does, and would open a second one.
+    """
+    window = getattr(viewer, "__wrapped__", viewer).window
+    for inside in window.dock_widgets.values():
+        if isinstance(inside, FRAMES[name]):
+            return cast("QDockWidget", inside.parentWidget())
+    return cast("QDockWidget", window.add_dock_widget(FRAMES[name](viewer), name=f"{name} ({TITLE})", tabify=True))
+
+
 def show_genes(viewer: Viewer) -> None:
     """Bring the Genes dock to the front, opened where it is not yet."""
-    holder, _ = viewer.window.add_plugin_dock_widget(PLUGIN, "Genes", tabify=True)
+    holder = open_frame(viewer, "Genes")
     holder.show()
     holder.raise_()
 
@@ -137,7 +162,8 @@ def stand_behind_if_crowded(holder: QDockWidget, height_px: int) -> None:
     ours = [dock for dock in beside if isinstance(dock.widget(), DockFrame)]
     needed = sum(max(height, COMFORT_PX) for height in (*(_height(main, dock) for dock in beside), height_px))
     if ours and needed > main.centralWidget().height():
-        main.tabifyDockWidget(ours[-1], holder)
+        # The highest: what stands behind it needs no more room.
+        main.tabifyDockWidget(max(ours, key=lambda dock: _height(main, dock)), holder)
         names_at_the_side(main)
         holder.raise_()
 

@@ -6,7 +6,7 @@ from shutil import copytree
 
 import pytest
 from qtpy.QtCore import QTimer
-from window_builders import settle
+from window_builders import open_dock, settle
 
 from gr2st import keys, sample_study_path, save_prediction
 from gr2st_napari._controller import controller_of
@@ -34,11 +34,12 @@ def section_file(tmp_path, section):
 
 def test_a_study_dropped_on_an_empty_window_is_opened_and_its_genes_are_shown(viewer, qtbot):
     _drop(viewer, qtbot, sample_study_path())
-    frame = viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1]
-    qtbot.waitUntil(lambda: frame._dock is not None and controller_of(viewer).state.opened is not None)
+    dock = open_dock(viewer, "Genes")
+    qtbot.waitUntil(lambda: controller_of(viewer).state.opened is not None)
     settle(controller_of(viewer))
     assert controller_of(viewer).state.opened.study.names == ("A1", "A2", "B1", "B2")
-    assert frame._dock.genes.isVisible()
+    assert dock.genes.isVisible()
+    assert len(viewer.window.dock_widgets) == 1
     assert [layer.visible for layer in viewer.layers] == [True, True]
 
 

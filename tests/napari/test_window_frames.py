@@ -7,16 +7,17 @@ import subprocess
 import sys
 
 import pytest
+from napari._app_model import get_app_model
 from qtpy.QtWidgets import QDockWidget
 from window_builders import holder_of, open_dock
 
-from gr2st_napari._frames import WORDS, DockFrame
+from gr2st_napari._frames import FRAMES, WORDS, DockFrame, show_genes
 from gr2st_napari._loading import DOCKS, Loading
 
 pytestmark = pytest.mark.window
 
 HELD_S = 0.1
-DOCK_NAMES = ("Genes", "Spot", "Regions", "Slide", "Study", "Train", "Evaluate")
+DOCK_NAMES = tuple(FRAMES)
 
 FIRST_DOCK = """
 import os, sys, time
@@ -101,6 +102,25 @@ def test_docks_that_fit_stand_below_each_other(viewer, qtbot):
     docks = [open_dock(viewer, name) for name in ("Genes", "Study")]
     qtbot.waitUntil(lambda: not any(dock.visibleRegion().isEmpty() for dock in docks))
     assert docks[0].mapToGlobal(docks[0].rect().bottomLeft()).y() < docks[1].mapToGlobal(docks[1].rect().topLeft()).y()
+
+
+def test_the_lower_dock_stands_behind_the_highest(viewer, qtbot):
+    viewer.window.resize(1000, 1000)
+    qtbot.wait(50)
+    genes, evaluate = open_dock(viewer, "Genes"), open_dock(viewer, "Evaluate")
+    study = open_dock(viewer, "Study")
+    main = viewer.window._qt_window
+    assert main.tabifiedDockWidgets(holder_of(genes)) == []
+    assert main.tabifiedDockWidgets(holder_of(study)) == [holder_of(evaluate)]
+
+
+def test_a_dock_that_the_menu_opened_is_not_opened_again_by_us(viewer, qtbot):
+    [submenu] = [action.menu() for action in viewer.window.plugins_menu.actions() if "GR2ST" in action.text()]
+    submenu.aboutToShow.emit()
+    next(action for action in submenu.actions() if action.text().startswith("Genes")).trigger()
+    show_genes(viewer)
+    get_app_model().commands.execute_command("gr2st-napari.all_docks").result()
+    assert sorted(viewer.window.dock_widgets) == sorted(f"{name} (GR2ST)" for name in DOCK_NAMES)
 
 
 def test_a_dock_of_others_is_left_where_it_is(viewer, qtbot):

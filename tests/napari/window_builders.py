@@ -236,8 +236,12 @@ def _before(size: int) -> Any:
 
 
 def open_dock(viewer: Viewer, name: str, *, tabify: bool = False) -> Any:
-    """A dock as napari's menu opens it, once it is filled."""
-    return viewer.window.add_plugin_dock_widget("gr2st-napari", name, tabify=tabify)[1].filled()
+    """A dock, once it is filled: the one that is there, else as a script opens it."""
+    from gr2st_napari._frames import FRAMES
+
+    there = [inside for inside in viewer.window.dock_widgets.values() if isinstance(inside, FRAMES[name])]
+    frame = there[0] if there else viewer.window.add_plugin_dock_widget("gr2st-napari", name, tabify=tabify)[1]
+    return frame.filled()
 
 
 def holder_of(dock: QWidget) -> QDockWidget:
