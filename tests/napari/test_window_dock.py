@@ -14,7 +14,7 @@ import pytest
 from on_canvas import click_at, shown_map, shown_names, world_of
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QStyle, QStyleOptionComboBox
-from window_builders import PaperSlide, close_dock, make_prediction, make_section, open_dock, settle, take
+from window_builders import PaperSlide, close_dock, holder_of, make_prediction, make_section, open_dock, settle, take
 
 from gr2st import SectionEntry, Study, sample_study_path
 from gr2st_napari import _vispy_programs as programs
@@ -431,7 +431,7 @@ def test_what_can_be_set_in_the_genes_dock_has_room_on_the_narrowest_dock(viewer
     take(controller, opened_of(section, make_prediction(section)))
     look, buttons = dock.look, list(dock.modes.buttons.values())
     for width, columns in ((NARROWEST_PX, 2), (340, 3)):
-        viewer.window._qt_window.resizeDocks([dock.parentWidget()], [width], Qt.Orientation.Horizontal)
+        viewer.window._qt_window.resizeDocks([holder_of(dock)], [width], Qt.Orientation.Horizontal)
         qtbot.waitUntil(lambda width=width: dock.width() == width)
         qtbot.waitUntil(lambda columns=columns: len({button.x() for button in buttons}) == columns)
         for part in (*buttons, look.space, look.clip, look.keep, look.log):
