@@ -20,6 +20,8 @@ TITLE = "GR2ST"
 """What napari's menu adds to the name of a dock: the name of the plugin for readers."""
 WIDTH_PX = 300
 """Of an empty frame, and of a dock at first."""
+SIDES = (Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea)
+"""Where docks stand below each other; above and below the slide they stand beside each other."""
 COMFORT_PX = 400
 """Height below which a dock is of little use, though it could be as low: a list of genes shows but a few."""
 WORDS = "Getting ready…"
@@ -158,6 +160,8 @@ def stand_behind_if_crowded(holder: QDockWidget, height_px: int) -> None:
     main = holder.window()
     if not isinstance(main, QMainWindow) or holder.isFloating() or main.tabifiedDockWidgets(holder):
         return
+    if main.dockWidgetArea(holder) not in SIDES:
+        return
     beside = _beside(main, holder)
     ours = [dock for dock in beside if isinstance(dock.widget(), DockFrame)]
     needed = sum(max(height, COMFORT_PX) for height in (*(_height(main, dock) for dock in beside), height_px))
@@ -170,7 +174,8 @@ def stand_behind_if_crowded(holder: QDockWidget, height_px: int) -> None:
 
 def names_at_the_side(main: QMainWindow) -> None:
     """Names of docks one behind the other, where they can be read."""
-    main.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.East)
+    for area, side in zip(SIDES, (QTabWidget.TabPosition.West, QTabWidget.TabPosition.East), strict=True):
+        main.setTabPosition(area, side)
 
 
 def _height(main: QMainWindow, dock: QDockWidget) -> int:

@@ -114,6 +114,15 @@ def test_the_lower_dock_stands_behind_the_highest(viewer, qtbot):
     assert main.tabifiedDockWidgets(holder_of(study)) == [holder_of(evaluate)]
 
 
+def test_docks_under_the_slide_stay_beside_each_other(viewer, qtbot):
+    under = [
+        viewer.window.add_dock_widget(FRAMES[name](viewer), name=name, area="bottom") for name in ("Spot", "Train")
+    ]
+    for holder in under:
+        holder.widget().filled()
+    assert viewer.window._qt_window.tabifiedDockWidgets(under[0]) == []
+
+
 def test_a_dock_that_the_menu_opened_is_not_opened_again_by_us(viewer, qtbot):
     [submenu] = [action.menu() for action in viewer.window.plugins_menu.actions() if "GR2ST" in action.text()]
     submenu.aboutToShow.emit()
