@@ -6,6 +6,7 @@ In a window that is in use there are none: napari would wait for them, so the Ge
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,12 +115,17 @@ def _is_ours(path: Path) -> bool:
 
 def _may_hold_sections(folder: Path) -> bool:
     """By the names in it and one level below: to look closer, Python would read pandas first."""
+    here = _names(folder)
+    below = chain.from_iterable(_names(folder / name) for name in here)
+    return any(name in FOLDERS or name.lower().endswith(TABLES) for name in chain(here, below))
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder; nothing in a file, nor in a folder that cannot be looked into."""
     try:
-        names = [found.name for found in folder.iterdir()]
-        names += [found.name for below in folder.iterdir() if below.is_dir() for found in below.iterdir()]
+        return [found.name for found in folder.iterdir()]
     except OSError:
-        return False
-    return any(name in FOLDERS or name.lower().endswith(TABLES) for name in names)
+        return []
 
 
 def _holds_sections(folder: Path) -> bool:
