@@ -200,8 +200,11 @@ def _still(opened: Opened) -> Opened:
 
 def _fill(viewer: Viewer, opened: Opened, first: First) -> Controller:
     from gr2st_napari._controller import controller_of
+    from gr2st_napari._frames import DockFrame, open_frame
 
-    viewer.window.add_plugin_dock_widget("gr2st-napari", "Genes")[1].filled()
+    frame = open_frame(viewer, "Genes").widget()
+    assert isinstance(frame, DockFrame), "it is what fills the dock"
+    frame.filled()
     # The canvas must have its final size before a view is fitted to it.
     _settle()
     controller = controller_of(viewer)

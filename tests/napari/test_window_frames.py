@@ -13,6 +13,8 @@ from window_builders import holder_of, open_dock
 
 from gr2st_napari._frames import FRAMES, WORDS, DockFrame, show_genes
 from gr2st_napari._loading import DOCKS, Loading
+from gr2st_napari._opening import opened_of
+from gr2st_napari._show import First, _fill
 
 pytestmark = pytest.mark.window
 
@@ -130,6 +132,11 @@ def test_a_dock_that_the_menu_opened_is_not_opened_again_by_us(viewer, qtbot):
     show_genes(viewer)
     get_app_model().commands.execute_command("gr2st-napari.all_docks").result()
     assert sorted(viewer.window.dock_widgets) == sorted(f"{name} (GR2ST)" for name in DOCK_NAMES)
+
+
+def test_the_dock_of_a_window_that_gr2st_view_opened_is_the_one_of_the_menu(viewer, section):
+    _fill(viewer, opened_of(section, None), First(None, None, None))
+    assert list(viewer.window.dock_widgets) == ["Genes (GR2ST)"]
 
 
 def test_a_dock_of_others_is_left_where_it_is(viewer, qtbot):
